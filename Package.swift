@@ -1,0 +1,71 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One settings array for every Swift target of the package.
+let swiftSettings: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+let package = Package(
+  name: "mio-lite",
+  products: [
+    .library(name: "MioLite", targets: ["MioLite"]),
+    .executable(name: "mio-lite", targets: ["mio-lite"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: [
+    // MARK: - System libraries
+    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
+
+    // MARK: - Foundations (these two never import each other)
+    // C11 kernels: pure functions over pointers, one file per instruction set, run-time dispatch.
+    .target(name: "CMioKernels"),
+    // The safe Swift face of the kernels, their portable definition, and the thread pool.
+    .target(name: "MioKernels", dependencies: ["CMioKernels"], swiftSettings: swiftSettings),
+    // Reads, checks and writes `.mio` files; knows no networks.
+    .target(name: "MioFormat", dependencies: ["CLZ4", "CCrypto"], swiftSettings: swiftSettings),
+
+    // MARK: - Networks and media
+    // One folder per network, one file per component.
+    .target(name: "MioModel", dependencies: ["MioFormat", "MioKernels"], swiftSettings: swiftSettings),
+    // Sound files, resampling.
+    .target(name: "MioMedia", dependencies: ["CSndfile"], swiftSettings: swiftSettings),
+
+    // MARK: - Front doors
+    // The public API: open a model, speak, transcribe, chat.
+    .target(name: "MioLite", dependencies: ["MioModel", "MioMedia"], swiftSettings: swiftSettings),
+    // Checkpoint directory in, `.mio` file out.
+    .target(
+      name: "MioConverter", dependencies: ["MioFormat", "MioKernels"], path: "converter/MioConverter",
+      swiftSettings: swiftSettings),
+    // The command line: one file per subcommand.
+    .executableTarget(
+      name: "mio-lite",
+      dependencies: [
+        "MioLite", "MioModel", "MioMedia", "MioConverter",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: swiftSettings),
+
+    // MARK: - Tests
+    .target(
+      name: "MioTestSupport", dependencies: ["MioFormat", "MioKernels", "MioConverter"],
+      path: "Tests/MioTestSupport", swiftSettings: swiftSettings),
+    .testTarget(name: "MioKernelsTests", dependencies: ["MioKernels", "MioTestSupport"], swiftSettings: swiftSettings),
+    .testTarget(name: "MioFormatTests", dependencies: ["MioFormat", "MioTestSupport"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MioModelTests", dependencies: ["MioModel", "MioTestSupport"], swiftSettings: swiftSettings),
+    .testTarget(name: "MioMediaTests", dependencies: ["MioMedia", "MioTestSupport"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MioConverterTests", dependencies: ["MioConverter", "MioModel", "MioTestSupport"],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MioLiteTests", dependencies: ["MioLite", "mio-lite", "MioTestSupport"], swiftSettings: swiftSettings),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)

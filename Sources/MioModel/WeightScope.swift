@@ -1,0 +1,3 @@
+// Networks of MIO; see MODEL.md in each folder.
+import MioFormat
+import MioKernels

@@ -1,0 +1,2 @@
+import MioFormat
+import MioKernels
