@@ -1,0 +1,20 @@
+// Loops that reach a limit of the machine, for `mio-lite bench`: what memory and multipliers can do at best on one thread.
+#ifndef MIO_PROBE_H
+#define MIO_PROBE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Reads `count` bytes once, front to back, and returns their xor (so that the reads cannot be removed).
+/// `bytes` lies on a 64-byte boundary, `count` is a multiple of 1024.
+uint64_t mio_probe_read(const void *bytes, size_t count);
+
+/// Runs `rounds` rounds of the widest int8 dot-product instruction on independent registers.
+/// Returns the multiplications and additions done.
+uint64_t mio_probe_int8(uint64_t rounds);
+
+/// Runs `rounds` rounds of the widest f32 fused multiply-add on independent registers.
+/// Returns the multiplications and additions done.
+uint64_t mio_probe_f32(uint64_t rounds);
+
+#endif

@@ -1,0 +1,160 @@
+#include "mio_probe.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+// Enough independent accumulators to hide the latency of any of the instructions (4 or 5 cycles, 2 a cycle).
+enum { CHAINS = 12 };
+
+// The empty asm keeps a value alive and unknown to the optimizer without touching memory.
+#define KEEP(value) __asm__ volatile("" : "+v"(value))
+#define KEEP_GENERIC(value) __asm__ volatile("" : "+r"(value))
+
+// Baseline versions: plain C, for processors without any of the levels below.
+static uint64_t read_generic(const void *bytes, size_t count) {
+  const uint64_t *words = bytes;
+  uint64_t sum[8] = {0};
+  for (size_t i = 0; i < count / 8; i += 8)
+    for (int j = 0; j < 8; j++) sum[j] ^= words[i + j];
+  return sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
+}
+
+static uint64_t multiply_generic(uint64_t rounds) {
+  uint64_t a[CHAINS];
+  for (int i = 0; i < CHAINS; i++) a[i] = (uint64_t)i + 3;
+  for (uint64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < CHAINS; i++) {
+      a[i] = a[i] * 5 + 1;
+      KEEP_GENERIC(a[i]);
+    }
+  return rounds * CHAINS * 2;
+}
+
+#if defined(__x86_64__)
+
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+
+static uint64_t read_avx2(const void *bytes, size_t count) {
+  const __m256i *v = bytes;
+  __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
+  for (size_t i = 0; i < count / 32; i += 4)
+    for (int j = 0; j < 4; j++) sum[j] = _mm256_xor_si256(sum[j], _mm256_load_si256(v + i + j));
+  __m256i all = _mm256_xor_si256(_mm256_xor_si256(sum[0], sum[1]), _mm256_xor_si256(sum[2], sum[3]));
+  return (uint64_t)(_mm256_extract_epi64(all, 0) ^ _mm256_extract_epi64(all, 1) ^ _mm256_extract_epi64(all, 2) ^
+                    _mm256_extract_epi64(all, 3));
+}
+
+static uint64_t int8_avx2(uint64_t rounds) {
+  __m256i a[CHAINS], w = _mm256_set1_epi8(3), x = _mm256_set1_epi8(1), ones = _mm256_set1_epi16(1);
+  for (int i = 0; i < CHAINS; i++) a[i] = _mm256_setzero_si256();
+  for (uint64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < CHAINS; i++) {
+      KEEP(x);
+      a[i] = _mm256_add_epi32(a[i], _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), ones));
+    }
+  for (int i = 0; i < CHAINS; i++) KEEP(a[i]);
+  return rounds * CHAINS * 64;
+}
+
+static uint64_t f32_avx2(uint64_t rounds) {
+  __m256 a[CHAINS], w = _mm256_set1_ps(0.999f), x = _mm256_set1_ps(1e-6f);
+  for (int i = 0; i < CHAINS; i++) a[i] = _mm256_set1_ps((float)i);
+  for (uint64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < CHAINS; i++) a[i] = _mm256_fmadd_ps(a[i], w, x);
+  for (int i = 0; i < CHAINS; i++) KEEP(a[i]);
+  return rounds * CHAINS * 16;
+}
+
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vnni"))), apply_to = function)
+
+static uint64_t read_avx512(const void *bytes, size_t count) {
+  const __m512i *v = bytes;
+  __m512i sum[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+  for (size_t i = 0; i < count / 64; i += 4)
+    for (int j = 0; j < 4; j++) sum[j] = _mm512_xor_si512(sum[j], _mm512_load_si512(v + i + j));
+  __m512i all = _mm512_xor_si512(_mm512_xor_si512(sum[0], sum[1]), _mm512_xor_si512(sum[2], sum[3]));
+  return (uint64_t)_mm512_reduce_or_epi64(all);
+}
+
+static uint64_t int8_avx512(uint64_t rounds) {
+  __m512i a[CHAINS], w = _mm512_set1_epi8(3), x = _mm512_set1_epi8(1);
+  for (int i = 0; i < CHAINS; i++) a[i] = _mm512_setzero_si512();
+  for (uint64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < CHAINS; i++) a[i] = _mm512_dpbusd_epi32(a[i], w, x);
+  for (int i = 0; i < CHAINS; i++) KEEP(a[i]);
+  return rounds * CHAINS * 128;
+}
+
+static uint64_t f32_avx512(uint64_t rounds) {
+  __m512 a[CHAINS], w = _mm512_set1_ps(0.999f), x = _mm512_set1_ps(1e-6f);
+  for (int i = 0; i < CHAINS; i++) a[i] = _mm512_set1_ps((float)i);
+  for (uint64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < CHAINS; i++) a[i] = _mm512_fmadd_ps(a[i], w, x);
+  for (int i = 0; i < CHAINS; i++) KEEP(a[i]);
+  return rounds * CHAINS * 32;
+}
+
+#pragma clang attribute pop
+
+static int has_avx512(void) { return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"); }
+static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+uint64_t mio_probe_read(const void *bytes, size_t count) {
+  return has_avx512() ? read_avx512(bytes, count) : has_avx2() ? read_avx2(bytes, count) : read_generic(bytes, count);
+}
+
+uint64_t mio_probe_int8(uint64_t rounds) {
+  return has_avx512() ? int8_avx512(rounds) : has_avx2() ? int8_avx2(rounds) : multiply_generic(rounds);
+}
+
+uint64_t mio_probe_f32(uint64_t rounds) {
+  return has_avx512() ? f32_avx512(rounds) : has_avx2() ? f32_avx2(rounds) : multiply_generic(rounds);
+}
+
+#elif defined(__aarch64__)
+
+uint64_t mio_probe_read(const void *bytes, size_t count) {
+  const uint64_t *words = bytes;
+  uint64x2_t sum[4] = {vdupq_n_u64(0), vdupq_n_u64(0), vdupq_n_u64(0), vdupq_n_u64(0)};
+  for (size_t i = 0; i < count / 8; i += 8)
+    for (int j = 0; j < 4; j++) sum[j] = veorq_u64(sum[j], vld1q_u64(words + i + 2 * j));
+  uint64x2_t all = veorq_u64(veorq_u64(sum[0], sum[1]), veorq_u64(sum[2], sum[3]));
+  return vgetq_lane_u64(all, 0) ^ vgetq_lane_u64(all, 1);
+}
+
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+
+static uint64_t int8_dotprod(uint64_t rounds) {
+  int32x4_t a[CHAINS];
+  int8x16_t w = vdupq_n_s8(3), x = vdupq_n_s8(1);
+  for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_s32(0);
+  for (uint64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < CHAINS; i++) __asm__ volatile("sdot %0.4s, %1.16b, %2.16b" : "+w"(a[i]) : "w"(w), "w"(x));
+  return rounds * CHAINS * 32;
+}
+
+#pragma clang attribute pop
+
+uint64_t mio_probe_int8(uint64_t rounds) {
+  return __builtin_cpu_supports("dotprod") ? int8_dotprod(rounds) : multiply_generic(rounds);
+}
+
+uint64_t mio_probe_f32(uint64_t rounds) {
+  float32x4_t a[CHAINS], w = vdupq_n_f32(0.999f), x = vdupq_n_f32(1e-6f);
+  for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_f32((float)i);
+  for (uint64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < CHAINS; i++) __asm__ volatile("fmla %0.4s, %1.4s, %2.4s" : "+w"(a[i]) : "w"(w), "w"(x));
+  return rounds * CHAINS * 8;
+}
+
+#else
+
+uint64_t mio_probe_read(const void *bytes, size_t count) { return read_generic(bytes, count); }
+uint64_t mio_probe_int8(uint64_t rounds) { return multiply_generic(rounds); }
+uint64_t mio_probe_f32(uint64_t rounds) { return multiply_generic(rounds); }
+
+#endif

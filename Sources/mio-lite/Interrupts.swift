@@ -1,0 +1,26 @@
+import Dispatch
+import Foundation
+import MioLite
+
+/// Turns Ctrl-C into a request to stop, so that nothing is left half-written.
+final class Interrupts: Sendable {
+  private let source: any DispatchSourceSignal & Sendable
+
+  /// Calls `stop` at the first Ctrl-C; the second one ends the program at once.
+  init(_ stop: @escaping @Sendable () -> Void) {
+    signal(SIGINT, SIG_IGN)
+    let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+    source.setEventHandler {
+      stop()
+      signal(SIGINT, SIG_DFL)
+    }
+    source.activate()
+    self.source = source
+  }
+
+  /// Gives Ctrl-C its ordinary meaning back.
+  func end() {
+    source.cancel()
+    signal(SIGINT, SIG_DFL)
+  }
+}

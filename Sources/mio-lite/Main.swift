@@ -1,0 +1,36 @@
+import ArgumentParser
+import Foundation
+
+@main
+enum Main {
+  /// Parses, runs, and turns every error into one line on standard error and the documented exit status.
+  static func main() async {
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try MioLiteCommand.parseAsRoot()
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+      try Output.flush()
+    } catch {
+      exit(report(error))
+    }
+  }
+
+  /// Prints what a person needs to know about `error` and returns the exit status.
+  private static func report(_ error: any Error) -> Int32 {
+    if let failure = Failure(error) {
+      Output.note("mio-lite: \(failure.message)")
+      return failure.status
+    }
+    let text = MioLiteCommand.fullMessage(for: error)
+    if MioLiteCommand.exitCode(for: error) == .success {
+      print(text)
+      return 0
+    }
+    Output.note("mio-lite: " + MioLiteCommand.message(for: error) + " (see 'mio-lite --help')")
+    return 2
+  }
+}

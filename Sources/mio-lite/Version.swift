@@ -1,0 +1,5 @@
+/// The version of the program; the file format has its own.
+enum Version {
+  static let number = "0.1.0"
+  static let text = "mio-lite \(number)"
+}
