@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "mio_probe.h"
+
 /// Bit set of the instruction-set levels this processor and its operating system offer.
 uint32_t mio_cpu_features(void);
 
