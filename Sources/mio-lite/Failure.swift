@@ -1,4 +1,5 @@
 import Foundation
+import MioLite
 
 /// What ends a command early: one line for a person, and the exit status of the contract.
 struct Failure: Error {
@@ -20,4 +21,22 @@ struct Failure: Error {
   }
 
   var status: Int32 { kind.rawValue }
+}
+
+extension Failure {
+  /// The failure that an error of the layers below means for a person; `nil` for errors of the command line itself.
+  init?(_ error: any Error) {
+    switch error {
+    case let failure as Failure:
+      self = failure
+    case let error as MioError:
+      switch error.code {
+      case .cancelled: self.init(.interrupted, "interrupted")
+      case .failed: self.init(.failed, error.message)
+      default: self.init(.wrongInput, error.message)
+      }
+    default:
+      return nil
+    }
+  }
 }

@@ -3,8 +3,8 @@ import Foundation
 import MioLite
 
 /// Turns Ctrl-C into a request to stop, so that nothing is left half-written.
-final class Interrupts: Sendable {
-  private let source: any DispatchSourceSignal & Sendable
+final class Interrupts {
+  private let source: any DispatchSourceSignal
 
   /// Calls `stop` at the first Ctrl-C; the second one ends the program at once.
   init(_ stop: @escaping @Sendable () -> Void) {

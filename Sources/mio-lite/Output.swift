@@ -35,7 +35,7 @@ enum Output {
 
   /// Standard output is written without a buffer, so there is nothing to flush but Swift's own `print`.
   static func flush() throws {
-    if fflush(nil) != 0 { throw Failure(.failed, "standard output: \(String(cString: strerror(errno)))") }
+    if fflush(nil) != 0 { throw Failure(.failed, "standard output: \(unsafe String(cString: strerror(errno)))") }
   }
 
   private static func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws {
