@@ -3,8 +3,16 @@
 /// One context serves one session at a time; it is not safe to use from two threads at once.
 package final class KernelContext {
   package let pool: WorkerPool
+  private var scratch = OwnedBytes(byteCount: 1 << 16)
 
   package init(threads: Int) {
     pool = WorkerPool(threads: threads)
+  }
+
+  /// At least `byteCount` bytes on a 64-byte boundary with unspecified contents, valid until the next call.
+  @unsafe
+  func scratch(byteCount: Int) -> UnsafeMutableRawPointer {
+    if unsafe scratch.bytes.count < byteCount { scratch = OwnedBytes(byteCount: byteCount + byteCount / 4) }
+    return unsafe scratch.bytes.baseAddress!
   }
 }
