@@ -1,0 +1,109 @@
+import Glibc
+
+/// A regular file, mapped into memory for reading. Nothing else in the package maps files.
+///
+/// The mapping shares the pages of the system's cache: opening costs no copy, and untouched parts cost no memory.
+/// If another process shortens the file while it is mapped, touching the lost pages raises SIGBUS, which no library
+/// can turn into an error. Hence files are replaced by renaming, never rewritten in place; ``read(_:)`` goes through
+/// the descriptor instead, so checking a file reports such a fault, and a failing disk, as an error.
+@safe
+package final class MappedFile: Sendable {
+  package let path: String
+  package let byteCount: Int
+  private let descriptor: Int32
+  private nonisolated(unsafe) let base: UnsafeRawPointer
+
+  /// - Throws: `cannotOpen`, `notRegularFile` for directories, pipes and devices, `truncated` for an empty file.
+  package init(path: String) throws(ModelFileError) {
+    // Without O_NONBLOCK, opening a pipe would wait for someone to write into it.
+    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    guard descriptor >= 0 else {
+      throw ModelFileError(.cannotOpen, "cannot open the file: \(systemMessage(errno))", path: path)
+    }
+    do throws(ModelFileError) {
+      let byteCount = try regularFileByteCount(descriptor, path: path)
+      guard byteCount > 0 else { throw ModelFileError(.truncated, "the file is empty", path: path) }
+      guard byteCount <= FormatLimits.fileByteCount else {
+        throw ModelFileError(.limitExceeded, "the file is longer than 16 TiB", path: path)
+      }
+      guard let base = unsafe mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0), unsafe base != MAP_FAILED
+      else {
+        throw ModelFileError(.cannotOpen, "cannot map the file: \(systemMessage(errno))", path: path)
+      }
+      self.path = path
+      self.byteCount = byteCount
+      self.descriptor = descriptor
+      unsafe self.base = UnsafeRawPointer(base)
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+
+  deinit {
+    unsafe munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
+    close(descriptor)
+  }
+
+  /// The mapped bytes of `range`; valid as long as this object.
+  @unsafe
+  package func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+    precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "the range must lie in the file")
+    return unsafe UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count)
+  }
+
+  /// Copies `range` from the file, not from the mapping, so that every fault becomes an error.
+  package func read(_ range: Range<Int>) throws(ModelFileError) -> [UInt8] {
+    var buffer = [UInt8](repeating: 0, count: range.count)
+    try read(range, into: &buffer)
+    return buffer
+  }
+
+  /// Fills the first bytes of `buffer` with `range` of the file.
+  package func read(_ range: Range<Int>, into buffer: inout [UInt8]) throws(ModelFileError) {
+    precondition(range.count <= buffer.count, "the buffer must hold the range")
+    var done = 0
+    while done < range.count {
+      let count = unsafe buffer.withUnsafeMutableBytes { target in
+        unsafe pread(descriptor, target.baseAddress! + done, range.count - done, off_t(range.lowerBound + done))
+      }
+      if count > 0 {
+        done += count
+      } else if count == 0 {
+        throw ModelFileError(
+          .truncated, "the file became shorter while it was read", path: path,
+          byteRange: range.lowerBound + done..<range.upperBound)
+      } else if errno != EINTR {
+        throw ModelFileError(
+          .readFailed, "cannot read the file: \(systemMessage(errno))", path: path,
+          byteRange: range.lowerBound + done..<range.upperBound)
+      }
+    }
+  }
+
+  /// The length of the file now; it differs from ``byteCount`` if somebody changed the file since it was opened.
+  package func currentByteCount() throws(ModelFileError) -> Int {
+    try regularFileByteCount(descriptor, path: path)
+  }
+}
+
+private func regularFileByteCount(_ descriptor: Int32, path: String) throws(ModelFileError) -> Int {
+  var status = stat()
+  guard unsafe fstat(descriptor, &status) == 0 else {
+    throw ModelFileError(.cannotOpen, "cannot examine the file: \(systemMessage(errno))", path: path)
+  }
+  guard status.st_mode & S_IFMT == S_IFREG else {
+    throw ModelFileError(
+      .notRegularFile, "a model must be a regular file, not a directory, pipe or device", path: path)
+  }
+  return Int(status.st_size)
+}
+
+/// What the system says about an error number.
+func systemMessage(_ code: Int32) -> String {
+  var buffer = [CChar](repeating: 0, count: 256)
+  return unsafe buffer.withUnsafeMutableBufferPointer { target in
+    let known = unsafe strerror_r(code, target.baseAddress!, target.count) == 0
+    return known ? unsafe String(cString: target.baseAddress!) : "error \(code)"
+  }
+}

@@ -1,0 +1,183 @@
+/// Writes a model file in one pass: tensors in the order of the layout, then blobs, directory and header.
+///
+/// Everything goes to a temporary file beside the target, which takes the target's name only when it is complete and
+/// on disk. After an error, after ``cancel()``, or when the writer is dropped, nothing is left. The same layout and
+/// tensors give the same bytes.
+@safe
+package final class ModelFileWriter {
+  package let path: String
+  /// Bytes of all tensors, for a progress display.
+  package let tensorByteCount: Int
+  /// Bytes of tensors written so far.
+  package private(set) var writtenByteCount = 0
+  private var layout: FileLayout
+  private let byteCounts: [Int]
+  private let output: TemporaryFile
+  private var records: [TensorRecord] = []
+  /// End of what has been written.
+  private var end = FileHeader.byteCount
+  /// Bytes of the current tensor written so far.
+  private var partialByteCount = 0
+  private var hasher = Digest.Hasher()
+
+  /// Checks the layout and reserves space for the tensors, so that a full disk shows before the work is done.
+  package init(path: String, layout: FileLayout) throws(ModelFileError) {
+    do throws(ModelFileError) {
+      let byteCounts = try layout.checkedByteCounts()
+      var end = FileHeader.byteCount
+      for count in byteCounts {
+        end = FormatLimits.aligned(end) + count
+        guard end <= FormatLimits.fileByteCount else {
+          throw ModelFileError(.invalidLayout, "the tensors are larger than any file may be")
+        }
+      }
+      let output = try TemporaryFile(target: path)
+      try output.reserve(end)
+      self.path = path
+      self.layout = layout
+      self.byteCounts = byteCounts
+      self.output = output
+      tensorByteCount = byteCounts.reduce(0, +)
+    } catch {
+      throw error.located(path: path)
+    }
+  }
+
+  deinit { output.remove() }
+
+  /// Appends bytes to the current tensor; after its last byte the next tensor begins. A call may span tensors.
+  @unsafe
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(ModelFileError) {
+    var rest = unsafe bytes
+    while unsafe !rest.isEmpty {
+      guard records.count < byteCounts.count else {
+        throw ModelFileError(.wrongByteCount, "there are more bytes than the tensors of the layout have", path: path)
+      }
+      if partialByteCount == 0 { try pad() }
+      let count = min(byteCounts[records.count] - partialByteCount, rest.count)
+      let piece = unsafe UnsafeRawBufferPointer(rebasing: rest[..<count])
+      try removingOnFailure { () throws(ModelFileError) in try unsafe output.write(piece, at: end) }
+      unsafe hasher.update(piece)
+      end += count
+      partialByteCount += count
+      writtenByteCount += count
+      unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+      if partialByteCount == byteCounts[records.count] { endTensor() }
+    }
+  }
+
+  /// Appends bytes as ``write(_:)-(UnsafeRawBufferPointer)`` does.
+  package func write(_ bytes: [UInt8]) throws(ModelFileError) {
+    try unsafe bytes.span.bytes.withUnsafeBytes { (pointer) throws(ModelFileError) in try unsafe write(pointer) }
+  }
+
+  /// Replaces the configuration of a component of the layout, for facts that are known only after the tensors.
+  package func setConfig(_ config: ConfigTable, of component: String) throws(ModelFileError) {
+    try change { layout throws(ModelFileError) in
+      guard let index = layout.componentIndex(component) else {
+        throw ModelFileError(.invalidLayout, "the layout has no such component", component: component)
+      }
+      layout.components[index] = Component(
+        name: component, isRequired: layout.components[index].isRequired, config: config)
+    }
+  }
+
+  /// Adds a blob, for facts that are known only after the tensors.
+  package func addBlob(_ blob: FileLayout.Blob) throws(ModelFileError) {
+    try change { layout throws(ModelFileError) in layout.blobs.append(blob) }
+  }
+
+  private func change(_ edit: (inout FileLayout) throws(ModelFileError) -> Void) throws(ModelFileError) {
+    var changed = layout
+    do throws(ModelFileError) {
+      try edit(&changed)
+      _ = try changed.checkedByteCounts()
+    } catch {
+      throw error.located(path: path)
+    }
+    layout = changed
+  }
+
+  /// Writes blobs, directory and header, and gives the file its name.
+  ///
+  /// - Returns: The identity of the file, see ``ModelFile/identity``.
+  @discardableResult
+  package func finish() throws(ModelFileError) -> Digest {
+    guard records.count == byteCounts.count else {
+      let tensor = layout.tensors[records.count]
+      cancel()
+      throw ModelFileError(
+        .wrongByteCount, "the file was finished before all bytes of the tensors were written", path: path,
+        component: tensor.component, item: tensor.name, expected: "\(byteCounts[records.count])",
+        found: "\(partialByteCount)")
+    }
+    do {
+      return try finishFile()
+    } catch {
+      cancel()
+      throw error.located(path: path)
+    }
+  }
+
+  /// Gives up and removes the temporary file.
+  package func cancel() { output.remove() }
+
+  private func endTensor() {
+    let tensor = layout.tensors[records.count]
+    records.append(
+      TensorRecord(
+        component: tensor.component, name: tensor.name, encoding: tensor.encoding, shape: tensor.shape,
+        offset: end - partialByteCount, byteCount: partialByteCount, digest: hasher.finalize()))
+    partialByteCount = 0
+  }
+
+  /// Writes zeros up to the next place where a region may start.
+  private func pad() throws(ModelFileError) {
+    let next = FormatLimits.aligned(end)
+    try append([UInt8](repeating: 0, count: next - end))
+  }
+
+  private func append(_ bytes: [UInt8]) throws(ModelFileError) {
+    try removingOnFailure { () throws(ModelFileError) in try output.write(bytes, at: end) }
+    end += bytes.count
+  }
+
+  private func removingOnFailure(_ body: () throws(ModelFileError) -> Void) throws(ModelFileError) {
+    do {
+      try body()
+    } catch {
+      cancel()
+      throw error.located(path: path)
+    }
+  }
+
+  private func finishFile() throws(ModelFileError) -> Digest {
+    layout.sortBlobs()
+    var blobRecords: [BlobRecord] = []
+    for blob in layout.blobs {
+      try pad()
+      let (compression, stored) = BlobCompression.smallest(of: blob.bytes)
+      blobRecords.append(
+        BlobRecord(
+          component: blob.component, name: blob.name, compression: compression, offset: end, byteCount: stored.count,
+          contentByteCount: blob.bytes.count, digest: Digest(of: stored)))
+      try append(stored)
+    }
+    try pad()
+    let directory = Directory(components: layout.components, tensors: records, blobs: blobRecords).encoded()
+    guard directory.count <= FormatLimits.directoryByteCount else {
+      throw ModelFileError(
+        .invalidLayout, "the directory is too long; shorten the configurations",
+        expected: "at most \(FormatLimits.directoryByteCount) bytes", found: "\(directory.count)")
+    }
+    let directoryOffset = end
+    try append(directory)
+    let header = FileHeader(
+      fileByteCount: end, directoryOffset: directoryOffset, directoryByteCount: directory.count,
+      directoryDigest: Digest(of: directory)
+    ).encoded()
+    try output.write(header, at: 0)
+    try output.commit(byteCount: end)
+    return Digest(bytes: Array(header[FileHeader.hashedByteCount...]))
+  }
+}
