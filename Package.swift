@@ -47,7 +47,7 @@ let package = Package(
     .executableTarget(
       name: "mio-lite",
       dependencies: [
-        "MioLite", "MioModel", "MioMedia", "MioConverter",
+        "MioLite", "MioModel", "MioMedia", "MioFormat", "MioKernels", "MioConverter",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swiftSettings),
 

@@ -50,6 +50,8 @@ package final class ModelFile: Sendable {
     return try Directory(parsing: bytes, fileOffset: header.directoryOffset)
   }
 
+  /// The version of the format; readers take exactly the one they know.
+  package var formatVersion: Int { Int(FileHeader.formatVersion) }
   package var components: [Component] { directory.components }
   package var tensors: [TensorRecord] { directory.tensors }
   package var blobs: [BlobRecord] { directory.blobs }

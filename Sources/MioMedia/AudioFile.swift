@@ -1,1 +1,144 @@
 import CSndfile
+
+/// A sound file of any format, rate, width and channel count that libsndfile knows, read block by block as mono floats.
+///
+/// Integers are divided by 2^(bits - 1), floats are taken as they are, and channels are mixed down to their mean. The
+/// file is never held in memory, so its length is bounded by the disk alone. A recording whose end is missing gives the
+/// samples that are there and says so in ``shortfall``.
+@safe
+package final class AudioFile {
+  package let name: String
+  package let sampleRateHz: Int
+  package let channelCount: Int
+  /// Samples per channel as the header states them; nil where it leaves them open. Not to be trusted for allocation.
+  package let statedFrameCount: Int?
+  /// Samples per channel read so far.
+  package private(set) var framesRead = 0
+  /// After the end: why fewer frames arrived than the header promised.
+  package private(set) var shortfall: String?
+
+  /// Largest magnitude accepted: that of a 32-bit integer stored in a float file without scaling.
+  package static let largestMagnitude: Float = 2_147_483_648
+
+  private let input: AudioInput
+  private let handle: OpaquePointer
+  private var interleaved: [Float] = []
+
+  package static func open(path: String) throws(MediaError) -> AudioFile {
+    try AudioFile(AudioInput.opening(path: path), name: path)
+  }
+
+  package static func open(bytes: [UInt8], name: String) throws(MediaError) -> AudioFile {
+    if bytes.isEmpty { throw MediaError(.empty, name, "the file is empty; record or export it again") }
+    return try AudioFile(.memory(MemoryFile(bytes)), name: name)
+  }
+
+  /// Reads from a descriptor that stays the caller's; pipes are copied to a temporary file first.
+  package static func open(descriptor: Int32, name: String) throws(MediaError) -> AudioFile {
+    try AudioFile(AudioInput.seekable(FileDescriptor(descriptor, owned: false), name: name), name: name)
+  }
+
+  private init(_ input: AudioInput, name: String) throws(MediaError) {
+    var info = SF_INFO()
+    guard let handle = unsafe Self.openHandle(input, &info) else { throw Self.openError(name) }
+    let problem = Self.problem(in: info)
+    if let problem {
+      unsafe sf_close(handle)
+      throw MediaError(problem.code, name, problem.message)
+    }
+    self.input = input
+    self.name = name
+    unsafe self.handle = handle
+    sampleRateHz = Int(info.samplerate)
+    channelCount = Int(info.channels)
+    statedFrameCount = info.frames > 0 && info.frames < Int64.max ? Int(info.frames) : nil
+  }
+
+  deinit { unsafe sf_close(handle) }
+
+  private static func openHandle(_ input: AudioInput, _ info: inout SF_INFO) -> OpaquePointer? {
+    switch input {
+    case .file(let descriptor):
+      return unsafe sf_open_fd(descriptor.value, Int32(SFM_READ), &info, 0)
+    case .memory(let file):
+      var callbacks = MemoryFile.callbacks()
+      return unsafe sf_open_virtual(&callbacks, Int32(SFM_READ), &info, Unmanaged.passUnretained(file).toOpaque())
+    }
+  }
+
+  private static func problem(in info: SF_INFO) -> (code: MediaError.Code, message: String)? {
+    if info.channels < 1 { return (.malformed, "the header states \(info.channels) channels; export the file again") }
+    let rates = Resampler.supportedRates
+    if !rates.contains(Int(info.samplerate)) {
+      return (
+        .unsupportedRate,
+        "\(info.samplerate) samples per second; rates of \(rates.lowerBound)...\(rates.upperBound) can be read"
+      )
+    }
+    if info.frames == 0 { return (.empty, "the file holds no samples") }
+    return nil
+  }
+
+  private static func openError(_ name: String) -> MediaError {
+    let reason = unsafe String(cString: sf_strerror(nil))
+    switch sf_error(nil) {
+    case Int32(SF_ERR_UNRECOGNISED_FORMAT), Int32(SF_ERR_UNSUPPORTED_ENCODING):
+      return MediaError(.notAudio, name, "not a sound file that can be read (\(reason)); convert it to wav or flac")
+    default:
+      return MediaError(.malformed, name, "a damaged sound file (\(reason)); export it again")
+    }
+  }
+
+  /// The next samples, at most `maximumFrames` of them, mixed down to one channel; empty at the end.
+  package func read(maximumFrames: Int) throws(MediaError) -> [Float] {
+    precondition(maximumFrames > 0, "ask for at least one frame")
+    // A header may state a thousand channels, so the block shrinks rather than the memory growing.
+    let frames = min(maximumFrames, max(1, Self.blockLength / channelCount))
+    if interleaved.count < frames * channelCount {
+      interleaved = [Float](repeating: 0, count: frames * channelCount)
+    }
+    let count = unsafe interleaved.withUnsafeMutableBufferPointer {
+      unsafe Int(sf_readf_float(handle, $0.baseAddress!, sf_count_t(frames)))
+    }
+    if count <= 0 {
+      try noteEnd()
+      return []
+    }
+    try checkSamples(frames: count)
+    framesRead += count
+    return mixedDown(frames: count)
+  }
+
+  private static let blockLength = 1 << 18
+
+  private func noteEnd() throws(MediaError) {
+    guard shortfall == nil else { return }
+    if framesRead == 0 { throw MediaError(.empty, name, "the file holds no samples that can be decoded") }
+    let fault = unsafe sf_error(handle) == 0 ? nil : unsafe String(cString: sf_strerror(handle))
+    if let statedFrameCount, framesRead < statedFrameCount {
+      shortfall = "\(framesRead) of \(statedFrameCount) samples could be read (\(fault ?? "the file is cut off"))"
+    } else if let fault {
+      shortfall = "reading stopped after \(framesRead) samples (\(fault))"
+    }
+  }
+
+  private func checkSamples(frames: Int) throws(MediaError) {
+    let used = interleaved[..<(frames * channelCount)]
+    // Comparisons with NaN are false, so this also finds the numbers that are none.
+    guard let bad = used.firstIndex(where: { !($0.magnitude <= Self.largestMagnitude) }) else { return }
+    let frame = framesRead + bad / channelCount
+    throw MediaError(
+      .badSample, name,
+      "sample \(frame) of channel \(bad % channelCount + 1) is \(used[bad]); export the recording again as 16-bit wav or flac")
+  }
+
+  private func mixedDown(frames: Int) -> [Float] {
+    if channelCount == 1 { return Array(interleaved[..<frames]) }
+    let share = 1 / Float(channelCount)
+    return (0..<frames).map { frame in
+      var sum: Float = 0
+      for channel in 0..<channelCount { sum += interleaved[frame * channelCount + channel] }
+      return sum * share
+    }
+  }
+}

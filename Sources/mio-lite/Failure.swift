@@ -1,4 +1,5 @@
 import Foundation
+import MioFormat
 import MioLite
 
 /// What ends a command early: one line for a person, and the exit status of the contract.
@@ -35,8 +36,18 @@ extension Failure {
       case .failed: self.init(.failed, error.message)
       default: self.init(.wrongInput, error.message)
       }
+    case let error as ModelFileError:
+      self.init(Self.kind(of: error.code), error.description)
     default:
       return nil
+    }
+  }
+
+  private static func kind(of code: ModelFileError.Code) -> Kind {
+    switch code {
+    case .cancelled: .interrupted
+    case .cannotWrite, .readFailed: .failed
+    default: .wrongInput
     }
   }
 }

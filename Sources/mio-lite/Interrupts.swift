@@ -3,24 +3,21 @@ import Foundation
 import MioLite
 
 /// Turns Ctrl-C into a request to stop, so that nothing is left half-written.
-final class Interrupts {
-  private let source: any DispatchSourceSignal
-
-  /// Calls `stop` at the first Ctrl-C; the second one ends the program at once.
-  init(_ stop: @escaping @Sendable () -> Void) {
+enum Interrupts {
+  /// Runs `body`; the first Ctrl-C meanwhile cancels what `body` was given, the second ends the program at once.
+  static func during<Result>(_ body: (Cancellation) async throws -> Result) async rethrows -> Result {
+    let cancellation = Cancellation()
     signal(SIGINT, SIG_IGN)
     let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
     source.setEventHandler {
-      stop()
-      signal(SIGINT, SIG_DFL)
+      if cancellation.isCancelled { signal(SIGINT, SIG_DFL); raise(SIGINT) }
+      cancellation.cancel()
     }
     source.activate()
-    self.source = source
-  }
-
-  /// Gives Ctrl-C its ordinary meaning back.
-  func end() {
-    source.cancel()
-    signal(SIGINT, SIG_DFL)
+    defer {
+      source.cancel()
+      signal(SIGINT, SIG_DFL)
+    }
+    return try await body(cancellation)
   }
 }

@@ -10,5 +10,5 @@ struct MioLiteCommand: AsyncParsableCommand {
       Exit status: 0 done, 1 the work failed, 2 the command line or an input is wrong, 130 interrupted.
       """,
     version: Version.text,
-    groupedSubcommands: [])
+    subcommands: [InspectCommand.self, VerifyCommand.self])
 }

@@ -1,0 +1,108 @@
+import CSndfile
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// The bytes of a sound file in a form libsndfile can seek in: a regular file, or memory.
+enum AudioInput {
+  case file(FileDescriptor)
+  case memory(MemoryFile)
+
+  /// Most bytes taken from a pipe before the input counts as endless.
+  static let spoolLimit = 16 << 30
+
+  /// Opens `path`; pipes and devices are first copied to an unnamed temporary file, because most formats need seeking.
+  static func opening(path: String) throws(MediaError) -> AudioInput {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw MediaError(.cannotOpen, path, "cannot open: \(systemErrorText())") }
+    return try seekable(FileDescriptor(descriptor, owned: true), name: path)
+  }
+
+  static func seekable(_ descriptor: FileDescriptor, name: String) throws(MediaError) -> AudioInput {
+    var status = stat()
+    guard unsafe fstat(descriptor.value, &status) == 0 else {
+      throw MediaError(.cannotOpen, name, "cannot open: \(systemErrorText())")
+    }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG:
+      if status.st_size == 0 { throw MediaError(.empty, name, "the file is empty; record or export it again") }
+      return .file(descriptor)
+    case S_IFDIR:
+      throw MediaError(.cannotOpen, name, "this is a directory; name a sound file")
+    default:
+      return .file(try spool(descriptor, name: name))
+    }
+  }
+
+  private static func spool(_ source: FileDescriptor, name: String) throws(MediaError) -> FileDescriptor {
+    let target = try unnamedTemporaryFile()
+    var total = 0
+    while true {
+      let block = try source.read(maximumCount: 1 << 16, name: name)
+      if block.isEmpty { break }
+      total += block.count
+      if total > spoolLimit {
+        throw MediaError(.tooLong, name, "more than \(spoolLimit >> 30) GiB on a pipe; save it to a file and name the file")
+      }
+      try target.write(block, name: "temporary copy of \(name)")
+    }
+    if total == 0 { throw MediaError(.empty, name, "nothing arrived; was the program before the pipe successful?") }
+    lseek(target.value, 0, SEEK_SET)
+    return target
+  }
+
+  private static func unnamedTemporaryFile() throws(MediaError) -> FileDescriptor {
+    let folder = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
+    var template = Array("\(folder)/mio-sound-XXXXXX".utf8CString)
+    let descriptor = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress!) }
+    guard descriptor >= 0 else {
+      throw MediaError(.writeFailed, folder, "cannot create a temporary file: \(systemErrorText()); set TMPDIR")
+    }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    unsafe template.withUnsafeBufferPointer { _ = unsafe unlink($0.baseAddress!) }
+    return FileDescriptor(descriptor, owned: true)
+  }
+}
+
+/// A read-only file in memory, with the position that libsndfile's callbacks move.
+final class MemoryFile {
+  private let bytes: [UInt8]
+  private var position = 0
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  private func seek(_ offset: Int, _ whence: Int32) -> Int {
+    let start = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? position : bytes.count
+    let (target, overflow) = start.addingReportingOverflow(offset)
+    guard !overflow, (0...bytes.count).contains(target) else { return -1 }
+    position = target
+    return target
+  }
+
+  private func read(into target: UnsafeMutableRawPointer, count: Int) -> Int {
+    let count = max(0, min(count, bytes.count - position))
+    unsafe bytes.withUnsafeBytes { source in
+      guard count > 0, let base = source.baseAddress else { return }
+      unsafe target.copyMemory(from: base + position, byteCount: count)
+    }
+    position += count
+    return count
+  }
+
+  private static func from(_ pointer: UnsafeMutableRawPointer?) -> MemoryFile {
+    unsafe Unmanaged<MemoryFile>.fromOpaque(pointer!).takeUnretainedValue()
+  }
+
+  /// libsndfile's view of the file; the caller passes `self` as user data and keeps it alive.
+  static func callbacks() -> SF_VIRTUAL_IO {
+    unsafe SF_VIRTUAL_IO(
+      get_filelen: { unsafe sf_count_t(MemoryFile.from($0).bytes.count) },
+      seek: { unsafe sf_count_t(MemoryFile.from($2).seek(Int($0), $1)) },
+      read: { unsafe sf_count_t(MemoryFile.from($2).read(into: $0!, count: Int($1))) },
+      write: { _, _, _ in 0 },
+      tell: { unsafe sf_count_t(MemoryFile.from($0).position) })
+  }
+}

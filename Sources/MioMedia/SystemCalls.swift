@@ -1,0 +1,81 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// The text of the current `errno`, to be read right after the failing call.
+func systemErrorText() -> String {
+  guard let text = unsafe strerror(errno) else { return "system error \(errno)" }
+  return unsafe String(cString: text)
+}
+
+/// An open file of the system that is closed with its last reference, if it is ours.
+final class FileDescriptor {
+  let value: Int32
+  private let isOwned: Bool
+
+  init(_ value: Int32, owned: Bool) {
+    self.value = value
+    isOwned = owned
+  }
+
+  deinit {
+    if isOwned { close(value) }
+  }
+
+  /// Bytes of a regular file; nil for pipes, terminals and other streams.
+  var regularFileLength: Int? {
+    var status = stat()
+    guard unsafe fstat(value, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return Int(status.st_size)
+  }
+
+  /// Writes everything, however many calls the system needs.
+  func write(_ bytes: [UInt8], name: String) throws(MediaError) {
+    var done = 0
+    while done < bytes.count {
+      let written = unsafe bytes.withUnsafeBytes {
+        unsafe Self.systemWrite(value, $0.baseAddress! + done, $0.count - done)
+      }
+      if written > 0 {
+        done += written
+      } else if errno == EPIPE {
+        throw MediaError(.brokenPipe, name, "the program that reads the sound has gone away")
+      } else if errno != EINTR {
+        throw MediaError(.writeFailed, name, "cannot write: \(systemErrorText()); check space and permissions")
+      }
+    }
+  }
+
+  /// Reads at most `maximumCount` bytes; none at the end.
+  func read(maximumCount: Int, name: String) throws(MediaError) -> [UInt8] {
+    while true {
+      var count = 0
+      let bytes = unsafe [UInt8](unsafeUninitializedCapacity: maximumCount) { buffer, used in
+        count = unsafe Self.systemRead(value, buffer.baseAddress!, maximumCount)
+        used = max(count, 0)
+      }
+      if count >= 0 { return bytes }
+      guard errno == EINTR else {
+        throw MediaError(.readFailed, name, "cannot read: \(systemErrorText())")
+      }
+    }
+  }
+
+  private static func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+    #if canImport(Glibc)
+    unsafe Glibc.write(descriptor, bytes, count)
+    #else
+    unsafe Musl.write(descriptor, bytes, count)
+    #endif
+  }
+
+  private static func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
+    #if canImport(Glibc)
+    unsafe Glibc.read(descriptor, bytes, count)
+    #else
+    unsafe Musl.read(descriptor, bytes, count)
+    #endif
+  }
+}

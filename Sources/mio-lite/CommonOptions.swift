@@ -1,0 +1,52 @@
+import ArgumentParser
+import Foundation
+import MioFormat
+import MioKernels
+
+/// Options that every command takes.
+struct CommonOptions: ParsableArguments {
+  @Flag(name: .shortAndLong, help: "Print nothing but the result and errors.")
+  var quiet = false
+}
+
+/// Options of commands that open a model.
+struct ModelOptions: ParsableArguments {
+  @Option(
+    name: .shortAndLong, help: "The packed model. Without it: $MIO_MODEL, then the model shipped with mio-lite.",
+    completion: .file(extensions: ["mio"]))
+  var model: String?
+
+  @Option(name: .shortAndLong, help: "Threads (default: the physical cores this process may use).")
+  var threads: Int?
+
+  @Option(name: .long, help: "Most tokens of prompt and reply together (default: the model's own).")
+  var context: Int?
+
+  @Option(name: .long, help: "How keys and values are cached: int8, f16 or f32.")
+  var cache: String = "int8"
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads takes a number from 1 to 1024, not \(threads)")
+    }
+    if let context, context < 1 { throw ValidationError("--context takes a number of tokens, not \(context)") }
+    if !["int8", "f16", "f32"].contains(cache) {
+      throw ValidationError("--cache takes int8, f16 or f32, not '\(cache)'")
+    }
+  }
+
+  /// Where the model lies.
+  func path() throws -> String {
+    try ModelLocation.path(given: model)
+  }
+}
+
+/// Finds the model when none is named.
+enum ModelLocation {
+  static func path(given: String?) throws -> String {
+    if let given { return given }
+    if let path = ProcessInfo.processInfo.environment["MIO_MODEL"], !path.isEmpty { return path }
+    throw Failure(
+      .wrongInput, "no model: name one with -m FILE or in $MIO_MODEL; 'mio-lite convert CHECKPOINT_DIR -o F.mio' makes one")
+  }
+}
