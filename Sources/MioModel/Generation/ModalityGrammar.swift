@@ -1,0 +1,288 @@
+/// Which tokens may follow, so that everything generated can be decoded.
+///
+/// Output is a row of text tokens and media blocks, then a stop token:
+///
+/// - speech: `<spch>`, N >= 1 content tokens, exactly N tokens of every timbre level in turn, `</spch>`. The content ends
+///   when a token of the first timbre level is chosen. On the user's side of a conversation there is content only.
+/// - image: `<image>`, exactly 32 codes, `</image>`.
+///
+/// A block opens only if it can be closed within the tokens that remain, and its content is cut off in time. Control
+/// tokens and rows of the head that no token owns are never legal.
+///
+/// The probabilities are those of the model under the condition that the token is legal: the head computes legal ids
+/// only. A repetition penalty weakens `<spch>`, `</spch>` and the stop token too if they occurred before, as it does in
+/// the reference; where one of them is the only legal token that changes nothing.
+package struct ModalityGrammar: Sendable {
+  package struct Rules: Hashable, Sendable {
+    package enum SpeechForm: Hashable, Sendable {
+      /// What MIO speaks: content, then every timbre level.
+      case allLevels
+      /// What MIO hears: content, then the end.
+      case contentOnly
+    }
+
+    /// Text may stand before, between and after blocks.
+    package var text = true
+    /// The form of speech blocks; `nil` allows none.
+    package var speech: SpeechForm?
+    package var images = false
+    /// The output begins with a block, and therefore has one.
+    package var startsWithBlock = false
+    /// Most blocks; `nil` sets no limit.
+    package var maxBlocks: Int?
+    /// Most frames of one speech block that are not part of a voice prompt.
+    package var maxSpeechFrames: Int?
+
+    package init(
+      text: Bool = true, speech: SpeechForm? = nil, images: Bool = false, startsWithBlock: Bool = false,
+      maxBlocks: Int? = nil, maxSpeechFrames: Int? = nil
+    ) {
+      self.text = text
+      self.speech = speech
+      self.images = images
+      self.startsWithBlock = startsWithBlock
+      self.maxBlocks = maxBlocks
+      self.maxSpeechFrames = maxSpeechFrames
+    }
+
+    /// Transcripts, captions, answers in writing.
+    package static let textOnly = Rules()
+    /// Any mixture of text, speech and images.
+    package static let anything = Rules(speech: .allLevels, images: true)
+    /// One speech block and nothing else.
+    package static let speechOnly = Rules(text: false, speech: .allLevels, startsWithBlock: true, maxBlocks: 1)
+    /// One image and nothing else.
+    package static let imageOnly = Rules(text: false, images: true, startsWithBlock: true, maxBlocks: 1)
+    /// Key frames: one or more images.
+    package static let video = Rules(text: false, images: true, startsWithBlock: true)
+    /// Text and images in turn.
+    package static let story = Rules(images: true)
+  }
+
+  /// Where a sequence stands.
+  package struct State: Hashable, Sendable {
+    enum Place: Hashable, Sendable {
+      case text
+      /// `count` tokens of `level` are there; `frames` is N, growing while the level is 0.
+      case speech(level: Int, count: Int, frames: Int)
+      case image(count: Int)
+    }
+
+    var place = Place.text
+    var blockCount = 0
+    /// Tokens of the open block so far, its opener included; 0 between blocks.
+    var openTokenCount = 0
+
+    /// Whether a media block is open.
+    package var isInBlock: Bool { place != .text }
+  }
+
+  package let classes: TokenClasses
+  package let rules: Rules
+  package let voice: VoicePrompt?
+  private let betweenBlocks: [[Range<Int>]]  // by Allowance bits
+  private let content: [Range<Int>]
+  private let contentOrEnd: [Range<Int>]
+  private let levels: [[Range<Int>]]  // by level
+
+  /// - Parameter voice: frames that every first speech block must begin with.
+  package init(_ classes: TokenClasses, rules: Rules, voice: VoicePrompt? = nil) {
+    if let voice, let speech = classes.speech {
+      precondition(
+        voice.levels.count == speech.levels.count
+          && zip(voice.levels, speech.levels).allSatisfy { codes, ids in codes.allSatisfy(ids.indices.contains) },
+        "a voice prompt needs codes of every level of this model")
+    }
+    self.classes = classes
+    self.rules = rules
+    self.voice = voice
+    levels = classes.levelRanges
+    content = levels.first ?? []
+    let close = [Range<Int>].covering(classes.speech.map { [$0.close] } ?? [])
+    let endOfContent = rules.speech == .contentOnly || levels.count < 2 ? close : levels[1]
+    contentOrEnd = .union(of: content + endOfContent)
+    betweenBlocks = (0..<16).map { bits in
+      let allowed = Allowance(rawValue: bits)
+      var ranges: [Range<Int>] = []
+      if allowed.contains(.text) { ranges += classes.textRanges }
+      if allowed.contains(.stop) { ranges += classes.stopRanges }
+      if allowed.contains(.speech), let speech = classes.speech { ranges += .covering([speech.open]) }
+      if allowed.contains(.image), let image = classes.image { ranges += .covering([image.open]) }
+      return .union(of: ranges)
+    }
+  }
+
+  private struct Allowance: OptionSet {
+    let rawValue: Int
+    static let text = Allowance(rawValue: 1)
+    static let stop = Allowance(rawValue: 2)
+    static let speech = Allowance(rawValue: 4)
+    static let image = Allowance(rawValue: 8)
+  }
+
+  // MARK: - Start
+
+  /// The state in which the first token after `prompt` is chosen: inside a block if the prompt leaves one open.
+  package func start(after prompt: [Int32]) -> State {
+    let opener = prompt.lastIndex { id in
+      let tokenClass = classes.class(of: id)
+      return tokenClass == .openSpeech || tokenClass == .openImage
+    }
+    guard let opener else { return State() }
+    var state = State()
+    for id in prompt[opener...] {
+      guard belongs(id, to: state.place, isOpener: state.openTokenCount == 0) else { return State() }
+      advance(&state, by: id)
+      if !state.isInBlock { return State() }
+    }
+    return state
+  }
+
+  /// Whether `id` continues `place` in form, whatever the rules of the task.
+  private func belongs(_ id: Int32, to place: State.Place, isOpener: Bool) -> Bool {
+    switch (place, classes.class(of: id)) {
+    case (.text, _): isOpener
+    case (.image(let count), .image): count < (classes.image?.blockLength ?? 0)
+    case (.speech(let level, let count, let frames), .speech(let next, _)):
+      next == level && (level == 0 || count < frames) || next == level + 1 && frames > 0 && count == frames
+    default: false
+    }
+  }
+
+  // MARK: - Steps
+
+  /// The legal ids, as ascending, disjoint ranges; empty if the output is complete.
+  ///
+  /// - Parameter remaining: tokens that may still be generated, at least 1.
+  package func legal(in state: State, remaining: Int) -> [Range<Int>] {
+    switch state.place {
+    case .text: betweenBlocks[allowance(in: state, remaining: remaining).rawValue]
+    case .image(let count): count < (classes.image?.blockLength ?? 0) ? classes.imageRanges : single(classes.image?.close)
+    case .speech(let level, let count, let frames):
+      legalInSpeech(level: level, count: count, frames: frames, state: state, remaining: remaining)
+    }
+  }
+
+  /// Advances `state` by a legal token.
+  package func advance(_ state: inout State, by id: Int32) {
+    defer { state.openTokenCount = state.isInBlock ? state.openTokenCount + 1 : 0 }
+    switch (state.place, classes.class(of: id)) {
+    case (.text, .openSpeech): state.place = .speech(level: 0, count: 0, frames: 0)
+    case (.text, .openImage): state.place = .image(count: 0)
+    case (.speech(0, let count, _), .speech(0, _)):
+      state.place = .speech(level: 0, count: count + 1, frames: count + 1)
+    case (.speech(_, let count, let frames), .speech(let level, _)):
+      state.place = .speech(level: level, count: count < frames ? count + 1 : 1, frames: frames)
+    case (.image(let count), .image): state.place = .image(count: count + 1)
+    case (.speech, .closeSpeech), (.image, .closeImage):
+      state.place = .text
+      state.blockCount += 1
+    default: break
+    }
+  }
+
+  /// The least number of tokens that end the output properly from the start state `state`.
+  package func minimumTokens(from state: State) -> Int {
+    switch state.place {
+    case .text:
+      guard rules.startsWithBlock else { return 1 }
+      return min(
+        rules.speech == nil || classes.speech == nil ? .max : speechBlockLength,
+        rules.images ? imageBlockLength ?? .max : .max)
+    case .image(let count): return (classes.image?.blockLength ?? 0) - count + 1
+    case .speech(let level, let count, let frames):
+      if level > 0 { return (levelCount - level) * frames - count + 1 }
+      let least = leastFrames(from: count, voiceFrames: voiceFrames(in: state))
+      return least - count + (levelCount - 1) * least + 1
+    }
+  }
+
+  /// Whether one more content frame may follow `frames` of them.
+  func allowsContent(after frames: Int, in state: State, remaining: Int) -> Bool {
+    let voiceFrames = voiceFrames(in: state)
+    let target = leastFrames(from: frames + 1, voiceFrames: voiceFrames)
+    if let limit = rules.maxSpeechFrames {
+      let multiple = classes.speech?.frameMultiple ?? 1
+      let most = max(voiceFrames + max(limit, 1), leastFrames(from: 1, voiceFrames: voiceFrames))
+      if target > max(most / multiple * multiple, leastFrames(from: 1, voiceFrames: voiceFrames)) { return false }
+    }
+    return remaining >= target - frames + (levelCount - 1) * target + 1
+  }
+
+  // MARK: - Parts
+
+  /// Levels of a block in the form that the rules ask for.
+  private var levelCount: Int {
+    rules.speech == .contentOnly ? 1 : classes.speech?.levels.count ?? 1
+  }
+
+  private var speechBlockLength: Int {
+    levelCount * leastFrames(from: 1, voiceFrames: voice?.frameCount ?? 0) + 2
+  }
+
+  private var imageBlockLength: Int? { classes.image.map { $0.blockLength + 2 } }
+
+  /// Frames of the voice prompt that the open block must begin with: only the first block of the output has any.
+  private func voiceFrames(in state: State) -> Int {
+    state.blockCount == 0 ? voice?.frameCount ?? 0 : 0
+  }
+
+  /// The least N >= `frames` at which content may end.
+  private func leastFrames(from frames: Int, voiceFrames: Int) -> Int {
+    let multiple = classes.speech?.frameMultiple ?? 1
+    return (max(frames, voiceFrames + 1) + multiple - 1) / multiple * multiple
+  }
+
+  private func allowance(in state: State, remaining: Int) -> Allowance {
+    var allowed: Allowance = []
+    let isFirst = rules.startsWithBlock && state.blockCount == 0
+    if !isFirst {
+      allowed.insert(.stop)
+      if rules.text { allowed.insert(.text) }
+    }
+    if state.blockCount < rules.maxBlocks ?? .max {
+      let speechLength = state.blockCount == 0 ? speechBlockLength : levelCount * leastFrames(from: 1, voiceFrames: 0) + 2
+      if rules.speech != nil && classes.speech != nil && remaining >= speechLength { allowed.insert(.speech) }
+      if rules.images, let length = imageBlockLength, remaining >= length { allowed.insert(.image) }
+    }
+    return allowed
+  }
+
+  private func legalInSpeech(
+    level: Int, count: Int, frames: Int, state: State, remaining: Int
+  ) -> [Range<Int>] {
+    guard let speech = classes.speech else { return [] }
+    let voiceFrames = voiceFrames(in: state)
+    if level > 0 && count == frames {
+      if level + 1 == speech.levels.count { return single(speech.close) }
+      return forced(level + 1, 0, voiceFrames) ?? levels[level + 1]
+    }
+    if let only = forced(level, count, voiceFrames) { return only }
+    if level > 0 { return levels[level] }
+    let mayEnd = count > 0 && leastFrames(from: count, voiceFrames: voiceFrames) == count
+    let mayGoOn = allowsContent(after: count, in: state, remaining: remaining)
+    if !mayEnd { return content }
+    if mayGoOn { return voiceFrames > 0 && levelCount > 1 ? contentOrVoice(speech) : contentOrEnd }
+    if levelCount == 1 { return single(speech.close) }
+    return forced(1, 0, voiceFrames) ?? levels[1]
+  }
+
+  /// The one legal id while a level repeats the voice prompt.
+  private func forced(_ level: Int, _ index: Int, _ voiceFrames: Int) -> [Range<Int>]? {
+    guard index < voiceFrames, let voice, let speech = classes.speech else { return nil }
+    return single(speech.levels[level][voice.levels[level][index]])
+  }
+
+  /// Content tokens or the first timbre token of the voice prompt.
+  private func contentOrVoice(_ speech: TokenClasses.Speech) -> [Range<Int>] {
+    guard let voice else { return contentOrEnd }
+    let end = Int(speech.levels[1][voice.levels[1][0]])
+    var ranges = content
+    ranges.insert(end..<end + 1, at: ranges.firstIndex { $0.lowerBound > end } ?? ranges.count)
+    return ranges
+  }
+
+  private func single(_ id: Int32?) -> [Range<Int>] {
+    id.map { [Int($0)..<Int($0) + 1] } ?? []
+  }
+}

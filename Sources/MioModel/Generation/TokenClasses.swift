@@ -1,0 +1,173 @@
+/// What every token id is to the modality grammar, from the tables of one checkpoint.
+package struct TokenClasses: Sendable {
+  /// The ids of speech: `levels[q][code]` is the token of code `code` on level q; level 0 is content, the others timbre.
+  package struct Speech: Hashable, Sendable {
+    package var open: Int32
+    package var close: Int32
+    package var levels: [[Int32]]
+    /// The model was trained on blocks whose frame count is a multiple of this.
+    package var frameMultiple: Int
+
+    package init(open: Int32, close: Int32, levels: [[Int32]], frameMultiple: Int = 1) {
+      self.open = open
+      self.close = close
+      self.levels = levels
+      self.frameMultiple = frameMultiple
+    }
+  }
+
+  /// The ids of images: `codes[code]` is the token of code `code`.
+  package struct Image: Hashable, Sendable {
+    package var open: Int32
+    package var close: Int32
+    package var codes: [Int32]
+    /// Codes of one image.
+    package var blockLength: Int
+
+    package init(open: Int32, close: Int32, codes: [Int32], blockLength: Int = 32) {
+      self.open = open
+      self.close = close
+      self.codes = codes
+      self.blockLength = blockLength
+    }
+  }
+
+  package enum Class: Hashable, Sendable {
+    /// Never legal in output: control tokens, rows without a token.
+    case none
+    case text
+    case stop
+    case openSpeech
+    case closeSpeech
+    case speech(level: Int, code: Int)
+    case openImage
+    case closeImage
+    case image(code: Int)
+  }
+
+  package let vocabularySize: Int
+  /// Ids that may stand in ordinary text, those that now stop a reply included.
+  package let text: [Range<Int>]
+  package let stopIds: [Int32]
+  package let speech: Speech?
+  package let image: Image?
+  /// Ids of class `.text` and `.stop`.
+  let textRanges: [Range<Int>]
+  let stopRanges: [Range<Int>]
+  /// Ids of every level of speech.
+  let levelRanges: [[Range<Int>]]
+  let imageRanges: [Range<Int>]
+  private let entries: [Entry]  // [V]
+
+  private struct Entry: Hashable {
+    var kind: UInt8 = 0
+    var level: UInt8 = 0
+    var code: UInt16 = 0
+  }
+
+  /// - Parameter vocabularySize: rows of the output head; rows that no table names are never legal.
+  /// - Parameter text: ids that may stand in ordinary text.
+  /// - Parameter stopIds: ids that end a reply. A stop id may also be a text or media token.
+  package init(
+    vocabularySize: Int, text: [Range<Int>], stopIds: [Int32], speech: Speech? = nil, image: Image? = nil
+  ) throws(GenerationError) {
+    var entries = Array(repeating: Entry(), count: vocabularySize)
+    let text = [Range<Int>].union(of: text)
+    for range in text {
+      guard range.lowerBound >= 0 && range.upperBound <= vocabularySize else {
+        throw GenerationError(
+          .invalidTokenTable, at: "text",
+          "ids \(range) are not in a vocabulary of \(vocabularySize); do tokenizer and weights belong together?")
+      }
+      for id in range { entries[id].kind = Kind.text }
+    }
+    if let speech { try Self.add(speech, to: &entries) }
+    if let image { try Self.add(image, to: &entries) }
+    for id in stopIds {
+      try Self.check(id, "stop ids", entries.count)
+      if entries[Int(id)].kind <= Kind.text { entries[Int(id)].kind = Kind.stop }
+    }
+    self.vocabularySize = vocabularySize
+    self.text = text
+    self.stopIds = stopIds
+    self.speech = speech
+    self.image = image
+    textRanges = .covering(entries.indices.filter { entries[$0].kind == Kind.text }.map(Int32.init))
+    stopRanges = .covering(stopIds.filter { entries[Int($0)].kind == Kind.stop })
+    levelRanges = speech?.levels.map { .covering($0) } ?? []
+    imageRanges = .covering(image?.codes ?? [])
+    self.entries = entries
+  }
+
+  /// The same tables with other stop ids.
+  package func stopping(at ids: [Int32]) throws(GenerationError) -> TokenClasses {
+    try TokenClasses(vocabularySize: vocabularySize, text: text, stopIds: ids, speech: speech, image: image)
+  }
+
+  package func `class`(of id: Int32) -> Class {
+    guard id >= 0 && Int(id) < entries.count else { return .none }
+    let entry = entries[Int(id)]
+    return switch entry.kind {
+    case Kind.text: .text
+    case Kind.stop: .stop
+    case Kind.openSpeech: .openSpeech
+    case Kind.closeSpeech: .closeSpeech
+    case Kind.speech: .speech(level: Int(entry.level), code: Int(entry.code))
+    case Kind.openImage: .openImage
+    case Kind.closeImage: .closeImage
+    case Kind.image: .image(code: Int(entry.code))
+    default: .none
+    }
+  }
+
+  private enum Kind {
+    static let text: UInt8 = 1, stop: UInt8 = 2
+    static let openSpeech: UInt8 = 3, closeSpeech: UInt8 = 4, speech: UInt8 = 5
+    static let openImage: UInt8 = 6, closeImage: UInt8 = 7, image: UInt8 = 8
+  }
+
+  private static func add(_ speech: Speech, to entries: inout [Entry]) throws(GenerationError) {
+    guard (1...255).contains(speech.levels.count), speech.frameMultiple >= 1,
+      speech.levels.allSatisfy({ (1...1 << 16).contains($0.count) })
+    else {
+      throw GenerationError(.invalidTokenTable, at: "speech", "needs 1...255 levels of 1...65536 codes each")
+    }
+    try set(speech.open, Entry(kind: Kind.openSpeech), in: &entries, "speech")
+    try set(speech.close, Entry(kind: Kind.closeSpeech), in: &entries, "speech")
+    for (level, ids) in speech.levels.enumerated() {
+      for (code, id) in ids.enumerated() {
+        let entry = Entry(kind: Kind.speech, level: UInt8(level), code: UInt16(code))
+        try set(id, entry, in: &entries, "speech level \(level)")
+      }
+    }
+  }
+
+  private static func add(_ image: Image, to entries: inout [Entry]) throws(GenerationError) {
+    guard (1...1 << 16).contains(image.codes.count), image.blockLength >= 1 else {
+      throw GenerationError(.invalidTokenTable, at: "image", "needs 1...65536 codes and at least one code an image")
+    }
+    try set(image.open, Entry(kind: Kind.openImage), in: &entries, "image")
+    try set(image.close, Entry(kind: Kind.closeImage), in: &entries, "image")
+    for (code, id) in image.codes.enumerated() {
+      try set(id, Entry(kind: Kind.image, code: UInt16(code)), in: &entries, "image codes")
+    }
+  }
+
+  private static func set(
+    _ id: Int32, _ entry: Entry, in entries: inout [Entry], _ table: String
+  ) throws(GenerationError) {
+    try check(id, table, entries.count)
+    guard entries[Int(id)].kind <= Kind.stop else {
+      throw GenerationError(.invalidTokenTable, at: table, "token id \(id) is in two tables of media tokens")
+    }
+    entries[Int(id)] = entry
+  }
+
+  private static func check(_ id: Int32, _ table: String, _ vocabularySize: Int) throws(GenerationError) {
+    guard id >= 0 && Int(id) < vocabularySize else {
+      throw GenerationError(
+        .invalidTokenTable, at: table,
+        "token id \(id) is not in a vocabulary of \(vocabularySize); do tokenizer and weights belong together?")
+    }
+  }
+}
