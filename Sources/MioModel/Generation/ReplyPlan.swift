@@ -1,0 +1,119 @@
+/// The frame in which a reply grows: its prompt, how long it may become, what may follow and what ends it.
+struct ReplyPlan {
+  let request: Int  // id of the request
+  let prompt: [Int32]
+  let options: SamplingOptions
+  let grammar: ModalityGrammar?
+  let stopIds: [Int32]
+  /// Most tokens of the reply.
+  let budget: Int
+  /// Whether the context, not the request, set the budget.
+  let isContextBound: Bool
+  let start: ModalityGrammar.State
+  let stream: UInt64
+  let paddingCount: Int
+  let keepsCache: Bool
+  let cancellation: CancellationFlag?
+  private let everyId: [Range<Int>]
+
+  /// Checks a request and fits its prompt into the context.
+  init(_ wish: GenerationRequest, id: Int, vocabularySize: Int, contextLength: Int) throws(GenerationError) {
+    try wish.options.validate()
+    if let grammar = wish.grammar, grammar.classes.vocabularySize > vocabularySize {
+      throw GenerationError(
+        .invalidTokenTable, at: "grammar",
+        "names \(grammar.classes.vocabularySize) ids, the model scores \(vocabularySize); use the tables of this model")
+    }
+    stopIds = wish.options.stopIds ?? wish.grammar?.classes.stopIds ?? []
+    try Self.check(wish.prompt, vocabularySize, "prompt")
+    try Self.check(stopIds, vocabularySize, "stop ids")
+    if let grammar = wish.grammar, grammar.classes.stopIds != stopIds {
+      self.grammar = ModalityGrammar(try grammar.classes.stopping(at: stopIds), rules: grammar.rules, voice: grammar.voice)
+    } else {
+      grammar = wish.grammar
+    }
+    start = grammar?.start(after: wish.prompt) ?? .init()
+    let least = grammar?.minimumTokens(from: start) ?? 1
+    guard wish.options.maxTokens >= least else {
+      throw GenerationError(
+        .budgetTooSmall, at: "max-tokens",
+        "this task needs at least \(least) tokens, \(wish.options.maxTokens) are allowed; raise --max-tokens")
+    }
+    prompt = try Self.fit(wish, least: least, contextLength: contextLength)
+    budget = min(wish.options.maxTokens, contextLength - prompt.count)
+    isContextBound = budget < wish.options.maxTokens
+    request = id
+    options = wish.options
+    stream = wish.stream
+    paddingCount = wish.paddingCount
+    keepsCache = wish.keepsCache
+    cancellation = wish.cancellation
+    everyId = [0..<vocabularySize]
+  }
+
+  /// Legal next ids after `reply`.
+  func legal(after reply: Reply) -> [Range<Int>] {
+    grammar?.legal(in: reply.state, remaining: budget - reply.ids.count) ?? everyId
+  }
+
+  /// Why `reply` ends with its last token, if it does.
+  func end(of reply: Reply) -> GenerationOutput.Reason? {
+    if let last = reply.ids.last, stopIds.contains(last) { return .stopToken }
+    if reply.ids.count >= budget { return isContextBound ? .contextLimit : .tokenLimit }
+    return legal(after: reply).isEmpty ? .complete : nil
+  }
+
+  /// Ids that a repetition penalty weakens from the first step on; empty if there is no penalty.
+  func seenIds(vocabularySize: Int) -> SeenIds {
+    guard options.repetitionPenalty != 1 else { return SeenIds(vocabularySize: 0) }
+    var seen = SeenIds(vocabularySize: vocabularySize)
+    if paddingCount > 0 { seen.insert(0) }
+    for id in prompt { seen.insert(id) }
+    return seen
+  }
+
+  private static func check(_ ids: [Int32], _ vocabularySize: Int, _ name: String) throws(GenerationError) {
+    for (index, id) in ids.enumerated() where id < 0 || Int(id) >= vocabularySize {
+      throw GenerationError(
+        .tokenOutOfRange, at: "\(name)[\(index)]", "token id \(id) is not in a vocabulary of \(vocabularySize)")
+    }
+  }
+
+  /// The prompt with room for `least` tokens behind it.
+  private static func fit(
+    _ wish: GenerationRequest, least: Int, contextLength: Int
+  ) throws(GenerationError) -> [Int32] {
+    let prompt = wish.prompt
+    guard !prompt.isEmpty else {
+      throw GenerationError(.emptyPrompt, at: "prompt", "has no tokens; give at least one, such as the bos token")
+    }
+    var surplus = prompt.count + least - contextLength
+    if case .trim(let range, let reserving) = wish.overflow {
+      precondition(
+        range.lowerBound >= 0 && range.upperBound <= prompt.count, "the range to trim is not a part of the prompt")
+      // A generous reserve is a wish, not a reason to refuse.
+      surplus = min(prompt.count + max(least, reserving) - contextLength, max(surplus, range.count))
+      if surplus > 0 && surplus <= range.count {
+        return Array(prompt[..<(range.upperBound - surplus)] + prompt[range.upperBound...])
+      }
+    }
+    guard surplus <= 0 else {
+      throw GenerationError(
+        .promptTooLong, at: "prompt",
+        "\(prompt.count) tokens and at least \(least) for the reply do not fit a context of \(contextLength); "
+          + "shorten the prompt or raise --context")
+    }
+    return prompt
+  }
+}
+
+/// A reply in the making: its tokens and where the grammar stands.
+struct Reply {
+  var ids: [Int32] = []
+  var state: ModalityGrammar.State
+
+  mutating func append(_ id: Int32, _ grammar: ModalityGrammar?) {
+    ids.append(id)
+    grammar?.advance(&state, by: id)
+  }
+}

@@ -1,0 +1,121 @@
+import MioKernels
+
+/// One request on its way through the engine: the sequences it occupies and what it does with their scores.
+protocol Decoding: AnyObject {
+  var plan: ReplyPlan { get }
+
+  /// Appends what must be evaluated next, at most `limit` tokens for each sequence.
+  func appendInputs(to inputs: inout [ScoringInput], limit: Int)
+
+  /// Uses the scores of the inputs appended last, which begin at `firstRow`.
+  ///
+  /// - Returns: the whole reply when it is complete.
+  func advance(
+    _ logits: borrowing Activations, firstRow: Int, on engine: DecodingEngine, events: inout [GenerationEvent]
+  ) throws -> GenerationOutput?
+
+  /// The reply as far as it is certain.
+  func cancelled() -> GenerationOutput
+
+  /// Gives the sequences back.
+  func release(on scorer: any SequenceScorer)
+
+  /// Gives the sequences back, except one that the request wants kept: it becomes one of `trunks`.
+  func retire(to trunks: inout PromptTrunks, on scorer: any SequenceScorer)
+}
+
+/// What all requests of a generator share while they use their scores.
+final class DecodingEngine {
+  let scorer: any SequenceScorer
+  var sampler: Sampler
+
+  init(_ scorer: any SequenceScorer) {
+    self.scorer = scorer
+    sampler = Sampler(vocabularySize: scorer.vocabularySize)
+  }
+}
+
+/// Greedy search and sampling: one sequence, one token a step.
+final class SingleDecoding: Decoding {
+  let plan: ReplyPlan
+  private let sequence: Int
+  private var pending: [Int32]
+  private var isScored = false
+  private var reply: Reply
+  private var seen: SeenIds
+  private var random: RandomStream
+  private var emitted: EmittedTokens
+
+  /// - Parameter sequence: holds the first `evaluated` tokens of the prompt.
+  init(_ plan: ReplyPlan, sequence: Int, evaluated: Int, vocabularySize: Int) {
+    self.plan = plan
+    self.sequence = sequence
+    pending = Array(plan.prompt[evaluated...])
+    reply = Reply(state: plan.start)
+    seen = plan.seenIds(vocabularySize: vocabularySize)
+    random = RandomStream(seed: plan.options.seed, number: plan.stream)
+    emitted = EmittedTokens(plan)
+    appendForced()
+  }
+
+  func appendInputs(to inputs: inout [ScoringInput], limit: Int) {
+    isScored = pending.count <= limit
+    if isScored {
+      inputs.append(ScoringInput(sequence: sequence, tokens: pending, legal: legalInput()))
+      pending.removeAll(keepingCapacity: true)
+    } else {
+      inputs.append(ScoringInput(sequence: sequence, tokens: Array(pending.prefix(limit)), wantsLogits: false))
+      pending.removeFirst(limit)
+    }
+  }
+
+  func advance(
+    _ logits: borrowing Activations, firstRow: Int, on engine: DecodingEngine, events: inout [GenerationEvent]
+  ) throws -> GenerationOutput? {
+    guard isScored else { return nil }
+    append(choose(from: unsafe ScoreRow(logits.row(firstRow)), on: engine))
+    appendForced()
+    for id in reply.ids[emitted.count...] { emitted.emit(id, into: &events) }
+    return plan.end(of: reply).map { GenerationOutput(ids: reply.ids, reason: $0) }
+  }
+
+  func cancelled() -> GenerationOutput {
+    GenerationOutput(ids: emitted.ids, reason: .cancelled)
+  }
+
+  func release(on scorer: any SequenceScorer) {
+    scorer.release(sequence)
+  }
+
+  func retire(to trunks: inout PromptTrunks, on scorer: any SequenceScorer) {
+    let tokens = (plan.prompt + reply.ids).dropLast(pending.count)
+    guard plan.keepsCache && !tokens.isEmpty else { return release(on: scorer) }
+    trunks.insert(Array(tokens), sequence: sequence, scorer: scorer)
+  }
+
+  private func choose(from row: ScoreRow, on engine: DecodingEngine) -> Int32 {
+    let legal = plan.legal(after: reply)
+    let options = plan.options
+    row.penalize(seen, by: Float(options.repetitionPenalty))
+    if options.isGreedy { return Int32(row.bestId(in: legal)) }
+    let draw = engine.sampler.draw(
+      from: row, legal: legal, temperature: options.temperature, topK: options.topK, topP: options.topP,
+      uniform: random.uniform())
+    return Int32(draw.id)
+  }
+
+  private func append(_ id: Int32) {
+    reply.append(id, plan.grammar)
+    pending.append(id)
+    if plan.options.repetitionPenalty != 1 { seen.insert(id) }
+  }
+
+  /// Appends tokens that the grammar leaves no choice about; they need no scores and are evaluated with the next.
+  private func appendForced() {
+    while plan.end(of: reply) == nil, let only = plan.legal(after: reply).onlyId { append(only) }
+  }
+
+  private func legalInput() -> [Range<Int>]? {
+    plan.grammar == nil ? nil : plan.legal(after: reply)
+  }
+}
