@@ -1,0 +1,151 @@
+/// What a token means to the engine.
+package enum TokenRole: Hashable, Sendable {
+  /// Spells text.
+  case text
+  /// Steers the model: bos, eos, `<|im_end|>` and the like.
+  case control
+  case imageStart
+  case imageEnd
+  /// N of `<imgN>`.
+  case imageCode(Int)
+  case speechStart
+  case speechEnd
+  /// N of `<spchN>`: level × codes per level + code.
+  case speechCode(Int)
+  /// An id without a token, as rows that pad the embedding.
+  case none
+}
+
+/// The tokens of images and speech: their ids by number and back.
+///
+/// `<spchN>` stands for code N mod 1024 of level N div 1024; level 0 is content, 1 to 3 are timbre.
+package struct MediaTokens: Sendable {
+  /// Start, end and codes of one kind of block. Ids need not ascend or be contiguous.
+  package struct Block: Sendable {
+    package let start: Int32
+    package let end: Int32
+    /// Id by number.
+    package let codes: [Int32]
+  }
+
+  /// Codes of one level of speech in MIO's vocabulary.
+  package static let speechCodesPerLevel = 1024
+  /// Tokens of one image.
+  package static let imageLength = 32
+
+  /// Nil in checkpoints without image tokens.
+  package let image: Block?
+  /// Nil in checkpoints without speech tokens.
+  package let speech: Block?
+  private let roles: [Int32: TokenRole]
+  private let idCount: Int
+
+  init(_ tables: TokenizerTables, idCount: Int) {
+    self.idCount = idCount
+    var roles: [Int32: TokenRole] = [:]
+    roles.reserveCapacity(tables.imageCodeIDs.count + tables.speechCodeIDs.count + 4)
+    if let start = tables.named.imageStart, let end = tables.named.imageEnd {
+      image = Block(start: start, end: end, codes: tables.imageCodeIDs)
+      for (n, id) in tables.imageCodeIDs.enumerated() { roles[id] = .imageCode(n) }
+      roles[start] = .imageStart
+      roles[end] = .imageEnd
+    } else {
+      image = nil
+    }
+    if let start = tables.named.speechStart, let end = tables.named.speechEnd {
+      speech = Block(start: start, end: end, codes: tables.speechCodeIDs)
+      for (n, id) in tables.speechCodeIDs.enumerated() { roles[id] = .speechCode(n) }
+      roles[start] = .speechStart
+      roles[end] = .speechEnd
+    } else {
+      speech = nil
+    }
+    self.roles = roles
+  }
+
+  /// The role of a media token; nil for all others.
+  package func role(of id: Int32) -> TokenRole? { roles[id] }
+
+  /// Levels of speech that the vocabulary has tokens for.
+  package var speechLevelCount: Int { (speech?.codes.count ?? 0) / Self.speechCodesPerLevel }
+
+  /// `<image>`, one token per code, `</image>`.
+  ///
+  /// - Throws: ``TextError`` with code `.missingToken` or `.codeOutOfRange`.
+  package func imageTokens(_ codes: [Int]) throws(TextError) -> [Int32] {
+    guard let image else { throw TextError(.missingToken, "this checkpoint has no image tokens") }
+    return [image.start] + (try ids(codes, in: image, "image")) + [image.end]
+  }
+
+  /// `<spch>`, the codes level after level, `</spch>`.
+  ///
+  /// - Parameter levels: `[Q, T]`; speech that the model hears has one level, speech that it says has four.
+  /// - Throws: ``TextError`` with code `.missingToken` or `.codeOutOfRange`.
+  package func speechTokens(_ levels: [[Int]]) throws(TextError) -> [Int32] {
+    guard let speech else { throw TextError(.missingToken, "this checkpoint has no speech tokens") }
+    var tokens = [speech.start]
+    for (level, codes) in levels.enumerated() {
+      guard codes.allSatisfy((0..<Self.speechCodesPerLevel).contains) else {
+        throw TextError(.codeOutOfRange, "speech codes must be 0 to \(Self.speechCodesPerLevel - 1)")
+      }
+      tokens += try ids(codes.map { $0 + level * Self.speechCodesPerLevel }, in: speech, "speech")
+    }
+    return tokens + [speech.end]
+  }
+
+  private func ids(_ codes: [Int], in block: Block, _ name: String) throws(TextError) -> [Int32] {
+    var ids: [Int32] = []
+    ids.reserveCapacity(codes.count)
+    for code in codes {
+      guard block.codes.indices.contains(code) else {
+        throw TextError(.codeOutOfRange, "\(name) code \(code) has no token; codes are 0 to \(block.codes.count - 1)")
+      }
+      ids.append(block.codes[code])
+    }
+    return ids
+  }
+
+  /// The ids of image codes, as sorted, disjoint ranges.
+  package var imageCodeRanges: [Range<Int>] { Self.ranges(image?.codes[...] ?? []) }
+
+  /// The ids of the codes of one speech level, as sorted, disjoint ranges.
+  package func speechCodeRanges(level: Int) -> [Range<Int>] {
+    guard let speech else { return [] }
+    let first = level * Self.speechCodesPerLevel
+    return Self.ranges(speech.codes.dropFirst(first).prefix(Self.speechCodesPerLevel))
+  }
+
+  private static func ranges(_ ids: ArraySlice<Int32>) -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    for id in ids.sorted() {
+      if let last = ranges.last, last.upperBound == Int(id) {
+        ranges[ranges.count - 1] = last.lowerBound..<Int(id) + 1
+      } else {
+        ranges.append(Int(id)..<Int(id) + 1)
+      }
+    }
+    return ranges
+  }
+}
+
+extension TextTokenizer {
+  /// What the token means to the engine.
+  package func role(of id: Int32) -> TokenRole {
+    if let role = media.role(of: id) { return role }
+    if poolIndex(id) == nil { return .none }
+    return isControl(id) ? .control : .text
+  }
+
+  /// The ids that spell text, as sorted, disjoint ranges.
+  package var textRanges: [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    for id in 0..<pieceCount where role(of: Int32(id)) == .text {
+      if let last = ranges.last, last.upperBound == id {
+        ranges[ranges.count - 1] = last.lowerBound..<id + 1
+      } else {
+        ranges.append(id..<id + 1)
+      }
+    }
+    return ranges
+  }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import MioModel
+import MioTestSupport
+import Testing
+
+/// One tokenizer of `expected/tokenizer.json`.
+struct TokenizerCases: Decodable {
+  struct Encode: Decodable {
+    let text: String
+    let ids: [Int32]
+    let ids_no_special: [Int32]
+    let pieces: [String]
+    let decoded: String
+    let decoded_skip_special: String
+  }
+  struct Decode: Decodable {
+    let ids: [Int32]
+    let decoded: String
+  }
+  let name: String
+  let sp_vocab: Int
+  let full_vocab: Int
+  let bos, eos, unk, pad: Int32
+  let probes: [String: Int32]
+  let encode: [Encode]
+  let decode: [Decode]
+}
+
+/// Compares by bytes: `String` calls canonically equivalent texts equal.
+func expectSame(
+  _ found: String, _ expected: String, _ comment: Comment, sourceLocation: SourceLocation = #_sourceLocation
+) {
+  #expect(Array(found.utf8) == Array(expected.utf8), comment, sourceLocation: sourceLocation)
+}
+
+@Suite struct TextTokenizerTests {
+  static func cases(_ set: URL) throws -> [TokenizerCases] {
+    let data = try Data(contentsOf: set.appendingPathComponent("expected/tokenizer.json"))
+    return try JSONDecoder().decode([TokenizerCases].self, from: data)
+  }
+
+  static func tokenizer(_ name: String, in set: URL = Goldens.speech("")) throws -> TextTokenizer {
+    try TextTokenizer(parsing: Goldens.tokenizerBlob(name, in: set))
+  }
+
+  @Test(arguments: Goldens.speechSets)
+  func `encodes every text as the reference does`(set: URL) throws {
+    for cases in try Self.cases(set) {
+      let tokenizer = try Self.tokenizer(cases.name, in: set)
+      for item in cases.encode {
+        let ids = try tokenizer.encode(item.text, trusted: true)
+        #expect(ids == item.ids, "\(cases.name): \(item.text.debugDescription)")
+        #expect(try tokenizer.encode(item.text, trusted: true, addsEnds: false) == item.ids_no_special)
+        #expect(ids.map { tokenizer.piece($0) } == item.pieces.map { $0 })
+      }
+    }
+  }
+
+  @Test(arguments: Goldens.speechSets)
+  func `decodes every sequence as the reference does`(set: URL) throws {
+    for cases in try Self.cases(set) {
+      let tokenizer = try Self.tokenizer(cases.name, in: set)
+      for item in cases.encode {
+        expectSame(try tokenizer.decode(item.ids), item.decoded, "\(cases.name): \(item.ids)")
+        expectSame(
+          try tokenizer.decode(item.ids, skippingSpecials: true), item.decoded_skip_special, "\(cases.name): \(item.ids)")
+      }
+      for item in cases.decode {
+        expectSame(try tokenizer.decode(item.ids), item.decoded, "\(cases.name): \(item.ids)")
+      }
+    }
+  }
+
+  @Test(arguments: Goldens.speechSets)
+  func `knows the named tokens`(set: URL) throws {
+    for cases in try Self.cases(set) {
+      let tokenizer = try Self.tokenizer(cases.name, in: set)
+      #expect(tokenizer.pieceCount == cases.sp_vocab)
+      #expect(tokenizer.idCount == cases.full_vocab)
+      #expect(tokenizer.beginningID == cases.bos)
+      #expect(tokenizer.endID == cases.eos)
+      #expect(tokenizer.unknownID == cases.unk)
+      #expect(tokenizer.paddingID == cases.pad)
+      for (text, id) in cases.probes { #expect(tokenizer.id(of: text) == id, "\(cases.name): \(text)") }
+      #expect(tokenizer.turnStartID == cases.probes["<|im_start|>"])
+      #expect(tokenizer.turnEndID == cases.probes["<|im_end|>"])
+      #expect(tokenizer.media.image?.start == cases.probes["<image>"])
+      #expect(tokenizer.media.image?.codes[7] == cases.probes["<img7>"])
+      #expect(tokenizer.media.speech?.end == cases.probes["</spch>"])
+      #expect(tokenizer.media.speech?.codes[7] == cases.probes["<spch7>"])
+    }
+  }
+}

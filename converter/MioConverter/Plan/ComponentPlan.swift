@@ -1,0 +1,130 @@
+import MioFormat
+
+/// One tensor of the output and how it is made from tensors of the checkpoint.
+package struct PlannedTensor: Sendable {
+  /// A tensor of the checkpoint and the shape it must have.
+  package struct Source: Hashable, Sendable {
+    package let name: String
+    package let shape: [Int]
+
+    package init(_ name: String, _ shape: [Int]) {
+      self.name = name
+      self.shape = shape
+    }
+  }
+
+  /// Turns the elements of the sources (row-major, in their order) into the elements of the planned tensor.
+  package typealias Transform = @Sendable ([[Float]]) -> [Float]
+
+  package let name: String
+  package let shape: [Int]
+  package let rule: EncodingRule
+  package let sources: [Source]
+  /// Nil if the tensor holds the elements of its only source as they are, which is then streamed at any size.
+  package let transform: Transform?
+
+  /// A tensor with the elements of one source, in the same order; the shape may differ.
+  package init(_ name: String, _ shape: [Int], _ rule: EncodingRule, from source: Source? = nil) {
+    let source = source ?? Source(name, shape)
+    precondition(
+      shape.reduce(1, *) == source.shape.reduce(1, *), "\(name) has another number of elements than \(source.name)")
+    self.name = name
+    self.shape = shape
+    self.rule = rule
+    sources = [source]
+    transform = nil
+  }
+
+  /// A tensor computed from whole sources, which must fit in memory together with the result.
+  package init(
+    _ name: String, _ shape: [Int], _ rule: EncodingRule, from sources: [Source], transform: @escaping Transform
+  ) {
+    precondition(!sources.isEmpty, "\(name) needs a source")
+    self.name = name
+    self.shape = shape
+    self.rule = rule
+    self.sources = sources
+    self.transform = transform
+  }
+
+  package var elementCount: Int { shape.reduce(1, *) }
+}
+
+/// Small data stored beside the tensors of a component.
+package struct PlannedBlob: Sendable {
+  package let name: String
+  package let bytes: [UInt8]
+
+  package init(_ name: String, _ bytes: [UInt8]) {
+    self.name = name
+    self.bytes = bytes
+  }
+}
+
+/// Everything one component of the output will hold, decided before a byte is written.
+package struct ComponentPlan: Sendable {
+  /// The component's name in the file.
+  package let component: String
+  package let config: ConfigTable
+  /// The output tensors in the order in which they will lie in the file.
+  package let tensors: [PlannedTensor]
+  package let blobs: [PlannedBlob]
+  /// Where the tensors come from.
+  package let source: TensorSet
+  /// Every file of the checkpoint that the plan was made from, relative to it; the weight files are added.
+  package let files: [String]
+  /// Tensors of the source that the component does not use and whose presence is no mistake.
+  package let ignored: @Sendable (_ name: String) -> Bool
+  /// What a user should know, a sentence each.
+  package let notes: [String]
+
+  package init(
+    _ component: String, config: ConfigTable, tensors: [PlannedTensor] = [], blobs: [PlannedBlob] = [],
+    source: TensorSet = TensorSet(), files: [String], notes: [String] = [],
+    ignored: @escaping @Sendable (_ name: String) -> Bool = { _ in false }
+  ) {
+    self.component = component
+    self.config = config
+    self.tensors = tensors
+    self.blobs = blobs
+    self.source = source
+    var seen = Set<String>()
+    self.files = (files + source.files).filter { seen.insert($0).inserted }
+    self.notes = notes
+    self.ignored = ignored
+  }
+
+  /// Everything that keeps the plan from being carried out: sources that are missing, misshapen or of a wrong type, and
+  /// tensors that nothing uses.
+  package func problems() -> [ConversionError.Problem] {
+    var problems: [ConversionError.Problem] = []
+    var checked = Set<String>()
+    for source in tensors.flatMap(\.sources) where checked.insert(source.name).inserted {
+      if let problem = self.problem(with: source) { problems.append(problem) }
+    }
+    for name in source.names where !checked.contains(name) && !ignored(name) {
+      problems.append(
+        .init(
+          .extraTensor, file: source[name]?.file ?? "", tensor: name,
+          "nothing in a \(component) component uses this tensor; is it a checkpoint of another kind?"))
+    }
+    return problems
+  }
+
+  private func problem(with expected: PlannedTensor.Source) -> ConversionError.Problem? {
+    guard let stored = source[expected.name] else {
+      let file = source.files.count == 1 ? source.files[0] : "\(source.files.count) weight files"
+      return .init(.missingTensor, file: file, tensor: expected.name, "missing; expected shape \(expected.shape)")
+    }
+    if stored.shape != expected.shape {
+      return .init(
+        .wrongShape, file: stored.file, tensor: stored.name, "expected shape \(expected.shape), found \(stored.shape)")
+    }
+    if !stored.type.isConvertible {
+      return .init(
+        .wrongType, file: stored.file, tensor: stored.name,
+        "stored as \(stored.type.name); only BF16, F16 and F32 weights can be converted")
+    }
+    return nil
+  }
+}
