@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mio_attention.h"
 #include "mio_probe.h"
 
 /// Bit set of the instruction-set levels this processor and its operating system offer.

@@ -1,0 +1,144 @@
+import CMioKernels
+
+/// The operands of one attention call, shared by its tasks; each task writes its own rows and heads.
+@safe
+struct AttentionOperand: @unchecked Sendable {
+  let attention: Attention
+  let format: KeyValueFormat
+  let queryBytes: Int
+  let layer: Int
+  let queries: UnsafePointer<Float>  // [T, H * D]
+  let keys: UnsafePointer<Float>  // [T, K * D]
+  let values: UnsafePointer<Float>  // [T, K * D]
+  let packed: UnsafeMutableRawPointer  // [T, H] queries of queryBytes
+  let output: UnsafeMutablePointer<Float>  // [T, H * D]
+  let cache: KeyValueCache
+  let rotary: RotaryEmbedding
+  let rows: [AttentionRows.Row]
+
+  private var headWidth: Int { attention.headWidth }
+  private var headsPerGroup: Int { attention.headsPerGroup }
+
+  // MARK: - Queries, keys and values of one row
+
+  /// Stores the key and value of one row and head, and packs the queries that read them.
+  func prepare(row: Int, group: Int) {
+    let position = rows[row].position
+    let width = KeyValueFormat.storedWidth(headWidth)
+    let offset = cache.shape.offset(layer: layer, head: group)
+    unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { buffer in
+      guard let vector = buffer.baseAddress else { return }
+      unsafe vector.initialize(repeating: 0, count: width)
+      let index = (row * attention.kvHeadCount + group) * headWidth
+      unsafe rotary.rotate(keys + index, position: position, into: vector)
+      unsafe cache.store(key: vector, at: position, offset: offset, in: rows[row].pages.addresses)
+      unsafe vector.update(from: values + index, count: headWidth)
+      unsafe cache.store(value: vector, at: position, offset: offset, in: rows[row].pages.addresses)
+      for head in group * headsPerGroup..<(group + 1) * headsPerGroup {
+        let head = row * attention.headCount + head
+        unsafe rotary.rotate(queries + head * headWidth, position: position, into: vector)
+        unsafe pack(vector, into: packed + head * queryBytes)
+      }
+    }
+  }
+
+  /// Multiplies a query [S] with log2(e) / sqrt(D) and brings it into the form the kernels read.
+  private func pack(_ query: UnsafePointer<Float>, into target: UnsafeMutableRawPointer) {
+    let width = KeyValueFormat.storedWidth(headWidth)
+    let factor = Float(1.4426950408889634 / Double(headWidth).squareRoot())
+    guard format == .int8 else {
+      for start in stride(from: 0, to: width, by: 16) {
+        unsafe target.storeBytes(of: Activations.load(query + start, 16) * factor, toByteOffset: 4 * start, as: Lanes.self)
+      }
+      return
+    }
+    var peak = Lanes(repeating: 0)
+    for start in stride(from: 0, to: width, by: 16) {
+      peak = unsafe pointwiseMax(peak, KeyValueCache.magnitude(Activations.load(query + start, 16)))
+    }
+    let scale = peak.max() * (1 / 32512)
+    let inverse = KeyValueCache.inverse(scale)
+    for start in stride(from: 0, to: width, by: 32) {
+      var sum = SIMD16<Int32>(repeating: 0)
+      for half in [start, start + 16] {
+        let n = unsafe KeyValueCache.integers(Activations.load(query + half, 16) * inverse)
+        let high = (n &+ 128) &>> 8
+        let low = n &- high &<< 8
+        unsafe target.storeBytes(of: SIMD16<Int8>(truncatingIfNeeded: high), toByteOffset: half, as: SIMD16<Int8>.self)
+        unsafe target.storeBytes(
+          of: SIMD16<Int8>(truncatingIfNeeded: low), toByteOffset: width + half, as: SIMD16<Int8>.self)
+        sum &+= n
+      }
+      unsafe target.storeBytes(of: sum.wrappedSum(), toByteOffset: 2 * width + start / 8, as: Int32.self)
+    }
+    unsafe target.storeBytes(of: scale * factor, toByteOffset: 2 * width + width / 8, as: Float.self)
+  }
+
+  // MARK: - Tiles
+
+  /// Lays out the result of a tile and one key/value head at `base`.
+  @unsafe
+  func part(_ tile: AttentionRows.Tile, _ base: UnsafeMutableRawPointer) -> AttentionPart {
+    unsafe AttentionPart(queries: tile.rows.count * headsPerGroup, headWidth: headWidth, at: base)
+  }
+
+  /// Attends to all positions of a tile, chunk after chunk.
+  func attend(_ tile: AttentionRows.Tile, group: Int) {
+    let bytes = AttentionPart.byteCount(queries: tile.rows.count * headsPerGroup, headWidth: headWidth)
+    unsafe withUnsafeTemporaryAllocation(byteCount: 2 * bytes, alignment: 64) { buffer in
+      guard let base = buffer.baseAddress else { return }
+      let (sum, next) = unsafe (part(tile, base), part(tile, base + bytes))
+      attend(tile, group: group, chunk: 0, into: sum)
+      for chunk in 1..<max(1, tile.chunkCount) {
+        attend(tile, group: group, chunk: chunk, into: next)
+        sum.merge(next)
+      }
+      write(sum, tile, group: group)
+    }
+  }
+
+  /// Attends to the positions of one chunk, eight queries at a time.
+  func attend(_ tile: AttentionRows.Tile, group: Int, chunk: Int, into part: AttentionPart) {
+    let first = chunk * KeyValueFormat.chunkLength
+    let pages = unsafe rows[tile.rows.lowerBound].pages.addresses + first / KeyValueFormat.pageLength
+    let offset = cache.shape.offset(layer: layer, head: group)
+    let limit = Int(MIO_ATTENTION_QUERIES)
+    unsafe withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>?.self, capacity: limit) { query in
+      unsafe withUnsafeTemporaryAllocation(of: Int32.self, capacity: limit) { visible in
+        for start in stride(from: 0, to: part.count, by: limit) {
+          let count = min(limit, part.count - start)
+          for index in 0..<count {
+            let row = tile.rows.lowerBound + (start + index) / headsPerGroup
+            let head = group * headsPerGroup + (start + index) % headsPerGroup
+            let vector = unsafe packed + (row * attention.headCount + head) * queryBytes
+            unsafe query[index] = unsafe UnsafePointer(vector.assumingMemoryBound(to: UInt8.self))
+            unsafe visible[index] = Int32(max(0, min(rows[row].position + 1 - first, KeyValueFormat.chunkLength)))
+          }
+          let block = unsafe mio_attention_block(
+            pages: pages, keys: offset, values: offset + cache.shape.blockByteCount, width: part.width, queries: count,
+            query: query.baseAddress, visible: visible.baseAddress, maximum: part.maximum + start,
+            sum: part.sum + start, output: part.output + start * part.width)
+          unsafe AttentionKernels.attend(block, format: format)
+        }
+      }
+    }
+  }
+
+  /// Divides by the sums and writes the rows and heads of a tile to the output.
+  func write(_ part: AttentionPart, _ tile: AttentionRows.Tile, group: Int) {
+    for query in 0..<part.count {
+      let row = tile.rows.lowerBound + query / headsPerGroup
+      let head = group * headsPerGroup + query % headsPerGroup
+      let target = unsafe output + (row * attention.headCount + head) * headWidth
+      let factor = unsafe 1 / part.sum[query]
+      for d in 0..<headWidth { unsafe target[d] = unsafe part.output[query * part.width + d] * factor }
+    }
+  }
+}
+
+/// Chooses between the kernels of this processor and the portable definition.
+enum AttentionKernels {
+  static func attend(_ block: mio_attention_block, format: KeyValueFormat) {
+    unsafe AttentionReference.attend(block, format: format)
+  }
+}

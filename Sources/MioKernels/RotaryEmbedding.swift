@@ -1,0 +1,61 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Rotary position embedding in the half-rotation form: columns j and j + D/2 of a head are turned by
+/// `position · theta^(-2j/D)`.
+///
+/// Su et al. 2021, arXiv:2104.09864; pairing as in `LlamaRotaryEmbedding` of huggingface/transformers. Angles, sines and
+/// cosines are computed in double precision and rounded once.
+@safe
+package final class RotaryEmbedding {
+  package let headWidth: Int  // D, even
+  private let frequencies: [Double]  // [D/2]
+  private let table: UnsafeMutablePointer<Float>  // [capacity][2][D/2]: cosines, sines
+  private let capacity: Int
+  private var prepared = 0
+
+  package init(headWidth: Int, theta: Double, contextLength: Int) {
+    precondition(headWidth > 0 && headWidth % 2 == 0, "rotary embedding needs an even head width")
+    precondition(theta > 0 && contextLength > 0, "rotary embedding needs a positive base and context length")
+    self.headWidth = headWidth
+    capacity = contextLength
+    frequencies = (0..<headWidth / 2).map { pow(theta, -2 * Double($0) / Double(headWidth)) }
+    unsafe table = .allocate(capacity: contextLength * headWidth)
+  }
+
+  deinit { unsafe table.deallocate() }
+
+  /// Fills the table for positions below `count`; cheap when that was done before.
+  package func prepare(positions count: Int) {
+    precondition(count <= capacity, "position beyond the context length")
+    let half = headWidth / 2
+    while prepared < count {
+      for j in 0..<half {
+        let angle = Double(prepared) * frequencies[j]
+        unsafe table[prepared * headWidth + j] = Float(cos(angle))
+        unsafe table[prepared * headWidth + half + j] = Float(sin(angle))
+      }
+      prepared += 1
+    }
+  }
+
+  /// Writes the rotated head at `source` [D] to `target` [D].
+  func rotate(_ source: UnsafePointer<Float>, position: Int, into target: UnsafeMutablePointer<Float>) {
+    precondition(position >= 0 && position < prepared, "the rotation of this position was not prepared")
+    let half = headWidth / 2
+    let cosines = unsafe table + position * headWidth
+    let sines = unsafe cosines + half
+    for start in stride(from: 0, to: half, by: 16) {
+      let count = min(16, half - start)
+      let a = unsafe Activations.load(source + start, count)
+      let b = unsafe Activations.load(source + half + start, count)
+      let cosine = unsafe Activations.load(cosines + start, count)
+      let sine = unsafe Activations.load(sines + start, count)
+      let (first, second) = (a * cosine - b * sine, b * cosine + a * sine)
+      for lane in 0..<count { unsafe (target[start + lane], target[half + start + lane]) = (first[lane], second[lane]) }
+    }
+  }
+}
