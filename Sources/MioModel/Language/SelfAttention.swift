@@ -1,0 +1,65 @@
+import MioFormat
+import MioKernels
+
+/// Grouped-query causal self-attention of one decoder layer: `y = o(attention(rope(q(x)), rope(k(x)), v(x)))`.
+///
+/// Ainslie et al. 2023, arXiv:2305.13245; tensor names as in `LlamaAttention` of huggingface/transformers.
+struct SelfAttention: Sendable {
+  struct Config: Hashable, Sendable {
+    let width: Int  // E
+    let attention: Attention  // H, K, D
+  }
+
+  struct Scratch: ~Copyable {
+    var queries: Activations  // [T, H * D]
+    var keys: Activations  // [T, K * D]
+    var values: Activations  // [T, K * D]
+    var heads: Activations  // [T, H * D]
+    var attention: Attention.Scratch
+
+    init(_ config: Config, format: KeyValueFormat, maxRows: Int) {
+      let (queryWidth, keyWidth) = (
+        config.attention.headCount * config.attention.headWidth,
+        config.attention.kvHeadCount * config.attention.headWidth
+      )
+      queries = Activations(rows: maxRows, columns: queryWidth)
+      keys = Activations(rows: maxRows, columns: keyWidth)
+      values = Activations(rows: maxRows, columns: keyWidth)
+      heads = Activations(rows: maxRows, columns: queryWidth)
+      attention = Attention.Scratch(config.attention, format: format, maxRows: maxRows)
+    }
+  }
+
+  let config: Config
+  let query: PackedMatrix  // [H * D, E]
+  let key: PackedMatrix  // [K * D, E]
+  let value: PackedMatrix  // [K * D, E]
+  let output: PackedMatrix  // [E, H * D]
+
+  init(_ config: Config, from weights: WeightScope) throws(ModelFileError) {
+    let (e, shape) = (config.width, config.attention)
+    self.config = config
+    query = try weights.matrix("q_proj.weight", [shape.headCount * shape.headWidth, e])
+    key = try weights.matrix("k_proj.weight", [shape.kvHeadCount * shape.headWidth, e])
+    value = try weights.matrix("v_proj.weight", [shape.kvHeadCount * shape.headWidth, e])
+    output = try weights.matrix("o_proj.weight", [e, shape.headCount * shape.headWidth])
+  }
+
+  /// Appends the rows of `x` [T, E] to their sequences in the cache and overwrites `y` [T, E].
+  func forward(
+    _ x: borrowing Activations, layer: Int, pass: borrowing LanguagePass, into y: inout Activations,
+    scratch: inout Scratch, on context: KernelContext
+  ) {
+    scratch.queries.reshape(rows: x.rows)
+    scratch.keys.reshape(rows: x.rows)
+    scratch.values.reshape(rows: x.rows)
+    scratch.heads.reshape(rows: x.rows)
+    query.apply(x, into: &scratch.queries, on: context)
+    key.apply(x, into: &scratch.keys, on: context)
+    value.apply(x, into: &scratch.values, on: context)
+    config.attention.forward(
+      queries: scratch.queries, keys: scratch.keys, values: scratch.values, rows: pass.rows, layer: layer,
+      cache: pass.cache, rotary: pass.rotary, into: &scratch.heads, scratch: &scratch.attention, on: context)
+    output.apply(scratch.heads, into: &y, on: context)
+  }
+}
