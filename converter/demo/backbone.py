@@ -1,0 +1,178 @@
+"""Stage `backbone`: trains the language model on the lessons.
+
+The learning rate is constant until the cool-down, so a longer run can go on from the state before it. State:
+`backbone-state.pt`, and `backbone-trunk.pt` from just before the cool-down; result: `backbone.pt`. At every saved
+state the averaged weights are exported as a checkpoint.
+"""
+
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import export
+import parallel
+import vocabulary as v
+from lessons import Lessons, batch
+from llama import Llama, Shape
+from muon import Muon
+
+MATRIX_RATE, VECTOR_RATE = 0.007, 3e-3
+AVERAGE = 0.995        # of the weights that are exported
+POOL = 16              # batches drawn (and sorted by length) at a time
+SHORT = 0.05           # share of the steps that sees only utterances of one bucket
+
+
+def rate(step: int, steps: int, cooldown: int) -> float:
+    """Share of the full learning rate."""
+    return min(1.0, (step + 1) / 50, max(0.0, (steps + cooldown - step) / max(cooldown, 1)))
+
+
+def streams(targets: torch.Tensor) -> torch.Tensor:
+    """For each target id: 0...3 a codebook's stream, 4 text."""
+    level = (targets - v.SPEECH_BASE).div(v.CODES, rounding_mode="floor")
+    return torch.where((level >= 0) & (level < v.CODEBOOKS), level, v.CODEBOOKS)
+
+
+class Trainer:
+    def __init__(self, settings):
+        self.settings = settings
+        self.lessons = Lessons(settings, "train")
+        self.model = Llama(Shape(v.TRAINED))
+        self.average = Llama(Shape(v.TRAINED)).requires_grad_(False)
+        self.average.load_state_dict(self.model.state_dict())
+        matrices = [p for p in self.model.model.layers.parameters() if p.dim() == 2]
+        chosen = set(map(id, matrices))
+        others = [p for p in self.model.parameters() if id(p) not in chosen]
+        self.optimizers = [Muon(matrices, MATRIX_RATE),
+                           torch.optim.AdamW(others, VECTOR_RATE, betas=(0.9, 0.98), weight_decay=0.0)]
+        self.full_rates = [MATRIX_RATE, VECTOR_RATE]
+        self.parameters = matrices + others
+        self.step, self.pool_index, self.pool = 0, 0, []
+        self.sums = torch.zeros(3, v.CODEBOOKS + 1)      # loss, hits, count per stream since the last report
+
+    def restore(self, path) -> None:
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved)
+        self.step, self.pool_index = state["step"], state["pool_index"]
+
+    def state(self) -> dict:
+        return {"model": self.model.state_dict(), "average": self.average.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "step": self.step, "pool_index": self.pool_index}
+
+    def next_batch(self):
+        if not self.pool:
+            rng = np.random.default_rng([self.settings.seed, parallel.RANK, self.pool_index])
+            longest = 32 if self.step < SHORT * self.settings.backbone_steps else None
+            self.pool = self.lessons.pool(rng, POOL, self.settings.batch_tokens, longest)
+            self.pool_index += 1
+        return self.pool.pop()
+
+    def loss(self, inputs, targets, weights, tally: bool = True) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden = self.model.hidden(inputs)
+        chosen = weights > 0
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.model.lm_head(hidden[chosen])
+        logits, targets = logits.float(), targets[chosen]
+        losses = F.cross_entropy(logits, targets, reduction="none")
+        if tally:
+            with torch.no_grad():
+                hits = (logits.argmax(1) == targets).float()
+                rows = torch.stack([losses, hits, torch.ones_like(hits)])
+                self.sums.index_add_(1, streams(targets), rows)
+        # Divided by the batch's own size, so that short batches do not count more per token.
+        return (losses * weights[chosen]).sum() / (0.3 * self.settings.batch_tokens)
+
+    def advance(self) -> None:
+        share = rate(self.step, self.settings.backbone_steps, self.settings.cooldown_steps)
+        for optimizer, full in zip(self.optimizers, self.full_rates):
+            for group in optimizer.param_groups:
+                group["lr"] = full * share
+        self.optimizers[0].param_groups[0]["momentum"] = min(0.95, 0.85 + 0.1 * self.step / 300)
+        for p in self.parameters:
+            p.grad = None
+        self.loss(*self.next_batch()).backward()
+        parallel.average_gradients(self.parameters)
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.step += 1
+        keep = min(AVERAGE, 1 - 1 / (1 + 0.1 * self.step))
+        with torch.no_grad():
+            for mean, p in zip(self.average.parameters(), self.model.parameters()):
+                mean.lerp_(p, 1 - keep)
+
+    def figures(self) -> str:
+        """Cross-entropy and accuracy per stream since the last report."""
+        loss, hits, count = parallel.total(self.sums)
+        names = ["content", "timbre1", "timbre2", "timbre3", "text"]
+        parts = [f"{name} {float(loss[i] / count[i].clamp_min(1)):.3f}/{float(hits[i] / count[i].clamp_min(1)):.3f}"
+                 for i, name in enumerate(names)]
+        self.sums = torch.zeros_like(self.sums)
+        return " ".join(parts)
+
+
+@torch.no_grad()
+def held_out_figures(model: Llama, lessons: Lessons, count: int = 60) -> dict[str, float]:
+    """Teacher-forced figures on held-out texts, frames with silence included."""
+    rng, figures = np.random.default_rng(5), {}
+    for kind, stream in (("content", 0), ("transcript", v.CODEBOOKS)):
+        loss, hits, total = 0.0, 0, 0
+        for i in lessons.indices[:count]:
+            inputs, targets, weights = batch([lessons.lesson(kind, int(i), rng)])
+            logits = model.lm_head(model.hidden(inputs))
+            chosen = (weights > 0) & (streams(targets) == stream)
+            loss += float(F.cross_entropy(logits[chosen], targets[chosen], reduction="sum"))
+            hits += int((logits[chosen].argmax(1) == targets[chosen]).sum())
+            total += int(chosen.sum())
+        figures[f"{kind} loss"], figures[f"{kind} accuracy"] = round(loss / total, 3), round(hits / total, 3)
+    return figures
+
+
+def run(settings) -> None:
+    parallel.start(settings.device, settings.seed)
+    trainer = Trainer(settings)
+    path, trunk = settings.path("backbone-state.pt"), settings.path("backbone-trunk.pt")
+    if path.exists():
+        trainer.restore(path)
+        if trainer.step > settings.backbone_steps and trunk.exists() and settings.path("backbone.pt").exists():
+            trainer.restore(trunk)
+    steps = settings.backbone_steps + settings.cooldown_steps
+    if trainer.step < settings.backbone_steps and settings.path("backbone.pt").exists() and trunk.exists():
+        trainer.restore(trunk)
+    held_out = {split: Lessons(settings, split) for split in ("newword", "phrase", "sentence")}
+    parallel.say(f"backbone: {sum(p.numel() for p in trainer.parameters)} parameters, from step {trainer.step} "
+                 f"of {steps}")
+    begun, first = time.time(), trainer.step
+    while trainer.step < steps:
+        trainer.advance()
+        if trainer.step == settings.backbone_steps:
+            parallel.save(trainer.state(), trunk)
+        if trainer.step % settings.save_steps == 0 or trainer.step == steps:
+            figures = trainer.figures()
+            parallel.save(trainer.state(), path)
+            if parallel.RANK == 0:
+                speed = (time.time() - begun) / (trainer.step - first)
+                parallel.say(f"backbone step {trainer.step} {figures} {speed:.2f} s/step")
+                if trainer.step % (4 * settings.save_steps) == 0 or trainer.step == steps:
+                    for split, lessons in held_out.items():
+                        parallel.say(f"  {split} {held_out_figures(trainer.average, lessons)}")
+                export.write(settings, trainer.average, trainer.step)
+    parallel.save({"model": trainer.average.state_dict(), "step": trainer.step}, settings.path("backbone.pt"))
+
+
+def load(settings) -> Llama:
+    """The trained language model, or the latest saved state of a running training."""
+    path = settings.path("backbone.pt")
+    model = Llama(Shape(v.TRAINED)).requires_grad_(False)
+    if path.exists():
+        model.load_state_dict(torch.load(path, weights_only=True)["model"])
+    else:
+        model.load_state_dict(torch.load(settings.path("backbone-state.pt"), weights_only=True)["average"])
+    return model.eval()

@@ -1,0 +1,104 @@
+"""What the language model is taught: token sequences with a weight per token, in batches of similar length."""
+
+import numpy as np
+import torch
+
+import lists
+import tokens
+import vocabulary as v
+from voice import Corpus
+
+# Share of the tokens of a batch. `content` is speech cut after its content stream, where spelling, pauses and lengths
+# are learnt at a quarter of the cost.
+MIXTURE = {"content": 0.40, "speech": 0.38, "transcript": 0.18, "chat": 0.04}
+LEVEL_WEIGHTS = [1.0, 0.6, 0.4, 0.3]
+KIND_WEIGHTS = {"curated": 12.0, "letter": 6.0, "word": 1.0, "phrase": 1.0, "sentence": 0.8, "newword": 1.0}
+IGNORED = '"()-*_:;~[]#«»…“”é🙂'
+
+
+class Lessons:
+    def __init__(self, settings, *splits: str):
+        self.corpus = Corpus(settings)
+        self.speech, self.heard = tokens.load(settings)
+        self.indices = np.array(self.corpus.indices(*splits))
+        weights = np.array([KIND_WEIGHTS[self.corpus.texts[i]["kind"]] for i in self.indices])
+        self.chances = weights / weights.sum()
+        self.chats = lists.conversations()
+
+    def written(self, i: int, rng: np.random.Generator) -> str:
+        """The text of utterance i, often as people type it: capitals, a full stop, digits, marks that are not said."""
+        item = self.corpus.texts[i]
+        text = item["text"]
+        if item["written"] and rng.random() < 0.4:
+            text = item["written"][int(rng.integers(len(item["written"])))]
+        chance = rng.random()
+        if chance < 0.45:
+            return text
+        if chance < 0.85:
+            text = text[0].upper() + text[1:]
+            if " i " in text or rng.random() < 0.5:
+                text = text.replace(" i ", " I ")
+        elif chance < 0.90:
+            text = text.upper()
+        elif chance < 0.94:
+            text = text.title()
+        if rng.random() < 0.7:
+            text += str(rng.choice([".", "!", "?", ",", "..."], p=[0.55, 0.2, 0.15, 0.05, 0.05]))
+        if rng.random() < 0.06:
+            at = int(rng.integers(len(text) + 1))
+            text = text[:at] + IGNORED[int(rng.integers(len(IGNORED)))] + text[at:]
+        return text
+
+    def lesson(self, kind: str, i: int, rng: np.random.Generator) -> tuple[list[int], list[float]]:
+        """Ids, and per id the weight of predicting it (0 for the prompt)."""
+        if kind == "chat":
+            question, reply = self.chats[int(rng.integers(len(self.chats)))]
+            prompt = v.chat_prompt(question)
+            answer = v.encode_characters(reply) + [v.ID[v.STOP]]
+            weights = [1.0] * len(answer)
+        elif kind == "transcript":
+            prompt = v.transcribe_prompt(self.heard[i][0])
+            answer = v.encode_characters(self.corpus.texts[i]["text"]) + [v.ID[v.STOP]]
+            weights = [1.0] * len(answer)
+        else:
+            prompt = v.speak_prompt(self.written(i, rng))
+            codes = self.speech[i].astype(int) + v.SPEECH_BASE + v.CODES * np.arange(v.CODEBOOKS)[:, None]
+            length = codes.shape[1]
+            answer = codes.reshape(-1).tolist() + [v.ID[v.SPEECH_END], v.ID[v.STOP]]
+            weights = [w for w in LEVEL_WEIGHTS for _ in range(length)] + [1.0, 1.0]
+            if kind == "content":
+                answer, weights = answer[:length + 1], weights[:length + 1]
+        return prompt + answer, [0.0] * len(prompt) + weights
+
+    def pool(self, rng: np.random.Generator, batches: int, batch_tokens: int, longest: int | None = None):
+        """Random lessons for about `batches` batches, grouped by length."""
+        drawn = []
+        for kind, share in MIXTURE.items():
+            budget = share * batches * batch_tokens
+            while budget > 0:
+                i = int(rng.choice(self.indices, p=self.chances)) if kind != "chat" else 0
+                if longest and kind != "chat" and self.speech.lengths[i] > longest:
+                    continue
+                drawn.append(self.lesson(kind, i, rng))
+                budget -= len(drawn[-1][0])
+        drawn.sort(key=lambda lesson: len(lesson[0]))
+        groups, group = [], []
+        for lesson in drawn:
+            if group and (len(group) + 1) * len(lesson[0]) > batch_tokens:
+                groups.append(group)
+                group = []
+            group.append(lesson)
+        groups.append(group)
+        rng.shuffle(groups)
+        return [batch(group) for group in groups]
+
+
+def batch(lessons) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Inputs, next ids and weights [B, T]; padding has weight 0."""
+    length = max(len(ids) for ids, _ in lessons)
+    ids = torch.zeros(len(lessons), length, dtype=torch.long)
+    weights = torch.zeros(len(lessons), length)
+    for row, (sequence, weight) in enumerate(lessons):
+        ids[row, :len(sequence)] = torch.tensor(sequence)
+        weights[row, :len(sequence)] = torch.tensor(weight)
+    return ids[:, :-1], ids[:, 1:], weights[:, 1:]
