@@ -130,7 +130,7 @@ class Codec(nn.Module):
 
     def features(self, wave: torch.Tensor) -> torch.Tensor:
         """[B, T, D] of waves [B, samples]."""
-        return self.encoder(wave[:, None]).float().transpose(1, 2)
+        return self.encoder(wave[:, None]).transpose(1, 2)
 
     def encode(self, wave: torch.Tensor) -> torch.Tensor:
         """Codes [Q, B, T]."""
@@ -239,22 +239,18 @@ def run(settings) -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         inputs, targets, labels = crops(corpus, train, rng, BATCH, SHIFT)
-        if step == free:
+        if step >= free and not codec.quantizer.cluster_size.any():
             with torch.no_grad():
                 many = crops(corpus, train, rng, 192, SHIFT)[0]
                 codec.quantizer.start_from(codec.features(many).flatten(0, 1))
-        with torch.autocast("cpu", torch.bfloat16):
-            z = codec.encoder(inputs[:, None])
-        z = z.float().transpose(1, 2)
+        z = codec.features(inputs)
         flat = z.reshape(-1, z.shape[-1])
         if step < free:
             quantized, content, commitment = flat, flat, 0.0
         else:
             levels = int(rng.integers(1, 4)) if rng.random() < 0.2 else len(ACTIVE)
             quantized, content, commitment = codec.quantizer(flat, levels)
-        with torch.autocast("cpu", torch.bfloat16):
-            wave = codec.decoder(quantized.view_as(z).transpose(1, 2))
-        wave = wave.float()[:, 0]
+        wave = codec.decoder(quantized.view_as(z).transpose(1, 2))[:, 0]
         mel, stft = loss(wave, targets)
         phones = F.cross_entropy(codec.transform(content), labels.reshape(-1), label_smoothing=0.05)
         objective = mel + 0.5 * stft + 15 * (wave - targets).abs().mean() + 0.5 * commitment + phones
@@ -267,8 +263,8 @@ def run(settings) -> None:
             codec.quantizer.update(flat.detach(), step % 20 == 0 and progress < 0.8)
         if (step + 1) % settings.save_steps == 0 or step + 1 == steps:
             if parallel.RANK == 0:
-                figures = evaluate(codec, loss, validation) if step >= free else f"mel {mel:.3f}"
-                parallel.say(f"codec step {step + 1} loss {float(objective):.2f} {figures} "
+                figures = evaluate(codec, loss, validation) if step >= free else f"mel {mel.item():.3f}"
+                parallel.say(f"codec step {step + 1} loss {objective.item():.2f} {figures} "
                              f"{(time.time() - begun) / (step + 1 - first):.2f} s/step")
             parallel.save({"codec": codec.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1},
                           state_path)

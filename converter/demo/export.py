@@ -78,6 +78,7 @@ def write(settings, model: Llama, step: int) -> None:
     put("config.json", llama_config(model.s))
     put("generation_config.json", GENERATION)
     save_file(llama_tensors(model), folder / "model.safetensors", metadata={"format": "pt", "step": str(step)})
+    (folder / "model.safetensors").chmod(0o644)
     v.write(folder)
     classes = codec.transform.weight.shape[0]
     put("SpeechTokenizer/config.json", {**codec_stage.STRUCTURE, "semantic_dimension": classes})

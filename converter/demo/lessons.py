@@ -57,7 +57,7 @@ class Lessons:
             answer = v.encode_characters(reply) + [v.ID[v.STOP]]
             weights = [1.0] * len(answer)
         elif kind == "transcript":
-            prompt = v.transcribe_prompt(self.heard[i][0])
+            prompt = v.transcribe_prompt((self.heard if self.heard.lengths[i] else self.speech)[i][0])
             answer = v.encode_characters(self.corpus.texts[i]["text"]) + [v.ID[v.STOP]]
             weights = [1.0] * len(answer)
         else:

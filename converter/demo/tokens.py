@@ -1,7 +1,7 @@
 """Stage `tokens`: encodes every utterance with the trained codec.
 
 Writes `tokens.npz`: the four codebooks' codes of the framed utterances (what the model learns to say) and the content
-codes of the utterances as flite spoke them, moved by a random part of a frame (what it learns to write down).
+codes of a part of them as flite spoke them, cut at a random place (what it learns to write down).
 """
 
 import numpy as np
@@ -12,6 +12,7 @@ import parallel
 from voice import FRAME, Corpus
 
 BATCH_FRAMES = 1024
+HEARD_SHARE = 0.4      # of the training utterances; the others are written down from their framed codes
 
 
 class Ragged:
@@ -33,7 +34,7 @@ def encode_all(codec, waves, lengths: np.ndarray, codebooks: int) -> np.ndarray:
     starts = np.cumsum(lengths) - lengths
     codes = np.zeros((codebooks, int(lengths.sum())), np.uint8)
     order = np.argsort(lengths, kind="stable")
-    begin = 0
+    begin = int((lengths == 0).sum())
     while begin < len(order):
         frames = int(lengths[order[begin]])
         end = begin + 1
@@ -61,7 +62,10 @@ def run(settings) -> None:
     torch.set_num_threads(settings.processes)
     corpus, codec = Corpus(settings), codec_stage.load(settings)
     spoken = np.array([len(corpus.framed(i)[1]) for i in range(len(corpus))])
-    recorded = np.array([len(heard(corpus, i, settings.seed)) // FRAME for i in range(len(corpus))])
+    chances = np.random.default_rng(settings.seed).random(len(corpus))
+    skipped = {i for i in corpus.indices("train") if chances[i] > HEARD_SHARE}
+    recorded = np.array([0 if i in skipped else len(heard(corpus, i, settings.seed)) // FRAME
+                         for i in range(len(corpus))])
     speech = encode_all(codec, lambda i: corpus.framed(i)[0], spoken, codec_stage.STRUCTURE["n_q"])
     content = encode_all(codec, lambda i: heard(corpus, i, settings.seed), recorded, 1)
     np.savez(settings.path("tokens.npz"), speech=speech, speech_lengths=spoken, heard=content,

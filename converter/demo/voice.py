@@ -18,7 +18,7 @@ SAMPLE_RATE = 16_000
 FRAME = 320            # samples per frame of the codec
 BUCKET = 32            # frames; every utterance is padded to a multiple of it
 GAIN = 1.6             # flite's voice peaks below 0.5
-TAIL = 3 * FRAME       # sound kept after the last phone
+TAIL = 2 * FRAME       # sound kept after the last phone
 PAUSE = "pau"
 
 
