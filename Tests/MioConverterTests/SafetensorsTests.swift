@@ -14,7 +14,7 @@ import Testing
   }
 
   @Test func `writes what it reads`() throws {
-    let directory = try TemporaryDirectory()
+    let directory = try TemporaryFolder()
     var writer = SafetensorsWriter()
     writer.add("wave \"x\"", [2, 3], [1, -2, 0.5, .infinity, .leastNonzeroMagnitude, 0] as [Float])
     writer.add("codes", [3], [1, -7, .max] as [Int32])
@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test func `widens every 16-bit number exactly`() throws {
-    let directory = try TemporaryDirectory()
+    let directory = try TemporaryFolder()
     let patterns = (0...UInt16.max).flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
     for type in ["F16", "BF16"] {
       let header = #"{"x":{"dtype":"\#(type)","shape":[65536],"data_offsets":[0,131072]}}"#
@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test func `takes 64-bit integers that fit 32 bits`() throws {
-    let directory = try TemporaryDirectory()
+    let directory = try TemporaryFolder()
     let header = #"{"x":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}}"#
     let fits: [UInt8] = [5, 0, 0, 0, 0, 0, 0, 0] + Array(repeating: 255, count: 8)
     #expect(try SafetensorsFile(path: directory.write("a", safetensors(header, fits))).ints("x") == [5, -1])
@@ -99,7 +99,7 @@ import Testing
 
   @Test(arguments: broken)
   func `refuses a broken file`(_ broken: Broken) throws {
-    let directory = try TemporaryDirectory()
+    let directory = try TemporaryFolder()
     let path = try directory.write("x", safetensors(broken.header, Array(repeating: 0, count: broken.data)))
     let found = try #require(problem { _ = try SafetensorsFile(path: path) })
     #expect(found.code == .badSafetensors)
@@ -107,13 +107,13 @@ import Testing
   }
 
   @Test func `accepts empty tensors of any claimed width`() throws {
-    let directory = try TemporaryDirectory()
+    let directory = try TemporaryFolder()
     let header = #"{"x":{"dtype":"F32","shape":[0,4611686018427387904,4],"data_offsets":[0,0]}}"#
     #expect(try SafetensorsFile(path: directory.write("x", safetensors(header, []))).floats("x") == [])
   }
 
   @Test func `refuses every truncation`() throws {
-    let directory = try TemporaryDirectory()
+    let directory = try TemporaryFolder()
     let header = #"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
     let whole = safetensors(header, Array(repeating: 0, count: 8))
     for length in 0..<whole.count {
@@ -123,7 +123,7 @@ import Testing
   }
 
   @Test func `refuses a header of 100 MB and more`() throws {
-    let directory = try TemporaryDirectory()
+    let directory = try TemporaryFolder()
     func code(_ header: [UInt8]) throws -> ConversionError.Code? {
       let path = try directory.write("x", lengthField(header.count) + header)
       return problem { _ = try SafetensorsFile(path: path) }?.code
@@ -145,9 +145,9 @@ import Testing
   }
 
   @Test func `says which file cannot be opened`() throws {
-    let directory = try TemporaryDirectory()
+    let directory = try TemporaryFolder()
     #expect(problem { _ = try SafetensorsFile(path: directory.path("none")) }?.code == .unreadable)
-    #expect(problem { _ = try SafetensorsFile(path: directory.path) }?.code == .unreadable)
+    #expect(problem { _ = try SafetensorsFile(path: directory.url.path) }?.code == .unreadable)
   }
 }
 

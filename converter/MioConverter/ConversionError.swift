@@ -22,6 +22,8 @@ package struct ConversionError: Error, Hashable, Sendable {
     package static let forbiddenPickle = Code("forbiddenPickle")
     /// A PyTorch file from before version 1.6.
     package static let legacyPickle = Code("legacyPickle")
+    /// The tokenizer files are damaged or contradict each other.
+    package static let badTokenizer = Code("badTokenizer")
     /// Two files, or a file and its index, disagree.
     package static let badIndex = Code("badIndex")
     /// A tensor that the component needs is absent.

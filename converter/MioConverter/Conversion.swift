@@ -1,0 +1,124 @@
+import MioFormat
+
+/// The conversion of one checkpoint directory into one model file.
+///
+/// ```swift
+/// let conversion = try Conversion(checkpoint: "MIO-7B-Instruct", quantization: .q4, threads: 8)
+/// let summary = try conversion.run(output: "mio.mio")
+/// ```
+///
+/// Everything that can be known before the weights are read is checked by the initializer, and all that is wrong is
+/// reported together; `run` then fails only for weights that are not numbers, disks and cancellation.
+package struct Conversion: Sendable {
+  /// Written into every file.
+  package static let converterVersion = "0.1.0"
+
+  package let checkpoint: CheckpointDirectory
+  package let quantization: Quantization
+  package let threads: Int
+  /// What the output will hold, in its order, without the provenance.
+  package let components: [ComponentPlan]
+  /// What the user should know, a sentence each: missing parts, settings that were not understood.
+  package let notes: [String]
+
+  /// Reads the checkpoint's configuration and the directories of its weight files, and plans the output.
+  ///
+  /// - Throws: every missing, extra, misshapen or mistyped tensor, missing file and unsupported setting.
+  package init(checkpoint path: String, quantization: Quantization = .q4, threads: Int) throws(ConversionError) {
+    precondition(threads >= 1, "a conversion needs at least one thread")
+    let checkpoint = try CheckpointDirectory(path: path)
+    var found = Findings()
+    found.add { () throws(ConversionError) in try LanguagePlan.plan(for: checkpoint) }
+    let language = found.plans.last
+    found.add { () throws(ConversionError) in
+      guard let text = try TextPlan.plan(for: checkpoint) else { return nil }
+      if let rows = try? language?.config.int("vocabulary_size"), text.idCount > rows {
+        throw ConversionError(
+          .badTokenizer, file: "tokenizer.model",
+          "the tokenizer has ids up to \(text.idCount - 1), the embedding only \(rows) rows; are they of one checkpoint?")
+      }
+      return text.plan
+    }
+    if found.plans.isEmpty && found.problems.isEmpty {
+      throw ConversionError(
+        .notACheckpoint, file: path,
+        "nothing to convert: no config.json with weights, no tokenizer.model, no SpeechTokenizer folder")
+    }
+    if found.plans.contains(where: { $0.component == LanguagePlan.component }) {
+      found.add { () throws(ConversionError) in try GenerationPlan.plan(for: checkpoint) }
+    }
+    if !found.problems.isEmpty { throw ConversionError(found.problems) }
+    self.checkpoint = checkpoint
+    self.quantization = quantization
+    self.threads = threads
+    components = found.plans
+    notes = found.plans.flatMap(\.notes) + Self.absences(in: found.plans, checkpoint)
+  }
+
+  /// The rules of all components: which tensors keep how many bits, and why.
+  package static let rules = LanguagePlan.rules
+
+  /// Plans and problems of the components so far.
+  private struct Findings {
+    var plans: [ComponentPlan] = []
+    var problems: [ConversionError.Problem] = []
+
+    mutating func add(_ plan: () throws(ConversionError) -> ComponentPlan?) {
+      do {
+        guard let plan = try plan() else { return }
+        plans.append(plan)
+        problems += plan.problems()
+      } catch { problems += error.problems }
+    }
+  }
+
+  /// What a file without some component cannot do.
+  private static func absences(in plans: [ComponentPlan], _ checkpoint: CheckpointDirectory) -> [String] {
+    let present = Set(plans.map(\.component))
+    var notes: [String] = []
+    if !present.contains(LanguagePlan.component) {
+      notes.append("no language model (config.json and weights): the file cannot generate")
+    }
+    if !present.contains(TextPlan.component) {
+      let other = checkpoint.has("tokenizer.json") ? "; tokenizer.json is not read" : ""
+      notes.append("no text tokenizer (tokenizer.model\(other)): the file cannot read or write text")
+    }
+    return notes
+  }
+}
+
+/// How far a conversion has come.
+package struct ConversionProgress: Hashable, Sendable {
+  /// Bytes of the checkpoint's weights.
+  package let bytesDone: Int
+  package let bytesTotal: Int
+  /// The tensor that was worked on last, under its name in the output.
+  package let tensor: String
+}
+
+/// What a conversion has done.
+package struct ConversionSummary: Sendable {
+  /// One component of the output.
+  package struct Part: Hashable, Sendable {
+    package let component: String
+    package let tensorCount: Int
+    /// Bytes of the checkpoint's tensors.
+    package let sourceByteCount: Int
+    /// Bytes of tensors and blobs in the output.
+    package let packedByteCount: Int
+  }
+
+  package let parts: [Part]
+  /// The length of the output.
+  package let fileByteCount: Int
+  package let files: [SourceFile]
+}
+
+/// A file of the checkpoint, for the provenance.
+package struct SourceFile: Hashable, Sendable {
+  /// Relative to the checkpoint.
+  package let name: String
+  package let byteCount: Int
+  /// SHA-256, in hexadecimal.
+  package let digest: String
+}

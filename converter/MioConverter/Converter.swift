@@ -1,2 +1,0 @@
-import MioFormat
-import MioKernels

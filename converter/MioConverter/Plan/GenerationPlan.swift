@@ -1,0 +1,67 @@
+import MioFormat
+
+/// The generation component: how the checkpoint's authors would have it generate.
+enum GenerationPlan {
+  static let component = "generation"
+
+  /// Reads `generation_config.json`, and the token ids of `config.json` where it is silent; nil if neither says anything.
+  static func plan(for checkpoint: CheckpointDirectory) throws(ConversionError) -> ComponentPlan? {
+    var entries: [(String, ConfigValue)] = []
+    var files: [String] = []
+    var problems: [ConversionError.Problem] = []
+    for file in ["generation_config.json", "config.json"] where checkpoint.has(file) {
+      let object = try checkpoint.object(file)
+      files.append(file)
+      // config.json holds the network's settings; only its token ids concern generation.
+      let keys = file == "config.json" ? settings.filter { $0.kind == .ids || $0.kind == .id } : settings
+      for setting in keys where !entries.contains(where: { $0.0 == setting.name }) {
+        guard let value = object[setting.key], !value.isNull else { continue }
+        if let converted = setting.value(value) {
+          entries.append((setting.name, converted))
+        } else {
+          problems.append(.init(.unsupported, file: file, "\(setting.key): expected \(setting.kind.rawValue)"))
+        }
+      }
+    }
+    if !problems.isEmpty { throw ConversionError(problems) }
+    return entries.isEmpty ? nil : ComponentPlan(component, config: ConfigTable(entries), files: files)
+  }
+
+  /// A key of transformers, its name in the file format, and what it holds.
+  private struct Setting {
+    enum Kind: String {
+      case id = "a token id"
+      case ids = "a token id or a list of them"
+      case count = "a whole number"
+      case number = "a number"
+      case flag = "true or false"
+    }
+
+    let key: String
+    let name: String
+    let kind: Kind
+
+    func value(_ json: JSON) -> ConfigValue? {
+      switch kind {
+      case .id, .count: json.integer.flatMap { $0 >= 0 ? .int($0) : nil }
+      case .ids: (json.integer.map { [$0] } ?? json.integers).flatMap { $0.allSatisfy { $0 >= 0 } ? .ints($0) : nil }
+      case .number: json.double.map { .float($0) }
+      case .flag: json.bool.map { .bool($0) }
+      }
+    }
+  }
+
+  private static let settings = [
+    Setting(key: "eos_token_id", name: "stop_ids", kind: .ids),
+    Setting(key: "bos_token_id", name: "bos_id", kind: .id),
+    Setting(key: "pad_token_id", name: "pad_id", kind: .id),
+    Setting(key: "do_sample", name: "sampling", kind: .flag),
+    Setting(key: "temperature", name: "temperature", kind: .number),
+    Setting(key: "top_k", name: "top_k", kind: .count),
+    Setting(key: "top_p", name: "top_p", kind: .number),
+    Setting(key: "repetition_penalty", name: "repetition_penalty", kind: .number),
+    Setting(key: "num_beams", name: "beam_count", kind: .count),
+    Setting(key: "length_penalty", name: "length_penalty", kind: .number),
+    Setting(key: "max_new_tokens", name: "max_new_tokens", kind: .count),
+  ]
+}

@@ -1,0 +1,45 @@
+import Foundation
+import MioFormat
+
+/// The text component: the checkpoint's tokenizer as one blob.
+enum TextPlan {
+  static let component = "text"
+  private static let model = "tokenizer.model"
+  private static let optionalFiles = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
+
+  /// One more than the highest token id, so that the language model can be checked against it.
+  struct Result {
+    let plan: ComponentPlan
+    let idCount: Int
+  }
+
+  /// Reads the tokenizer; nil if the checkpoint has none.
+  static func plan(for checkpoint: CheckpointDirectory) throws(ConversionError) -> Result? {
+    guard checkpoint.has(model) else { return nil }
+    let tokenizer: TokenizerImport
+    do { tokenizer = try TokenizerImport(directory: URL(fileURLWithPath: checkpoint.path)) } catch {
+      throw ConversionError(error.problems.map { .init(Self.code($0.code), file: $0.file, $0.message) })
+    }
+    let summary = tokenizer.summary
+    let config = ConfigTable([
+      ("piece_count", .int(summary.pieceCount)), ("added_token_count", .int(summary.addedTokenCount)),
+      ("id_count", .int(summary.idCount)), ("image_code_count", .int(summary.imageCodeCount)),
+      ("speech_code_count", .int(summary.speechCodeCount)), ("adds_bos", .bool(summary.addsBeginning)),
+      ("adds_eos", .bool(summary.addsEnd)), ("legacy", .bool(summary.isLegacy)),
+      ("dummy_prefix", .bool(summary.addsDummyPrefix)),
+    ])
+    let plan = ComponentPlan(
+      component, config: config, blobs: [PlannedBlob("tokenizer", tokenizer.blob)],
+      files: [model] + optionalFiles.filter(checkpoint.has), notes: summary.notes)
+    return Result(plan: plan, idCount: summary.idCount)
+  }
+
+  private static func code(_ code: TokenizerImportError.Problem.Code) -> ConversionError.Code {
+    switch code {
+    case .missingFile: .missingFile
+    case .malformedFile: .badTokenizer
+    case .inconsistent: .badTokenizer
+    default: .unsupported
+    }
+  }
+}
