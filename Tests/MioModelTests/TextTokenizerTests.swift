@@ -34,19 +34,18 @@ func expectSame(
 }
 
 @Suite struct TextTokenizerTests {
-  static func cases(_ set: URL) throws -> [TokenizerCases] {
-    let data = try Data(contentsOf: set.appendingPathComponent("expected/tokenizer.json"))
+  static func cases() throws -> [TokenizerCases] {
+    let data = try Data(contentsOf: Goldens.speech("expected/tokenizer.json"))
     return try JSONDecoder().decode([TokenizerCases].self, from: data)
   }
 
-  static func tokenizer(_ name: String, in set: URL = Goldens.speech("")) throws -> TextTokenizer {
-    try TextTokenizer(parsing: Goldens.tokenizerBlob(name, in: set))
+  static func tokenizer(_ name: String) throws -> TextTokenizer {
+    try TextTokenizer(parsing: Goldens.tokenizerBlob(name))
   }
 
-  @Test(arguments: Goldens.speechSets)
-  func `encodes every text as the reference does`(set: URL) throws {
-    for cases in try Self.cases(set) {
-      let tokenizer = try Self.tokenizer(cases.name, in: set)
+  @Test func `encodes every text as the reference does`() throws {
+    for cases in try Self.cases() {
+      let tokenizer = try Self.tokenizer(cases.name)
       for item in cases.encode {
         let ids = try tokenizer.encode(item.text, trusted: true)
         #expect(ids == item.ids, "\(cases.name): \(item.text.debugDescription)")
@@ -56,10 +55,9 @@ func expectSame(
     }
   }
 
-  @Test(arguments: Goldens.speechSets)
-  func `decodes every sequence as the reference does`(set: URL) throws {
-    for cases in try Self.cases(set) {
-      let tokenizer = try Self.tokenizer(cases.name, in: set)
+  @Test func `decodes every sequence as the reference does`() throws {
+    for cases in try Self.cases() {
+      let tokenizer = try Self.tokenizer(cases.name)
       for item in cases.encode {
         expectSame(try tokenizer.decode(item.ids), item.decoded, "\(cases.name): \(item.ids)")
         expectSame(
@@ -71,10 +69,9 @@ func expectSame(
     }
   }
 
-  @Test(arguments: Goldens.speechSets)
-  func `knows the named tokens`(set: URL) throws {
-    for cases in try Self.cases(set) {
-      let tokenizer = try Self.tokenizer(cases.name, in: set)
+  @Test func `knows the named tokens`() throws {
+    for cases in try Self.cases() {
+      let tokenizer = try Self.tokenizer(cases.name)
       #expect(tokenizer.pieceCount == cases.sp_vocab)
       #expect(tokenizer.idCount == cases.full_vocab)
       #expect(tokenizer.beginningID == cases.bos)

@@ -38,10 +38,8 @@ package struct MediaTokens: Sendable {
   /// Nil in checkpoints without speech tokens.
   package let speech: Block?
   private let roles: [Int32: TokenRole]
-  private let idCount: Int
 
-  init(_ tables: TokenizerTables, idCount: Int) {
-    self.idCount = idCount
+  init(_ tables: TokenizerTables) {
     var roles: [Int32: TokenRole] = [:]
     roles.reserveCapacity(tables.imageCodeIDs.count + tables.speechCodeIDs.count + 4)
     if let start = tables.named.imageStart, let end = tables.named.imageEnd {
@@ -66,8 +64,13 @@ package struct MediaTokens: Sendable {
   /// The role of a media token; nil for all others.
   package func role(of id: Int32) -> TokenRole? { roles[id] }
 
-  /// Levels of speech that the vocabulary has tokens for.
-  package var speechLevelCount: Int { (speech?.codes.count ?? 0) / Self.speechCodesPerLevel }
+  /// `[Q][code]`: the ids of the speech codes, level by level.
+  package var speechLevels: [[Int32]] {
+    let codes = speech?.codes ?? []
+    return stride(from: 0, to: codes.count, by: Self.speechCodesPerLevel).map {
+      Array(codes[$0...].prefix(Self.speechCodesPerLevel))
+    }
+  }
 
   /// `<image>`, one token per code, `</image>`.
   ///
@@ -104,28 +107,6 @@ package struct MediaTokens: Sendable {
     }
     return ids
   }
-
-  /// The ids of image codes, as sorted, disjoint ranges.
-  package var imageCodeRanges: [Range<Int>] { Self.ranges(image?.codes[...] ?? []) }
-
-  /// The ids of the codes of one speech level, as sorted, disjoint ranges.
-  package func speechCodeRanges(level: Int) -> [Range<Int>] {
-    guard let speech else { return [] }
-    let first = level * Self.speechCodesPerLevel
-    return Self.ranges(speech.codes.dropFirst(first).prefix(Self.speechCodesPerLevel))
-  }
-
-  private static func ranges(_ ids: ArraySlice<Int32>) -> [Range<Int>] {
-    var ranges: [Range<Int>] = []
-    for id in ids.sorted() {
-      if let last = ranges.last, last.upperBound == Int(id) {
-        ranges[ranges.count - 1] = last.lowerBound..<Int(id) + 1
-      } else {
-        ranges.append(Int(id)..<Int(id) + 1)
-      }
-    }
-    return ranges
-  }
 }
 
 extension TextTokenizer {
@@ -134,18 +115,5 @@ extension TextTokenizer {
     if let role = media.role(of: id) { return role }
     if poolIndex(id) == nil { return .none }
     return isControl(id) ? .control : .text
-  }
-
-  /// The ids that spell text, as sorted, disjoint ranges.
-  package var textRanges: [Range<Int>] {
-    var ranges: [Range<Int>] = []
-    for id in 0..<pieceCount where role(of: Int32(id)) == .text {
-      if let last = ranges.last, last.upperBound == id {
-        ranges[ranges.count - 1] = last.lowerBound..<id + 1
-      } else {
-        ranges.append(id..<id + 1)
-      }
-    }
-    return ranges
   }
 }

@@ -18,8 +18,8 @@ package struct Prompt: Hashable, Sendable {
 
   package static func trusted(_ text: String) -> Prompt { Prompt([.trusted(text)]) }
   package static func untrusted(_ text: String) -> Prompt { Prompt([.untrusted(text)]) }
+  package static func tokens(_ ids: [Int32]) -> Prompt { Prompt([.tokens(ids)]) }
 
-  package mutating func append(_ segment: Segment) { segments.append(segment) }
   package mutating func append(_ other: Prompt) { segments += other.segments }
 
   package static func + (a: Prompt, b: Prompt) -> Prompt { Prompt(a.segments + b.segments) }

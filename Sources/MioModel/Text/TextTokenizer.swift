@@ -31,7 +31,7 @@ package final class TextTokenizer: Sendable {
     self.pieces = pieces
     self.addedIndex = addedIndex
     addedTokens = PrefixMatcher(tables.strings, order: Array(addedRange))
-    media = MediaTokens(tables, idCount: addedIndex.count)
+    media = MediaTokens(tables)
     var count = 0
     if let id = tables.named.unknown, !tables.options.contains(.legacy) {
       let text = Array(tables.strings.utf8(Self.poolIndex(id, addedIndex, tables.pieceCount)))

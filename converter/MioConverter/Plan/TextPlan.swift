@@ -1,11 +1,9 @@
-import Foundation
 import MioFormat
 
 /// The text component: the checkpoint's tokenizer as one blob.
 enum TextPlan {
   static let component = "text"
   private static let model = "tokenizer.model"
-  private static let optionalFiles = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
 
   /// One more than the highest token id, so that the language model can be checked against it.
   struct Result {
@@ -16,10 +14,7 @@ enum TextPlan {
   /// Reads the tokenizer; nil if the checkpoint has none.
   static func plan(for checkpoint: CheckpointDirectory) throws(ConversionError) -> Result? {
     guard checkpoint.has(model) else { return nil }
-    let tokenizer: TokenizerImport
-    do { tokenizer = try TokenizerImport(directory: URL(fileURLWithPath: checkpoint.path)) } catch {
-      throw ConversionError(error.problems.map { .init(Self.code($0.code), file: $0.file, $0.message) })
-    }
+    let tokenizer = try TokenizerImport(checkpoint)
     let summary = tokenizer.summary
     let config = ConfigTable([
       ("piece_count", .int(summary.pieceCount)), ("added_token_count", .int(summary.addedTokenCount)),
@@ -30,16 +25,7 @@ enum TextPlan {
     ])
     let plan = ComponentPlan(
       component, config: config, blobs: [PlannedBlob("tokenizer", tokenizer.blob)],
-      files: [model] + optionalFiles.filter(checkpoint.has), notes: summary.notes)
+      files: tokenizer.files, notes: summary.notes)
     return Result(plan: plan, idCount: summary.idCount)
-  }
-
-  private static func code(_ code: TokenizerImportError.Problem.Code) -> ConversionError.Code {
-    switch code {
-    case .missingFile: .missingFile
-    case .malformedFile: .badTokenizer
-    case .inconsistent: .badTokenizer
-    default: .unsupported
-    }
   }
 }

@@ -17,7 +17,7 @@ struct AddedTokenTable {
 
   private(set) var tokens: [Int: Token] = [:]
   private(set) var roles: [SpecialRole: Int] = [:]
-  private(set) var problems: [TokenizerImportError.Problem] = []
+  private(set) var problems: [ConversionError.Problem] = []
   private var idByContent: [[UInt8]: Int] = [:]
 
   /// - Parameters:
@@ -49,16 +49,16 @@ struct AddedTokenTable {
   private mutating func add(_ id: Int, _ entry: AddedTokenEntry, _ source: String) {
     let content = Array(entry.content.utf8)
     guard (0...Self.maxID).contains(id) else {
-      return report(.malformedFile, source, "the id \(id) of \"\(entry.content)\" is out of range; it must be 0 to \(Self.maxID)")
+      return report(.badTokenizer, source, "the id \(id) of \"\(entry.content)\" is out of range; it must be 0 to \(Self.maxID)")
     }
     guard (1...SentencePieceModel.maxPieceBytes).contains(content.count) else {
-      return report(.malformedFile, source, "added token \(id) must have 1 to \(SentencePieceModel.maxPieceBytes) bytes")
+      return report(.badTokenizer, source, "added token \(id) must have 1 to \(SentencePieceModel.maxPieceBytes) bytes")
     }
     if let other = idByContent.updateValue(id, forKey: content) {
-      report(.inconsistent, source, "\"\(entry.content)\" has two ids, \(other) and \(id); remove one entry")
+      report(.badTokenizer, source, "\"\(entry.content)\" has two ids, \(other) and \(id); remove one entry")
     }
     if let other = tokens[id] {
-      report(.inconsistent, source, "id \(id) belongs to both \"\(other.entry.content)\" and \"\(entry.content)\"; remove one entry")
+      report(.badTokenizer, source, "id \(id) belongs to both \"\(other.entry.content)\" and \"\(entry.content)\"; remove one entry")
     }
     if entry.isSingleWord {
       report(.unsupported, source, "single_word of \"\(entry.content)\" is not supported; set it to false")
@@ -87,7 +87,7 @@ struct AddedTokenTable {
     let content = Array(token.content.utf8)
     guard let id = idByContent[content] ?? pieces[content] else {
       report(
-        .inconsistent, "tokenizer_config.json",
+        .badTokenizer, "tokenizer_config.json",
         "\(name) \"\(token.content)\" is neither a piece of tokenizer.model nor an added token; list it with its id")
       return nil
     }
@@ -121,7 +121,7 @@ struct AddedTokenTable {
   /// The id of a token string, added tokens first.
   func id(of content: String) -> Int? { idByContent[Array(content.utf8)] }
 
-  private mutating func report(_ code: TokenizerImportError.Problem.Code, _ file: String, _ message: String) {
+  private mutating func report(_ code: ConversionError.Code, _ file: String, _ message: String) {
     problems.append(.init(code, file: file, message))
   }
 }

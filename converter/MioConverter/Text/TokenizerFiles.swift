@@ -1,15 +1,14 @@
-import Foundation
-
 /// One token as the JSON files of a tokenizer write it: a string, or an object with flags.
-enum TokenSpecification: Decodable {
+enum TokenSpecification {
   case string(String)
   case object(AddedTokenEntry)
 
-  init(from decoder: any Decoder) throws {
-    if let text = try? decoder.singleValueContainer().decode(String.self) {
+  /// - Parameter place: Where the value stands, for the message.
+  init(_ json: JSON, _ place: String) throws(TokenizerFileFault) {
+    if let text = json.string {
       self = .string(text)
     } else {
-      self = .object(try AddedTokenEntry(from: decoder))
+      self = .object(try AddedTokenEntry(json, place))
     }
   }
 
@@ -21,20 +20,29 @@ enum TokenSpecification: Decodable {
   }
 }
 
+/// What is wrong with a JSON file of a tokenizer.
+struct TokenizerFileFault: Error {
+  let message: String
+  init(_ message: String) { self.message = message }
+}
+
+extension JSON.Object {
+  /// The truth value of a member, with what stands for an absent key and for a null.
+  func flag(_ key: String, absent: Bool, null: Bool, _ place: String = "") throws(TokenizerFileFault) -> Bool {
+    guard let value = self[key] else { return absent }
+    if value.isNull { return null }
+    guard let flag = value.bool else { throw TokenizerFileFault("\(place)\(key) is not true or false") }
+    return flag
+  }
+}
+
 /// An added token: its string and how text around it is treated. Absent flags are false.
-struct AddedTokenEntry: Decodable {
+struct AddedTokenEntry {
   var content: String
   var stripsLeft = false
   var stripsRight = false
   var isSingleWord = false
   var isSpecial = false
-
-  enum CodingKeys: String, CodingKey {
-    case content, special
-    case stripsLeft = "lstrip"
-    case stripsRight = "rstrip"
-    case isSingleWord = "single_word"
-  }
 
   init(content: String, stripsLeft: Bool = false, stripsRight: Bool = false) {
     self.content = content
@@ -42,17 +50,19 @@ struct AddedTokenEntry: Decodable {
     self.stripsRight = stripsRight
   }
 
-  init(from decoder: any Decoder) throws {
-    let values = try decoder.container(keyedBy: CodingKeys.self)
-    content = try values.decode(String.self, forKey: .content)
-    stripsLeft = try values.decodeIfPresent(Bool.self, forKey: .stripsLeft) ?? false
-    stripsRight = try values.decodeIfPresent(Bool.self, forKey: .stripsRight) ?? false
-    isSingleWord = try values.decodeIfPresent(Bool.self, forKey: .isSingleWord) ?? false
-    isSpecial = try values.decodeIfPresent(Bool.self, forKey: .special) ?? false
+  init(_ json: JSON, _ place: String) throws(TokenizerFileFault) {
+    guard let object = json.object, let content = object["content"]?.string else {
+      throw TokenizerFileFault("\(place) is neither a string nor an object with \"content\"")
+    }
+    self.content = content
+    stripsLeft = try object.flag("lstrip", absent: false, null: false, place + ".")
+    stripsRight = try object.flag("rstrip", absent: false, null: false, place + ".")
+    isSingleWord = try object.flag("single_word", absent: false, null: false, place + ".")
+    isSpecial = try object.flag("special", absent: false, null: false, place + ".")
   }
 }
 
-/// The seven named special tokens, in the order in which transformers registers them.
+/// The named special tokens, in the order in which transformers registers them.
 enum SpecialRole: String, CaseIterable {
   case beginning = "bos_token"
   case end = "eos_token"
@@ -63,65 +73,53 @@ enum SpecialRole: String, CaseIterable {
   case mask = "mask_token"
 }
 
-/// A JSON object whose keys are decoded one by one, so that an absent key and a null can be told apart.
-struct JSONKey: CodingKey {
-  let stringValue: String
-  var intValue: Int? { nil }
-  init(stringValue: String) { self.stringValue = stringValue }
-  init?(intValue: Int) { nil }
-}
-
 /// The keys of `tokenizer_config.json` that `LlamaTokenizer` of transformers 4.34 acts on.
-struct TokenizerConfiguration: Decodable {
-  var roles: [SpecialRole: TokenSpecification] = [.beginning: .string("<s>"), .end: .string("</s>"), .unknown: .string("<unk>")]
-  var additionalSpecials: [TokenSpecification] = []
+struct TokenizerConfiguration {
+  private(set) var roles: [SpecialRole: TokenSpecification] = [
+    .beginning: .string("<s>"), .end: .string("</s>"), .unknown: .string("<unk>"),
+  ]
+  private(set) var additionalSpecials: [TokenSpecification] = []
   /// Nil when the key is absent: then `added_tokens.json` and `special_tokens_map.json` are read.
-  var addedTokens: [String: AddedTokenEntry]?
-  var addsBeginning = true
-  var addsEnd = false
-  var isLegacy = true
-  var cleansUpSpaces = false
-  var splitsSpecialTokens = false
-  var tokenizerClass: String?
+  private(set) var addedTokens: [(id: Int, entry: AddedTokenEntry)]?
+  let addsBeginning: Bool
+  let addsEnd: Bool
+  let isLegacy: Bool
+  let cleansUpSpaces: Bool
+  let splitsSpecialTokens: Bool
+  let tokenizerClass: String?
 
-  init() {}
-
-  init(from decoder: any Decoder) throws {
-    let values = try decoder.container(keyedBy: JSONKey.self)
-    func flag(_ name: String, absent: Bool, null: Bool) throws -> Bool {
-      let key = JSONKey(stringValue: name)
-      guard values.contains(key) else { return absent }
-      return try values.decodeNil(forKey: key) ? null : values.decode(Bool.self, forKey: key)
+  init(_ object: JSON.Object) throws(TokenizerFileFault) {
+    addsBeginning = try object.flag("add_bos_token", absent: true, null: false)
+    addsEnd = try object.flag("add_eos_token", absent: false, null: false)
+    isLegacy = try object.flag("legacy", absent: true, null: true)
+    cleansUpSpaces = try object.flag("clean_up_tokenization_spaces", absent: false, null: false)
+    splitsSpecialTokens = try object.flag("split_special_tokens", absent: false, null: false)
+    tokenizerClass = object["tokenizer_class"]?.string
+    try overrideSpecials(from: object)
+    guard let listed = object["added_tokens_decoder"], !listed.isNull else { return }
+    guard let entries = listed.object else { throw TokenizerFileFault("added_tokens_decoder is not an object") }
+    addedTokens = []
+    for (key, value) in zip(entries.keys, entries.values) {
+      guard let id = Int(key) else { throw TokenizerFileFault("the key \"\(key)\" of added_tokens_decoder is not an id") }
+      addedTokens?.append((id, try AddedTokenEntry(value, "added_tokens_decoder.\(key)")))
     }
-    addsBeginning = try flag("add_bos_token", absent: true, null: false)
-    addsEnd = try flag("add_eos_token", absent: false, null: false)
-    isLegacy = try flag("legacy", absent: true, null: true)
-    cleansUpSpaces = try flag("clean_up_tokenization_spaces", absent: false, null: false)
-    splitsSpecialTokens = try flag("split_special_tokens", absent: false, null: false)
-    tokenizerClass = try values.decodeIfPresent(String.self, forKey: JSONKey(stringValue: "tokenizer_class"))
-    addedTokens = try values.decodeIfPresent(
-      [String: AddedTokenEntry].self, forKey: JSONKey(stringValue: "added_tokens_decoder"))
-    try overrideSpecials(from: values)
   }
 
-  /// Takes over what `values` says about bos, eos and the others; a null removes the token.
-  mutating func overrideSpecials(from values: KeyedDecodingContainer<JSONKey>) throws {
+  /// Takes over what `object` says about bos, eos and the others; a null removes the token.
+  mutating func overrideSpecials(from object: JSON.Object) throws(TokenizerFileFault) {
     for role in SpecialRole.allCases {
-      let key = JSONKey(stringValue: role.rawValue)
-      guard values.contains(key) else { continue }
-      let token = try values.decodeIfPresent(TokenSpecification.self, forKey: key)
+      guard let value = object[role.rawValue] else { continue }
+      let token = value.isNull ? nil : try TokenSpecification(value, role.rawValue)
       roles[role] = token.flatMap { $0.content.isEmpty ? nil : $0 }
     }
-    let key = JSONKey(stringValue: "additional_special_tokens")
-    let more = try values.decodeIfPresent([TokenSpecification].self, forKey: key) ?? []
-    for token in more where !additionalSpecials.contains(where: { $0.content == token.content }) {
-      additionalSpecials.append(token)
+    let key = "additional_special_tokens"
+    guard let list = object[key], !list.isNull else { return }
+    guard let values = list.array else { throw TokenizerFileFault("\(key) is not a list") }
+    for value in values {
+      let token = try TokenSpecification(value, key)
+      if !additionalSpecials.contains(where: { $0.content.utf8.elementsEqual(token.content.utf8) }) {
+        additionalSpecials.append(token)
+      }
     }
   }
-}
-
-/// `special_tokens_map.json`: overrides of the special tokens, in directories without `added_tokens_decoder`.
-struct SpecialTokensMap: Decodable {
-  let values: KeyedDecodingContainer<JSONKey>
-  init(from decoder: any Decoder) throws { values = try decoder.container(keyedBy: JSONKey.self) }
 }
