@@ -5,6 +5,7 @@ The learning rate is constant until the cool-down, so a longer run can go on fro
 state the averaged weights are exported as a checkpoint.
 """
 
+import copy
 import time
 
 import numpy as np
@@ -39,8 +40,9 @@ class Trainer:
     def __init__(self, settings):
         self.settings = settings
         self.lessons = Lessons(settings, "train")
-        self.model = Llama(Shape(v.TRAINED))
-        self.average = Llama(Shape(v.TRAINED)).requires_grad_(False)
+        self.device = settings.device
+        self.model = Llama(Shape(v.TRAINED)).to(self.device)
+        self.average = Llama(Shape(v.TRAINED)).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         matrices = [p for p in self.model.model.layers.parameters() if p.dim() == 2]
         chosen = set(map(id, matrices))
@@ -50,20 +52,24 @@ class Trainer:
         self.full_rates = [MATRIX_RATE, VECTOR_RATE]
         self.parameters = matrices + others
         self.step, self.pool_index, self.pool = 0, 0, []
-        self.sums = torch.zeros(3, v.CODEBOOKS + 1)      # loss, hits, count per stream since the last report
+        # loss, hits, count per stream since the last report
+        self.sums = torch.zeros(3, v.CODEBOOKS + 1, device=self.device)
 
-    def restore(self, path) -> None:
-        state = torch.load(path, weights_only=True)
+    def restore(self, path) -> int:
+        """Takes over a saved state; returns the step its cool-down began at, or 0."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
         self.step, self.pool_index = state["step"], state["pool_index"]
+        return state["cooled"]
 
     def state(self) -> dict:
-        return {"model": self.model.state_dict(), "average": self.average.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-                "step": self.step, "pool_index": self.pool_index}
+        cooled = self.settings.backbone_steps if self.step > self.settings.backbone_steps else 0
+        return {"cooled": cooled, "step": self.step, "pool_index": self.pool_index,
+                "model": self.model.state_dict(), "average": self.average.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
 
     def next_batch(self):
         if not self.pool:
@@ -73,19 +79,16 @@ class Trainer:
             self.pool_index += 1
         return self.pool.pop()
 
-    def loss(self, inputs, targets, weights, tally: bool = True) -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
-            hidden = self.model.hidden(inputs)
+    def loss(self, inputs, targets, weights) -> torch.Tensor:
+        inputs, targets, weights = (x.to(self.device) for x in (inputs, targets, weights))
         chosen = weights > 0
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = self.model.lm_head(hidden[chosen])
+        with torch.autocast(self.device, torch.bfloat16):
+            logits = self.model.lm_head(self.model.hidden(inputs)[chosen])
         logits, targets = logits.float(), targets[chosen]
         losses = F.cross_entropy(logits, targets, reduction="none")
-        if tally:
-            with torch.no_grad():
-                hits = (logits.argmax(1) == targets).float()
-                rows = torch.stack([losses, hits, torch.ones_like(hits)])
-                self.sums.index_add_(1, streams(targets), rows)
+        with torch.no_grad():
+            hits = (logits.argmax(1) == targets).float()
+            self.sums.index_add_(1, streams(targets), torch.stack([losses, hits, torch.ones_like(hits)]))
         # Divided by the batch's own size, so that short batches do not count more per token.
         return (losses * weights[chosen]).sum() / (0.3 * self.settings.batch_tokens)
 
@@ -135,44 +138,52 @@ def held_out_figures(model: Llama, lessons: Lessons, count: int = 60) -> dict[st
     return figures
 
 
+def resume(trainer: Trainer, settings) -> None:
+    """Goes on from the saved state; from the trunk when a longer training is wanted than the one that cooled down."""
+    state, trunk = settings.path("backbone-state.pt"), settings.path("backbone-trunk.pt")
+    if not state.exists():
+        return
+    cooled = trainer.restore(state)
+    if cooled and settings.backbone_steps > cooled:
+        trainer.restore(trunk)
+    elif not cooled and trainer.step >= settings.backbone_steps:
+        parallel.save(trainer.state(), trunk)
+
+
 def run(settings) -> None:
     parallel.start(settings.device, settings.seed)
-    trainer = Trainer(settings)
-    path, trunk = settings.path("backbone-state.pt"), settings.path("backbone-trunk.pt")
-    if path.exists():
-        trainer.restore(path)
-        if trainer.step > settings.backbone_steps and trunk.exists() and settings.path("backbone.pt").exists():
-            trainer.restore(trunk)
+    trainer, result = Trainer(settings), settings.path("backbone.pt")
+    resume(trainer, settings)
     steps = settings.backbone_steps + settings.cooldown_steps
-    if trainer.step < settings.backbone_steps and settings.path("backbone.pt").exists() and trunk.exists():
-        trainer.restore(trunk)
     held_out = {split: Lessons(settings, split) for split in ("newword", "phrase", "sentence")}
     parallel.say(f"backbone: {sum(p.numel() for p in trainer.parameters)} parameters, from step {trainer.step} "
                  f"of {steps}")
+    if parallel.RANK == 0 and trainer.step < steps:
+        result.unlink(missing_ok=True)
     begun, first = time.time(), trainer.step
     while trainer.step < steps:
         trainer.advance()
         if trainer.step == settings.backbone_steps:
-            parallel.save(trainer.state(), trunk)
+            parallel.save(trainer.state(), settings.path("backbone-trunk.pt"))
         if trainer.step % settings.save_steps == 0 or trainer.step == steps:
             figures = trainer.figures()
-            parallel.save(trainer.state(), path)
+            parallel.save(trainer.state(), settings.path("backbone-state.pt"))
+            parallel.say(f"backbone step {trainer.step} {figures} "
+                         f"{(time.time() - begun) / (trainer.step - first):.2f} s/step")
             if parallel.RANK == 0:
-                speed = (time.time() - begun) / (trainer.step - first)
-                parallel.say(f"backbone step {trainer.step} {figures} {speed:.2f} s/step")
+                average = copy.deepcopy(trainer.average).cpu()
                 if trainer.step % (4 * settings.save_steps) == 0 or trainer.step == steps:
                     for split, lessons in held_out.items():
-                        parallel.say(f"  {split} {held_out_figures(trainer.average, lessons)}")
-                export.write(settings, trainer.average, trainer.step)
-    parallel.save({"model": trainer.average.state_dict(), "step": trainer.step}, settings.path("backbone.pt"))
+                        parallel.say(f"  {split} {held_out_figures(average, lessons)}")
+                export.write(settings, average, trainer.step)
+    parallel.save({"model": trainer.average.state_dict(), "step": trainer.step}, result)
 
 
 def load(settings) -> Llama:
     """The trained language model, or the latest saved state of a running training."""
-    path = settings.path("backbone.pt")
+    path, weights = settings.path("backbone.pt"), "model"
+    if not path.exists():
+        path, weights = settings.path("backbone-state.pt"), "average"
     model = Llama(Shape(v.TRAINED)).requires_grad_(False)
-    if path.exists():
-        model.load_state_dict(torch.load(path, weights_only=True)["model"])
-    else:
-        model.load_state_dict(torch.load(settings.path("backbone-state.pt"), weights_only=True)["average"])
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)[weights])
     return model.eval()

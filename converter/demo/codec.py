@@ -28,6 +28,7 @@ BATCH = 8              # crops per process and step
 SHIFT = 80             # samples by which the encoder's input is moved against its target
 LEARNING_RATE = 1.5e-3
 DECAY = 0.97           # of the codebooks' moving averages
+PHONE_WEIGHT = 2.5     # of telling phones from codebook 0, against the sound
 
 
 class ResidualQuantizer(nn.Module):
@@ -69,8 +70,8 @@ class ResidualQuantizer(nn.Module):
         """Moves the codebooks towards the batches z [n, D] of all processes; gives unused codes a new place."""
         for level, active in enumerate(ACTIVE):
             code = self.nearest(z, level)
-            sums = torch.zeros(self.embed.shape[1], z.shape[1] + 1)
-            sums.index_add_(0, code, torch.cat([z, torch.ones(len(z), 1)], 1))
+            sums = z.new_zeros(self.embed.shape[1], z.shape[1] + 1)
+            sums.index_add_(0, code, torch.cat([z, z.new_ones(len(z), 1)], 1))
             parallel.total(sums)
             following = z - self.embed[level][code]
             self.cluster_size[level].lerp_(sums[:, -1], 1 - DECAY)
@@ -92,7 +93,7 @@ class ResidualQuantizer(nn.Module):
             book = z[torch.randperm(len(z))[:active]].clone()
             for _ in range(12):
                 code = (book.square().sum(1) - 2 * z @ book.T).argmin(1)
-                sums = torch.zeros(active, z.shape[1]).index_add_(0, code, z)
+                sums = z.new_zeros(active, z.shape[1]).index_add_(0, code, z)
                 counts = torch.bincount(code, minlength=active).float()[:, None]
                 book = torch.where(counts > 0, sums / counts.clamp_min(1), book)
             parallel.first_process_decides(book)
@@ -180,7 +181,7 @@ def mel_matrix(n: int, bands: int) -> torch.Tensor:
     return torch.minimum(rise, fall).clamp_min(0)
 
 
-def crops(corpus: Corpus, indices: list[int], rng: np.random.Generator, count: int, shift: int):
+def crops(corpus: Corpus, indices: list[int], rng: np.random.Generator, count: int, shift: int, device: str):
     """Encoder inputs, targets [count, 320 CROP] and frame classes [count, CROP] of random utterances."""
     inputs, targets, labels = [], [], []
     for i in rng.choice(indices, count):
@@ -192,7 +193,7 @@ def crops(corpus: Corpus, indices: list[int], rng: np.random.Generator, count: i
         inputs.append(padded[begin + moved:begin + moved + CROP * FRAME])
         targets.append(padded[begin:begin + CROP * FRAME])
         labels.append(classes[start:start + CROP])
-    return tuple(torch.from_numpy(np.stack(x)) for x in (inputs, targets, labels))
+    return tuple(torch.from_numpy(np.stack(x)).to(device) for x in (inputs, targets, labels))
 
 
 @torch.no_grad()
@@ -218,14 +219,15 @@ def evaluate(codec: Codec, loss: SpectralLoss, batch) -> str:
 def run(settings) -> None:
     parallel.start(settings.device, settings.seed)
     corpus = Corpus(settings)
-    codec, loss = Codec(corpus.class_count), SpectralLoss()
+    device = settings.device
+    codec, loss = Codec(corpus.class_count).to(device), SpectralLoss().to(device)
     parameters = list(codec.parameters())
     optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, betas=(0.85, 0.99), weight_decay=0.01)
     train, held_out = corpus.indices("train"), corpus.indices("phrase", "sentence")
-    validation = crops(corpus, held_out, np.random.default_rng(0), 96, 0)
+    validation = crops(corpus, held_out, np.random.default_rng(0), 96, 0, device)
     state_path, first = settings.path("codec-state.pt"), 0
     if state_path.exists():
-        state = torch.load(state_path, weights_only=True)
+        state = torch.load(state_path, map_location=device, weights_only=True)
         codec.load_state_dict(state["codec"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
@@ -238,10 +240,10 @@ def run(settings) -> None:
         rate = LEARNING_RATE * min(1, (step + 1) / 60) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        inputs, targets, labels = crops(corpus, train, rng, BATCH, SHIFT)
+        inputs, targets, labels = crops(corpus, train, rng, BATCH, SHIFT, device)
         if step >= free and not codec.quantizer.cluster_size.any():
             with torch.no_grad():
-                many = crops(corpus, train, rng, 192, SHIFT)[0]
+                many = crops(corpus, train, rng, 192, SHIFT, device)[0]
                 codec.quantizer.start_from(codec.features(many).flatten(0, 1))
         z = codec.features(inputs)
         flat = z.reshape(-1, z.shape[-1])
@@ -253,7 +255,8 @@ def run(settings) -> None:
         wave = codec.decoder(quantized.view_as(z).transpose(1, 2))[:, 0]
         mel, stft = loss(wave, targets)
         phones = F.cross_entropy(codec.transform(content), labels.reshape(-1), label_smoothing=0.05)
-        objective = mel + 0.5 * stft + 15 * (wave - targets).abs().mean() + 0.5 * commitment + phones
+        objective = mel + 0.5 * stft + 15 * (wave - targets).abs().mean() + 0.5 * commitment \
+            + PHONE_WEIGHT * phones
         optimizer.zero_grad(set_to_none=True)
         objective.backward()
         parallel.average_gradients(parameters)
@@ -273,7 +276,7 @@ def run(settings) -> None:
 
 def load(settings) -> Codec:
     """The trained codec."""
-    state = torch.load(settings.path("codec.pt"), weights_only=True)
+    state = torch.load(settings.path("codec.pt"), map_location="cpu", weights_only=True)
     codec = Codec(1 + 3 * len(state["phones"]))
     codec.load_state_dict(state["codec"])
     return codec.eval()

@@ -17,7 +17,7 @@ from llama import Llama, Shape
 from voice import BUCKET
 
 # The voice needs other settings than MIO's: the same code is rightly repeated frame after frame.
-GENERATION = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "do_sample": True, "temperature": 0.7,
+GENERATION = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "do_sample": True, "temperature": 0.8,
               "top_p": 0.7, "repetition_penalty": 1.0, "num_beams": 1, "max_new_tokens": 1024,
               "speech_length_bucket": BUCKET, "speech_words_per_piece": 8}
 

@@ -9,7 +9,7 @@ from voice import BUCKET, FRAME
 
 
 class Speaker:
-    def __init__(self, model: Llama, codec, temperature: float = 0.7, top_p: float = 0.7, seed: int = 1):
+    def __init__(self, model: Llama, codec, temperature: float = 0.8, top_p: float = 0.7, seed: int = 1):
         self.model, self.codec = model, codec
         self.temperature, self.top_p = temperature, top_p
         self.random = torch.Generator().manual_seed(seed)

@@ -1,6 +1,6 @@
 """Stage `tokens`: encodes every utterance with the trained codec.
 
-Writes `tokens.npz`: the four codebooks' codes of the framed utterances (what the model learns to say) and the content
+Writes `tokens.npz`: the four codebooks' codes of the framed utterances (what the model learns to say), and the content
 codes of a part of them as flite spoke them, cut at a random place (what it learns to write down).
 """
 
@@ -12,7 +12,8 @@ import parallel
 from voice import FRAME, Corpus
 
 BATCH_FRAMES = 1024
-HEARD_SHARE = 0.4      # of the training utterances; the others are written down from their framed codes
+REST = 5               # frames encoded after the last phone; all later ones are the same silence
+HEARD_SHARE = 0.3      # of the training utterances; the others are written down from their framed codes
 
 
 class Ragged:
@@ -30,23 +31,34 @@ class Ragged:
 
 @torch.no_grad()
 def encode_all(codec, waves, lengths: np.ndarray, codebooks: int) -> np.ndarray:
-    """Codes [codebooks, all frames] of the waves; `lengths` in frames. Equal lengths share a batch."""
+    """Codes [codebooks, all frames] of the waves; `lengths` in frames.
+
+    Equal lengths share a batch; the processes take turns at the batches.
+    """
     starts = np.cumsum(lengths) - lengths
     codes = np.zeros((codebooks, int(lengths.sum())), np.uint8)
     order = np.argsort(lengths, kind="stable")
-    begin = int((lengths == 0).sum())
+    begin, turn = int((lengths == 0).sum()), 0
     while begin < len(order):
         frames = int(lengths[order[begin]])
         end = begin + 1
         while end < len(order) and lengths[order[end]] == frames and (end - begin) * frames < BATCH_FRAMES:
             end += 1
-        group = order[begin:end]
+        group, begin, turn = order[begin:end], end, turn + 1
+        if turn % parallel.WORLD != parallel.RANK:
+            continue
         batch = torch.from_numpy(np.stack([waves(int(i)) for i in group]))
         result = codec.encode(batch)[:codebooks].numpy()
         for row, i in enumerate(group):
             codes[:, starts[i]:starts[i] + frames] = result[:, row]
-        begin = end
-    return codes
+    return parallel.total(torch.from_numpy(codes)).numpy()
+
+
+def spoken(corpus: Corpus, i: int) -> tuple[np.ndarray, int]:
+    """The framed utterance i up to a few frames after its last phone, and its length in frames with all the silence."""
+    wave, classes = corpus.framed(i)
+    frames = min(len(classes), int(np.nonzero(classes)[0][-1]) + 1 + REST)
+    return wave[:frames * FRAME], len(classes)
 
 
 def heard(corpus: Corpus, i: int, seed: int) -> np.ndarray:
@@ -57,22 +69,35 @@ def heard(corpus: Corpus, i: int, seed: int) -> np.ndarray:
     return np.pad(wave, (0, -len(wave) % FRAME))
 
 
+def fill(codes: np.ndarray, encoded: np.ndarray, lengths: np.ndarray, silence: np.ndarray) -> np.ndarray:
+    """The codes of all utterances, each brought to its length with the codes of silence."""
+    result = np.repeat(silence[:, None], lengths.sum(), 1)
+    begin = np.cumsum(lengths) - lengths
+    first = np.cumsum(encoded) - encoded
+    for i in range(len(lengths)):
+        result[:, begin[i]:begin[i] + encoded[i]] = codes[:, first[i]:first[i] + encoded[i]]
+    return result
+
+
 def run(settings) -> None:
-    parallel.start(settings.device, settings.seed)
-    torch.set_num_threads(settings.processes)
+    parallel.start("cpu", settings.seed)
     corpus, codec = Corpus(settings), codec_stage.load(settings)
-    spoken = np.array([len(corpus.framed(i)[1]) for i in range(len(corpus))])
+    sizes = [(len(wave) // FRAME, length) for wave, length in (spoken(corpus, i) for i in range(len(corpus)))]
+    encoded, lengths = np.array(sizes).T
     chances = np.random.default_rng(settings.seed).random(len(corpus))
     skipped = {i for i in corpus.indices("train") if chances[i] > HEARD_SHARE}
     recorded = np.array([0 if i in skipped else len(heard(corpus, i, settings.seed)) // FRAME
                          for i in range(len(corpus))])
-    speech = encode_all(codec, lambda i: corpus.framed(i)[0], spoken, codec_stage.STRUCTURE["n_q"])
+    silence = codec.encode(torch.zeros(1, 32 * FRAME))[:, 0, 16].numpy().astype(np.uint8)
+    codes = encode_all(codec, lambda i: spoken(corpus, i)[0], encoded, codec_stage.STRUCTURE["n_q"])
     content = encode_all(codec, lambda i: heard(corpus, i, settings.seed), recorded, 1)
-    np.savez(settings.path("tokens.npz"), speech=speech, speech_lengths=spoken, heard=content,
-             heard_lengths=recorded)
-    sizes, counts = np.unique(spoken, return_counts=True)
-    used = [len(np.unique(level)) for level in speech]
-    print(f"tokens: {spoken.sum()} frames; utterances per length {dict(zip(sizes.tolist(), counts.tolist()))}; "
+    if parallel.RANK:
+        return
+    np.savez(settings.path("tokens.npz"), speech=fill(codes, encoded, lengths, silence), speech_lengths=lengths,
+             heard=content, heard_lengths=recorded)
+    sizes, counts = np.unique(lengths, return_counts=True)
+    used = [len(np.unique(level)) for level in codes]
+    print(f"tokens: {lengths.sum()} frames; utterances per length {dict(zip(sizes.tolist(), counts.tolist()))}; "
           f"codes in use {used}")
 
 

@@ -19,7 +19,7 @@ RESULTS = {"texts": "texts.json", "audio": "audio.json", "codec": "codec.pt", "t
            "backbone": "backbone.pt", "export": "checkpoint/config.json", "report": "report.json"}
 MODULES = {"texts": "texts", "audio": "voice", "codec": "codec", "tokens": "tokens", "backbone": "backbone",
            "export": "export", "report": "report"}
-PARALLEL = ("codec", "backbone")
+PARALLEL = ("codec", "tokens", "backbone")
 
 
 def run_parallel(stage: str, arguments: list[str], processes: int) -> None:

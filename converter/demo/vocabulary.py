@@ -39,6 +39,7 @@ ID = {token: i for i, token in enumerate(PIECES + ADDED + RESERVED)}
 TRAINED = len(PIECES) + len(ADDED)          # ids below this are trained
 TOTAL = TRAINED + len(RESERVED)
 SPEECH_BASE = ID["<spch0>"]                 # id of code c of codebook q: SPEECH_BASE + CODES q + c
+_PLAIN = set(CHARACTERS + ["\n"])
 _BY_LENGTH = sorted(USER_DEFINED + [BEGIN] + ADDED, key=len, reverse=True)
 
 
@@ -60,7 +61,7 @@ def encode_characters(text: str) -> list[int]:
     """Ids of plain text: characters, or UTF-8 bytes where there is no piece."""
     ids = []
     for character in text:
-        if character in CHARACTERS or character == "\n":
+        if character in _PLAIN:
             ids.append(ID[character])
         else:
             ids.extend(ID[f"<0x{b:02X}>"] for b in character.encode())
