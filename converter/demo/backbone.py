@@ -18,11 +18,12 @@ import vocabulary as v
 from lessons import Lessons, batch
 from llama import Llama, Shape
 from muon import Muon
+from voice import BUCKET
 
 MATRIX_RATE, VECTOR_RATE = 0.007, 3e-3
 AVERAGE = 0.995        # of the weights that are exported
 POOL = 16              # batches drawn (and sorted by length) at a time
-SHORT = 0.05           # share of the steps that sees only utterances of one bucket
+SHORT_STEPS = 150      # first steps, which see only utterances of one bucket
 
 
 def rate(step: int, steps: int, cooldown: int) -> float:
@@ -74,7 +75,7 @@ class Trainer:
     def next_batch(self):
         if not self.pool:
             rng = np.random.default_rng([self.settings.seed, parallel.RANK, self.pool_index])
-            longest = 32 if self.step < SHORT * self.settings.backbone_steps else None
+            longest = BUCKET if self.step < SHORT_STEPS else None
             self.pool = self.lessons.pool(rng, POOL, self.settings.batch_tokens, longest)
             self.pool_index += 1
         return self.pool.pop()

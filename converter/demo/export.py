@@ -1,7 +1,8 @@
 """Stage `export`: writes the checkpoint directory, laid out as MIO's own.
 
-`checkpoint/`: config.json, model.safetensors, generation_config.json, the tokenizer's files, SpeechTokenizer/config.json
-and SpeechTokenizer.pt (weights with weight norm, as the `speechtokenizer` package loads them).
+`checkpoint/`: config.json, model.safetensors, generation_config.json, the tokenizer's files,
+SpeechTokenizer/config.json and SpeechTokenizer.pt (weights with weight norm, as the `speechtokenizer` package loads
+them).
 """
 
 import json

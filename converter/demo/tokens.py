@@ -13,7 +13,7 @@ from voice import FRAME, Corpus
 
 BATCH_FRAMES = 1024
 REST = 5               # frames encoded after the last phone; all later ones are the same silence
-HEARD_SHARE = 0.3      # of the training utterances; the others are written down from their framed codes
+HEARD_SHARE = 0.2      # of the training utterances; the others are written down from their framed codes
 
 
 class Ragged:
