@@ -18,7 +18,6 @@ let package = Package(
   ],
   targets: [
     // MARK: - System libraries
-    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
 
@@ -28,7 +27,7 @@ let package = Package(
     // The safe Swift face of the kernels, their portable definition, and the thread pool.
     .target(name: "MioKernels", dependencies: ["CMioKernels"], swiftSettings: swiftSettings),
     // Reads, checks and writes `.mio` files; knows no networks.
-    .target(name: "MioFormat", dependencies: ["CLZ4", "CCrypto"], swiftSettings: swiftSettings),
+    .target(name: "MioFormat", dependencies: ["CCrypto"], swiftSettings: swiftSettings),
 
     // MARK: - Networks and media
     // One folder per network, one file per component.
@@ -56,7 +55,8 @@ let package = Package(
       name: "MioTestSupport", dependencies: ["MioFormat", "MioKernels", "MioConverter"],
       path: "Tests/MioTestSupport", swiftSettings: swiftSettings),
     .testTarget(name: "MioKernelsTests", dependencies: ["MioKernels", "MioTestSupport"], swiftSettings: swiftSettings),
-    .testTarget(name: "MioFormatTests", dependencies: ["MioFormat", "MioTestSupport"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MioFormatTests", dependencies: ["MioFormat", "MioKernels", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MioModelTests", dependencies: ["MioModel", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(name: "MioMediaTests", dependencies: ["MioMedia", "MioTestSupport"], swiftSettings: swiftSettings),

@@ -279,15 +279,13 @@ extension BlobRecord {
         .unknownCompression, "the blob has a compression that this version does not know; use a newer mio-lite",
         component: component, item: name, byteRange: record, found: "\(compressionCode)")
     }
-    guard contentByteCount <= FormatLimits.blobContentByteCount else {
+    guard max(byteCount, contentByteCount) <= FormatLimits.blobByteCount else {
       throw ModelFileError(
-        .limitExceeded, "the blob's content is too long", component: component, item: name, byteRange: record,
-        expected: "at most \(FormatLimits.blobContentByteCount) bytes", found: "\(contentByteCount)")
+        .limitExceeded, "the blob is too long", component: component, item: name, byteRange: record,
+        expected: "at most \(FormatLimits.blobByteCount) bytes", found: "\(max(byteCount, contentByteCount))")
     }
-    let fits =
-      compression == .none
-      ? byteCount == contentByteCount
-      : byteCount <= FormatLimits.blobContentByteCount && contentByteCount <= 255 * byteCount
+    // No LZ4 block gives more than 255 bytes for one of its own, so a small file cannot ask for much memory.
+    let fits = compression == .none ? byteCount == contentByteCount : contentByteCount <= 255 * byteCount
     guard byteCount > 0, fits else {
       throw ModelFileError(
         .wrongByteCount, "the blob's content cannot have this length", component: component, item: name,

@@ -70,6 +70,11 @@ extension FileHeader {
     }
     let directoryOffset = try reader.size("directory offset")
     let directoryByteCount = try reader.size("directory length")
+    guard directoryByteCount <= FormatLimits.directoryByteCount else {
+      throw ModelFileError(
+        .limitExceeded, "the directory is too long", byteRange: 48..<56,
+        expected: "at most \(FormatLimits.directoryByteCount) bytes", found: "\(directoryByteCount)")
+    }
     guard try reader.integer(UInt64.self, "reserved field") == 0 else {
       throw ModelFileError(.reservedNotZero, "a reserved field of the header is not zero", byteRange: 56..<64)
     }
@@ -126,11 +131,6 @@ extension FileHeader {
       throw ModelFileError(
         .trailingBytes, "something was appended to the file", byteRange: fileByteCount..<actualByteCount,
         expected: "\(fileByteCount) bytes", found: "\(actualByteCount)")
-    }
-    guard directoryByteCount <= FormatLimits.directoryByteCount else {
-      throw ModelFileError(
-        .limitExceeded, "the directory is too long", byteRange: 48..<56,
-        expected: "at most \(FormatLimits.directoryByteCount) bytes", found: "\(directoryByteCount)")
     }
     // Both terms are at most 2^44, so the sum cannot overflow.
     guard directoryOffset >= Self.byteCount, directoryOffset + directoryByteCount == fileByteCount else {

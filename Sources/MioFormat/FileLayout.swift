@@ -111,10 +111,10 @@ extension FileLayout {
       guard names.insert([blob.component, blob.name]).inserted else {
         throw ModelFileError(.invalidLayout, "two blobs have this name", component: blob.component, item: blob.name)
       }
-      guard blob.bytes.count <= FormatLimits.blobContentByteCount else {
+      guard blob.bytes.count <= FormatLimits.blobByteCount else {
         throw ModelFileError(
           .invalidLayout, "the blob is too long", component: blob.component, item: blob.name,
-          expected: "at most \(FormatLimits.blobContentByteCount) bytes", found: "\(blob.bytes.count)")
+          expected: "at most \(FormatLimits.blobByteCount) bytes", found: "\(blob.bytes.count)")
       }
     }
   }

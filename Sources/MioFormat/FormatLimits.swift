@@ -14,8 +14,8 @@ package enum FormatLimits {
   package static let configEntryCount = 256
   package static let configTextByteCount = 65_536
   package static let configListCount = 65_536
-  /// Bytes of a blob after decompression.
-  package static let blobContentByteCount = 1 << 26
+  /// Bytes of a blob, as stored and after decompression.
+  package static let blobByteCount = 1 << 26
   /// Every region starts at a multiple of this: a cache line, and the widest vector of any kernel.
   package static let alignment = 64
 

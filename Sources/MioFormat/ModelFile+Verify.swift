@@ -80,7 +80,8 @@ private final class VerifyJob: Sendable {
 
   /// Takes regions in the order of the file until none is left or one before them is at fault.
   func work() {
-    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    let largest = regions.map(\.range.count).max() ?? 0
+    var buffer = [UInt8](repeating: 0, count: min(largest, 1 << 20))
     while let index = takeRegion() {
       do {
         try check(regions[index], &buffer)

@@ -72,6 +72,15 @@ package final class ModelFile: Sendable {
     return component
   }
 
+  /// Refuses a file with a required component that the caller does not know; optional ones may be left alone.
+  package func refuseUnknownComponents(except known: Set<String>) throws(ModelFileError) {
+    for component in components where component.isRequired && !known.contains(component.name) {
+      throw ModelFileError(
+        .unknownRequiredComponent, "the file needs a component that this version does not know; use a newer mio-lite",
+        path: path, component: component.name)
+    }
+  }
+
   package func hasTensor(_ component: String, _ name: String) -> Bool {
     tensorIndexes[component]?[name] != nil
   }

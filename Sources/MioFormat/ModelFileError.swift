@@ -98,6 +98,7 @@ extension ModelFileError.Code {
 
   // What a network asks for.
   package static let missingComponent = Self(rawValue: "missingComponent")
+  package static let unknownRequiredComponent = Self(rawValue: "unknownRequiredComponent")
   package static let missingTensor = Self(rawValue: "missingTensor")
   package static let missingBlob = Self(rawValue: "missingBlob")
   package static let missingConfig = Self(rawValue: "missingConfig")

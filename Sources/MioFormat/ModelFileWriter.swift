@@ -103,6 +103,9 @@ package final class ModelFileWriter {
   /// - Returns: The identity of the file, see ``ModelFile/identity``.
   @discardableResult
   package func finish() throws(ModelFileError) -> Digest {
+    guard output.isOpen else {
+      throw ModelFileError(.cancelled, "writing was given up before, or is complete", path: path)
+    }
     guard records.count == byteCounts.count else {
       let tensor = layout.tensors[records.count]
       cancel()

@@ -26,6 +26,9 @@ final class TemporaryFile {
 
   deinit { remove() }
 
+  /// Neither committed nor removed yet.
+  var isOpen: Bool { descriptor >= 0 }
+
   /// The folder that holds `path`.
   private static func directory(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
@@ -42,6 +45,9 @@ final class TemporaryFile {
   }
 
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(ModelFileError) {
+    guard isOpen else {
+      throw ModelFileError(.cancelled, "writing was given up before, or is complete", path: target)
+    }
     var done = 0
     while done < bytes.count {
       let count = unsafe pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
@@ -77,7 +83,7 @@ final class TemporaryFile {
 
   /// Deletes the file if it has not been committed.
   func remove() {
-    guard descriptor >= 0 else { return }
+    guard isOpen else { return }
     close(descriptor)
     descriptor = -1
     unsafe unlink(temporaryPath)
