@@ -3,10 +3,12 @@
 /// One context serves one session at a time; it is not safe to use from two threads at once.
 package final class KernelContext {
   package let pool: WorkerPool
+  package let level: KernelLevel
   private var scratch = OwnedBytes(byteCount: 1 << 16)
 
-  package init(threads: Int) {
+  package init(threads: Int, level: KernelLevel = .preferred) {
     pool = WorkerPool(threads: threads)
+    self.level = level
   }
 
   /// At least `byteCount` bytes on a 64-byte boundary with unspecified contents, valid until the next call.

@@ -1,45 +1,44 @@
-/// Rows of activations as signed bytes, for the integer kernels.
+import CMioKernels
+
+/// Rows of activations as signed bytes, for the integer kernels: all rows of one call, cut into blocks.
 ///
-/// The 32 values of a group are `scale × q` with q in -127...127, `scale = max |x| / 127`. Up to ``blockTokens`` rows are
-/// interleaved group by group, because a kernel applies one unpacked group of weights to all of them:
-/// values `[groups][tokens][32]`, scales `[groups][tokens]`, sums of the q `[groups][tokens]`.
+/// The 32 values of a group are `scale × q` with q in -127...127, `scale = max |x| / 127`. The rows of a block are
+/// interleaved group by group, because a kernel applies one unpacked group of weights to all of them.
 @safe
 struct QuantizedActivations {
   /// Most rows of one block.
-  static let blockTokens = 64
+  static let blockTokens = MIO_BLOCK_TOKENS
 
   let groups: Int
   let tokens: Int
-  let values: UnsafeMutablePointer<Int8>
-  let scales: UnsafeMutablePointer<Float>
-  let sums: UnsafeMutablePointer<Int32>
+  let base: UnsafeMutableRawPointer
 
-  /// Bytes of a block of `tokens` rows, a multiple of 64.
-  static func byteCount(groups: Int, tokens: Int) -> Int { (groups * tokens * 40 + 63) & ~63 }
+  /// Bytes of all blocks of `tokens` rows.
+  static func byteCount(groups: Int, tokens: Int) -> Int {
+    tokens / blockTokens * blockByteCount(groups, blockTokens) + blockByteCount(groups, tokens % blockTokens)
+  }
 
-  /// A block laid out from `base` on.
+  /// Blocks laid out from `base` on.
   @unsafe
   init(groups: Int, tokens: Int, base: UnsafeMutableRawPointer) {
     self.groups = groups
     self.tokens = tokens
-    unsafe values = base.assumingMemoryBound(to: Int8.self)
-    let tail = unsafe base + groups * tokens * 32
-    unsafe scales = tail.assumingMemoryBound(to: Float.self)
-    unsafe sums = (tail + groups * tokens * 4).assumingMemoryBound(to: Int32.self)
-  }
-}
-
-/// Rows of floats that a matrix is applied to: row t starts `stride` floats after row t - 1; rows may overlap.
-@safe
-struct RowOperand {
-  let base: UnsafePointer<Float>
-  let stride: Int
-  let count: Int
-
-  @unsafe
-  init(base: UnsafePointer<Float>, stride: Int, count: Int) {
     unsafe self.base = base
-    self.stride = stride
-    self.count = count
   }
+
+  var blockCount: Int { (tokens + Self.blockTokens - 1) / Self.blockTokens }
+
+  /// Block `index`: rows `index * blockTokens` and following.
+  func block(_ index: Int) -> mio_quantized_rows {
+    let count = min(Self.blockTokens, tokens - index * Self.blockTokens)
+    let values = unsafe base + index * Self.blockByteCount(groups, Self.blockTokens)
+    let scales = unsafe values + groups * count * 32
+    let corrections = unsafe scales + groups * count * 4
+    return unsafe mio_quantized_rows(
+      values: values.assumingMemoryBound(to: Int8.self), scales: scales.assumingMemoryBound(to: Float.self),
+      corrections: corrections.assumingMemoryBound(to: Int32.self), groups: groups, tokens: count)
+  }
+
+  /// Values, scales and corrections, rounded up to whole cache lines.
+  private static func blockByteCount(_ groups: Int, _ tokens: Int) -> Int { (groups * tokens * 40 + 63) & ~63 }
 }

@@ -39,7 +39,7 @@ package enum WeightFormat: UInt8, Sendable, CaseIterable {
   }
 
   /// Values of the 4-bit indexes of `q4`, ascending.
-  package static let q4Levels: [Int8] = [-64, -52, -41, -32, -24, -17, -11, -5, 0, 6, 12, 19, 26, 34, 44, 56]
+  package static let q4Levels: [Int8] = [-64, -51, -40, -32, -24, -17, -11, -5, 0, 6, 12, 18, 25, 33, 42, 55]
 
   /// Bytes of the numbers of one group of 32 k for the 16 rows of a panel, without the scales; 0 for floats.
   var groupByteCount: Int {

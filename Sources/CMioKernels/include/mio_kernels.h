@@ -1,4 +1,7 @@
 // Kernels of mio-lite: pure functions over pointers; no allocation, no I/O, no threads, no state.
+//
+// Every function has a portable definition in Swift (MioKernels/Reference); the copies here give the same bits on every
+// instruction set. Weights lie in panels of 16 rows as `WeightFormat` and format-spec/SPEC.md describe.
 #ifndef MIO_KERNELS_H
 #define MIO_KERNELS_H
 
@@ -8,8 +11,67 @@
 #include "mio_attention.h"
 #include "mio_probe.h"
 
-/// Bit set of the instruction-set levels this processor and its operating system offer.
-uint32_t mio_cpu_features(void);
+/// Consecutive panels of a weight matrix.
+typedef struct {
+  const uint8_t *base;   // 64-byte aligned for q8 and q4
+  size_t panel_count;    // at least 1
+  size_t panel_bytes;    // from one panel to the next
+  size_t length;         // f32, f16: columns; q8, q4: groups of 32 columns
+} mio_panels;
+
+/// Up to MIO_BLOCK_TOKENS rows of activations as signed bytes, group by group.
+typedef struct {
+  int8_t *values;        // [groups][tokens][32], in -127...127
+  float *scales;         // [groups][tokens], max |x| / 127 of the group
+  int32_t *corrections;  // [groups][tokens], -64 times the sum of the 32 values
+  size_t groups;
+  size_t tokens;
+} mio_quantized_rows;
+
+/// Rows of floats; row t starts at base + t * stride, and rows may overlap.
+typedef struct {
+  const float *base;
+  size_t stride;
+  size_t count;
+} mio_rows;
+
+/// Where results go: element (t, r) at base[t * stride + r] for r < columns, r counted from the first panel's first row.
+typedef struct {
+  float *base;
+  size_t stride;
+  size_t columns;
+} mio_target;
+
+enum { MIO_PANEL_ROWS = 16, MIO_GROUP = 32, MIO_BLOCK_TOKENS = 64 };
+
+/// y[t, r] = sum over groups g of float(sum over k of w q) * (weight scale * activation scale): the integer sum is exact,
+/// the products are added by one fused multiply-add per group, in the order of the groups.
+typedef void mio_multiply_quantized(mio_panels weights, const mio_quantized_rows *x, mio_target y);
+
+/// y[t, r] = sum over k of W[r, k] x[t, k], one fused multiply-add per k, in the order of k.
+typedef void mio_multiply_float(mio_panels weights, mio_rows x, mio_target y);
+
+/// Quantizes rows `first ... first + y->tokens - 1` of x, `columns` floats each; missing values of the last group are 0.
+typedef void mio_quantize_rows(mio_rows x, size_t first, size_t columns, const mio_quantized_rows *y);
+
+/// The kernels of one instruction-set level. A null entry means: use the portable definition.
+typedef struct {
+  const char *name;
+  mio_multiply_quantized *multiply_q4;
+  mio_multiply_quantized *multiply_q8;
+  mio_multiply_float *multiply_f32;
+  mio_multiply_float *multiply_f16;
+  mio_quantize_rows *quantize_rows;
+} mio_kernels;
+
+/// Levels this build knows for its architecture, from "portable" upwards.
+size_t mio_level_count(void);
+
+/// The kernels of level `index`, or null if this processor or operating system lacks the instructions.
+const mio_kernels *mio_level(size_t index);
+
+/// Values of the 4-bit indexes, ascending, in -64...63.
+extern const int8_t mio_q4_levels[16];
 
 /// Writes the set of processors that the scheduler may use for the calling thread, one bit each, to `set`.
 /// Returns the bytes written, 0 if the system does not tell.

@@ -1,77 +1,87 @@
+import CMioKernels
+
 /// The portable kernels: the definition of every result, and the fallback where no faster copy exists.
 enum ReferenceKernels {
-  /// y[t, r] = Σ_k W[r, k] x[t, k] for panels of 32-bit or 16-bit floats.
-  ///
-  /// One fused multiply-add per k, in the order of k, so that neither the batch nor the processor changes a bit.
-  static func multiplyFloat(
-    _ panel: UnsafeRawPointer, half: Bool, columns: Int, _ x: RowOperand, tokens: Range<Int>,
-    into y: UnsafeMutablePointer<Float>, stride: Int, rows: Int
-  ) {
-    for token in tokens {
-      let row = unsafe x.base + token * x.stride
-      var sum = Lanes(repeating: 0)
-      for k in 0..<columns {
-        let weights =
-          unsafe half
-          ? halves(panel + k * 32) : panel.loadUnaligned(fromByteOffset: k * 64, as: Lanes.self)
-        sum = unsafe sum.addingProduct(weights, Lanes(repeating: row[k]))
-      }
-      for r in 0..<rows { unsafe y[token * stride + r] = sum[r] }
-    }
-  }
-
-  /// y[t, r] = Σ_g fma(Σ_k∈g w q, scale(w) · scale(x), …): an exact integer sum per group, then one fused
-  /// multiply-add, group after group.
-  static func multiplyQuantized(
-    _ panel: UnsafeRawPointer, format: WeightFormat, _ x: QuantizedActivations,
-    into y: UnsafeMutablePointer<Float>, stride: Int, rows: Int
-  ) {
-    let scales = unsafe panel + x.groups * format.groupByteCount
-    for token in 0..<x.tokens {
-      var sum = Lanes(repeating: 0)
-      for group in 0..<x.groups {
-        let index = group * x.tokens + token
-        var integers = SIMD16<Int32>(repeating: 0)
-        for k in 0..<32 {
-          let weights = unsafe column(panel + group * format.groupByteCount, format, k)
-          integers &+= unsafe weights &* Int32(x.values[index * 32 + k])
+  /// See `mio_multiply_float`.
+  static func multiplyFloat(_ weights: mio_panels, half: Bool, _ x: mio_rows, _ y: mio_target) {
+    for panel in unsafe 0..<weights.panel_count {
+      let base = unsafe UnsafeRawPointer(weights.base + panel * weights.panel_bytes)
+      for token in unsafe 0..<x.count {
+        let row = unsafe x.base + token * x.stride
+        var sum = Lanes(repeating: 0)
+        for k in unsafe 0..<weights.length {
+          let column = unsafe half ? halves(base + k * 32) : (base + k * 64).loadUnaligned(as: Lanes.self)
+          sum = unsafe sum.addingProduct(column, Lanes(repeating: row[k]))
         }
-        let scale = unsafe halves(scales + group * 32) * x.scales[index]
-        sum.addProduct(Lanes(integers), scale)
+        unsafe store(sum, y, token: token, panel: panel)
       }
-      for r in 0..<rows { unsafe y[token * stride + r] = sum[r] }
     }
   }
 
-  /// Quantizes rows `tokens` of `x` to a block.
-  static func quantize(_ x: RowOperand, firstToken: Int, columns: Int, into block: QuantizedActivations) {
-    for token in 0..<block.tokens {
-      let row = unsafe x.base + (firstToken + token) * x.stride
-      for group in 0..<block.groups {
-        let index = group * block.tokens + token
+  /// See `mio_multiply_quantized`.
+  static func multiplyQuantized(_ weights: mio_panels, format: WeightFormat, _ x: mio_quantized_rows, _ y: mio_target) {
+    for panel in unsafe 0..<weights.panel_count {
+      let base = unsafe UnsafeRawPointer(weights.base + panel * weights.panel_bytes)
+      let scales = unsafe base + x.groups * format.groupByteCount
+      for token in unsafe 0..<x.tokens {
+        var sum = Lanes(repeating: 0)
+        for group in unsafe 0..<x.groups {
+          let index = unsafe group * x.tokens + token
+          var integers = SIMD16<Int32>(repeating: 0)
+          for k in 0..<32 {
+            let column = unsafe quanta(base + group * format.groupByteCount, format, k)
+            integers &+= unsafe column &* Int32(x.values[index * 32 + k])
+          }
+          let scale = unsafe halves(scales + group * 32) * x.scales[index]
+          sum = sum.addingProduct(Lanes(integers), scale)
+        }
+        unsafe store(sum, y, token: token, panel: panel)
+      }
+    }
+  }
+
+  /// See `mio_quantize_rows`.
+  static func quantize(_ x: mio_rows, first: Int, columns: Int, _ y: mio_quantized_rows) {
+    for token in unsafe 0..<y.tokens {
+      let row = unsafe x.base + (first + token) * x.stride
+      for group in unsafe 0..<y.groups {
         let count = min(32, columns - group * 32)
-        var peak: Float = 0
-        for k in 0..<count { unsafe peak = max(peak, abs(row[group * 32 + k])) }
-        // Below 1e-30 the reciprocal would overflow; such a group is silence.
-        let factor = peak > 1e-30 ? 127 / peak : 0
-        var sum: Int32 = 0
-        for k in 0..<32 {
-          let scaled = unsafe k < count ? row[group * 32 + k] * factor : 0
-          let quantum = Int32(truncatingIfNeeded: Int64((scaled + 12_582_912) - 12_582_912))
-          unsafe block.values[index * 32 + k] = Int8(truncatingIfNeeded: quantum)
-          sum &+= quantum
-        }
-        unsafe block.scales[index] = peak > 1e-30 ? peak / 127 : 0
-        unsafe block.sums[index] = sum
+        var values = SIMD32<Float>(repeating: 0)
+        for k in 0..<count { values[k] = unsafe row[group * 32 + k] }
+        unsafe quantize(values, y, index: group * y.tokens + token)
       }
     }
+  }
+
+  private static func quantize(_ values: SIMD32<Float>, _ y: mio_quantized_rows, index: Int) {
+    // Magnitudes order like their bits, and a NaN beats everything.
+    var peakBits: UInt32 = 0
+    for k in 0..<32 { peakBits = max(peakBits, values[k].bitPattern & 0x7FFF_FFFF) }
+    let peak = Float(bitPattern: peakBits)
+    // Below 1e-30 the reciprocal would overflow; such a group is silence.
+    let silent = peak <= 1e-30
+    let factor = silent ? 0 : 127 / peak
+    var sum: Int32 = 0
+    for k in 0..<32 {
+      // Adding 1.5 · 2^23 rounds and leaves the integer in the low bits.
+      let quantum = Int8(truncatingIfNeeded: (values[k] * factor + 12_582_912).bitPattern &- 0x4B40_0000)
+      unsafe y.values[index * 32 + k] = quantum
+      sum &+= Int32(quantum)
+    }
+    unsafe y.scales[index] = silent ? 0 : peak / 127
+    unsafe y.corrections[index] = -64 &* sum
+  }
+
+  private static func store(_ sum: Lanes, _ y: mio_target, token: Int, panel: Int) {
+    let first = panel * WeightFormat.panelRows
+    for row in unsafe 0..<max(0, min(16, y.columns - first)) { unsafe y.base[token * y.stride + first + row] = sum[row] }
   }
 
   /// Element k of a group for all 16 rows of the panel, without the scale.
   @inline(__always)
-  static func column(_ group: UnsafeRawPointer, _ format: WeightFormat, _ k: Int) -> SIMD16<Int32> {
+  static func quanta(_ group: UnsafeRawPointer, _ format: WeightFormat, _ k: Int) -> SIMD16<Int32> {
     var result = SIMD16<Int32>(repeating: 0)
-    for row in 0..<16 { unsafe result[row] = Int32(WeightFormat.quantum(in: group, format, row: row, k: k)) }
+    for row in 0..<16 { result[row] = unsafe Int32(WeightFormat.quantum(in: group, format, row: row, k: k)) }
     return result
   }
 

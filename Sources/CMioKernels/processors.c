@@ -6,8 +6,6 @@
 #include <string.h>
 #endif
 
-uint32_t mio_cpu_features(void) { return 0; }
-
 size_t mio_allowed_processors(uint8_t *set, size_t byte_count) {
 #if defined(__linux__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   if (byte_count % sizeof(unsigned long) != 0) return 0;

@@ -1,0 +1,31 @@
+import CMioKernels
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// An instruction-set level: a table of C kernels; where the table has none, the portable definition is used.
+///
+/// All levels give the same bits. The environment variable `MIO_ISA` (`portable`, `avx2`, `avxvnni`, `avx512vnni`,
+/// `neon`) chooses a lower level than the best one.
+@safe
+package struct KernelLevel: Sendable, CustomStringConvertible {
+  package let name: String
+  nonisolated(unsafe) let table: UnsafePointer<mio_kernels>
+
+  package var description: String { name }
+
+  /// Levels that this machine can run, the portable one first and the best one last.
+  package static let available: [KernelLevel] = (0..<mio_level_count()).compactMap { index in
+    guard let table = unsafe mio_level(index) else { return nil }
+    return unsafe KernelLevel(name: String(cString: table.pointee.name), table: table)
+  }
+
+  /// The level named by `MIO_ISA` if this machine can run it, otherwise the best one.
+  package static let preferred: KernelLevel = {
+    let wanted = unsafe getenv("MIO_ISA").map { unsafe String(cString: $0) }
+    return available.last { $0.name == wanted } ?? available[available.count - 1]
+  }()
+}

@@ -1,0 +1,61 @@
+import MioKernels
+import Testing
+
+/// Every instruction-set level of this machine against the portable definition, bit by bit.
+@Suite struct KernelLevelTests {
+  static let levels = KernelLevel.available.dropFirst().map { $0 }
+  static let rowCounts = [1, 15, 16, 17, 33, 64, 100]
+  static let columnCounts = [1, 5, 31, 32, 33, 64, 96, 160, 200, 300]
+  static let tokenCounts = [1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 17, 64, 70]
+
+  enum Pattern: CaseIterable {
+    case gaussian, zeros, extremes, sparse
+
+    func values(_ count: Int, _ random: inout TestGenerator) -> [Float] {
+      switch self {
+      case .gaussian: random.gaussians(count)
+      case .zeros: [Float](repeating: 0, count: count)
+      // Largest magnitudes of both signs, so that integer sums reach their limits.
+      case .extremes: (0..<count).map { _ in Bool.random(using: &random) ? 60000 : -60000 }
+      case .sparse: random.gaussians(count).enumerated().map { $0.offset % 37 == 0 ? $0.element * 1e-3 : 0 }
+      }
+    }
+  }
+
+  @Test(arguments: WeightFormat.allCases, Pattern.allCases)
+  func `equals the portable definition bit by bit`(format: WeightFormat, pattern: Pattern) {
+    var random = TestGenerator(seed: 11)
+    let portable = KernelContext(threads: 1, level: KernelLevel.available[0])
+    let contexts = Self.levels.map { KernelContext(threads: 2, level: $0) }
+    for rows in Self.rowCounts {
+      for columns in Self.columnCounts {
+        let matrix = packed(pattern.values(rows * columns, &random), rows: rows, columns: columns, format)
+        for tokens in Self.tokenCounts where rows < 50 || tokens < 8 {
+          let x = Activations(rows: tokens, columns: columns, values: pattern.values(tokens * columns, &random))
+          var expected = Activations(rows: tokens, columns: rows)
+          matrix.apply(x, into: &expected, on: portable)
+          for context in contexts {
+            var y = Activations(rows: tokens, columns: rows)
+            matrix.apply(x, into: &y, on: context)
+            #expect(y.values == expected.values, "\(context.level), \(rows) x \(columns), \(tokens) tokens")
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: levels)
+  func `does not trap on infinities and shows them in the result`(level: KernelLevel) {
+    let context = KernelContext(threads: 1, level: level)
+    for format in WeightFormat.allCases {
+      let matrix = packed([Float](repeating: 1, count: 16 * 64), rows: 16, columns: 64, format)
+      for bad in [Float.infinity, .nan] {
+        var values = [Float](repeating: 1, count: 64)
+        values[5] = bad
+        var y = Activations(rows: 1, columns: 16)
+        matrix.apply(Activations(rows: 1, columns: 64, values: values), into: &y, on: context)
+        #expect(y.values.allSatisfy { !$0.isFinite }, "\(format)")
+      }
+    }
+  }
+}
