@@ -39,6 +39,7 @@ package struct Conversion: Sendable {
       }
       return text.plan
     }
+    found.add { () throws(ConversionError) in try SpeechPlan.plan(for: checkpoint) }
     if found.plans.isEmpty && found.problems.isEmpty {
       throw ConversionError(
         .notACheckpoint, file: path,
@@ -56,7 +57,7 @@ package struct Conversion: Sendable {
   }
 
   /// The rules of all components: which tensors keep how many bits, and why.
-  package static let rules = LanguagePlan.rules
+  package static let rules = LanguagePlan.rules + SpeechPlan.rules
 
   /// Plans and problems of the components so far.
   private struct Findings {
@@ -82,6 +83,9 @@ package struct Conversion: Sendable {
     if !present.contains(TextPlan.component) {
       let other = checkpoint.has("tokenizer.json") ? "; tokenizer.json is not read" : ""
       notes.append("no text tokenizer (tokenizer.model\(other)): the file cannot read or write text")
+    }
+    if !present.contains(SpeechPlan.component) {
+      notes.append("no speech codec (SpeechTokenizer folder): the file cannot speak or listen")
     }
     return notes
   }
