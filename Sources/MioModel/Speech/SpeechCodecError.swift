@@ -1,0 +1,27 @@
+/// Why codes or samples cannot be processed.
+package struct SpeechCodecError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The kind of fault. More may be added, so a `switch` needs a `default`.
+  package struct Code: RawRepresentable, Hashable, Sendable {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+
+    /// No levels, more levels than the codec has, or none of the right number in a later piece.
+    package static let wrongLevelCount = Code(rawValue: "wrongLevelCount")
+    /// The levels differ in length.
+    package static let unequalLevels = Code(rawValue: "unequalLevels")
+    /// A code that names no codeword.
+    package static let codeOutOfRange = Code(rawValue: "codeOutOfRange")
+    /// A sample that is not a number, or infinite.
+    package static let badSample = Code(rawValue: "badSample")
+  }
+
+  package let code: Code
+  package let message: String
+
+  init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  package var description: String { message }
+}

@@ -1,0 +1,92 @@
+import MioKernels
+import MioModel
+import MioTestSupport
+import Testing
+
+@Suite struct SpeechCodecTests {
+  let context = KernelContext(threads: 2)
+
+  @Test(arguments: SpeechFixture.names) func `every module agrees with the reference`(name: String) throws {
+    let fixture = try SpeechFixture(name)
+    let trace = SpeechTrace(modules: true)
+    _ = try fixture.codec.encode(fixture.goldens.floats("layers/wave"), levels: 1, trace: trace, on: context)
+    _ = try fixture.codec.decode(fixture.goldens.integerRows("layers/codes"), trace: trace, on: context)
+    var compared = 0
+    for golden in fixture.goldens.names where golden.hasPrefix("layers/enc") || golden.hasPrefix("layers/dec") {
+      let part = golden.contains("enc") ? "encoder" : "decoder"
+      let module = "\(part).model.\(golden.dropFirst("layers/enc".count))"
+      let expected = try fixture.goldens.floats(golden)
+      let found = try #require(trace.tensors[module], "\(module) was not recorded")
+      let difference = largestDifference(found.channelsFirst, expected)
+      // Inside the network the scale is free: Snake's decoder reaches thousands before its last convolution.
+      let scale = expected.reduce(1) { max($0, $1.magnitude) }
+      #expect(difference < (part == "encoder" ? fixture.featureTolerance : fixture.waveTolerance) * scale, "\(module)")
+      compared += 1
+    }
+    #expect(compared == 32)
+  }
+
+  @Test(arguments: SpeechFixture.names) func `features and all codes agree with the reference`(name: String) throws {
+    let fixture = try SpeechFixture(name)
+    for clip in fixture.clips("enc") {
+      let trace = SpeechTrace()
+      let codes = try fixture.codec.encode(
+        fixture.goldens.floats("\(clip)/wave"), levels: fixture.codec.quantizer.levelCount, trace: trace, on: context)
+      let features = try #require(trace.tensors["features"]).channelsFirst
+      #expect(largestDifference(features, try fixture.goldens.floats("\(clip)/features")) < fixture.featureTolerance)
+      #expect(try codes == fixture.goldens.integerRows("\(clip)/codes"), "\(clip)")
+    }
+  }
+
+  @Test(arguments: SpeechFixture.names) func `fewer levels give the same codes`(name: String) throws {
+    let fixture = try SpeechFixture(name)
+    let expected = try fixture.goldens.integerRows("enc8123/codes")
+    for levels in 1...3 {
+      let codes = try fixture.codec.encode(fixture.goldens.floats("enc8123/wave"), levels: levels, on: context)
+      #expect(codes == Array(expected[..<levels]))
+    }
+  }
+
+  @Test(arguments: SpeechFixture.names) func `decoded waves agree with the reference`(name: String) throws {
+    let fixture = try SpeechFixture(name)
+    for clip in fixture.clips("dec") {
+      let trace = SpeechTrace()
+      let wave = try fixture.codec.decode(fixture.goldens.integerRows("\(clip)/codes"), trace: trace, on: context)
+      #expect(largestDifference(wave, try fixture.goldens.floats("\(clip)/wave")) < fixture.waveTolerance, "\(clip)")
+      let quantized = try #require(trace.tensors["quantized"]).channelsFirst
+      #expect(largestDifference(quantized, try fixture.goldens.floats("\(clip)/quantized")) < 1e-5, "\(clip)")
+    }
+  }
+
+  @Test(arguments: SpeechFixture.names) func `four and eight levels are reconstructed like the reference`(name: String) throws {
+    let fixture = try SpeechFixture(name)
+    for clip in fixture.clips("enc") {
+      let codes = try fixture.goldens.integerRows("\(clip)/codes")
+      for levels in [4, 8] where fixture.goldens.names.contains("\(clip)/reconstruction\(levels)") {
+        let wave = try fixture.codec.decode(Array(codes[..<levels]), on: context)
+        let expected = try fixture.goldens.floats("\(clip)/reconstruction\(levels)")
+        #expect(largestDifference(wave, expected) < fixture.waveTolerance, "\(clip), \(levels) levels")
+      }
+    }
+  }
+
+  @Test func `writes the reference's decoded file`() throws {
+    let fixture = try SpeechFixture("ELU")
+    let output = try GoldenTensors(Goldens.speech("expected/wav_output.safetensors"))
+    let wave = try fixture.codec.decode(output.integerRows("codes"), on: context)
+    #expect(largestDifference(wave, try output.floats("wave")) < fixture.waveTolerance)
+  }
+
+  @Test(arguments: SpeechFixture.names) func `threads do not change a bit`(name: String) throws {
+    let fixture = try SpeechFixture(name)
+    let (wave, codes) = (try fixture.goldens.floats("enc8123/wave"), try fixture.goldens.integerRows("dec20/codes"))
+    var traces: [[Float]] = []
+    for threads in 1...3 {
+      let (context, trace) = (KernelContext(threads: threads), SpeechTrace())
+      _ = try fixture.codec.encode(wave, levels: 1, trace: trace, on: context)
+      traces.append(trace.tensors["features"]?.values ?? [])
+      traces[threads - 1] += try fixture.codec.decode(codes, on: context)
+    }
+    #expect(traces[0] == traces[1] && traces[0] == traces[2])
+  }
+}
