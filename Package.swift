@@ -50,6 +50,17 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swiftSettings),
 
+    // MARK: - Measuring
+    // Checkpoints with random weights, at any size; tests make odd ones with it.
+    .target(
+      name: "MioCheckpoints", dependencies: ["MioConverter", "MioKernels"], path: "bench/MioCheckpoints",
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "mio-checkpoint",
+      dependencies: [
+        "MioCheckpoints", "MioConverter", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "bench/mio-checkpoint", swiftSettings: swiftSettings),
+
     // MARK: - Tests
     .target(
       name: "MioTestSupport", dependencies: ["MioFormat", "MioKernels", "MioConverter"],
@@ -61,7 +72,7 @@ let package = Package(
       name: "MioModelTests", dependencies: ["MioModel", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(name: "MioMediaTests", dependencies: ["MioMedia", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "MioConverterTests", dependencies: ["MioConverter", "MioModel", "MioTestSupport"],
+      name: "MioConverterTests", dependencies: ["MioConverter", "MioModel", "MioTestSupport", "MioCheckpoints"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "MioLiteTests", dependencies: ["MioLite", "mio-lite", "MioTestSupport"], swiftSettings: swiftSettings),

@@ -158,19 +158,3 @@ private func lengthField(_ length: Int) -> [UInt8] {
 private func safetensors(_ header: String, _ data: [UInt8]) -> [UInt8] {
   lengthField(header.utf8.count) + Array(header.utf8) + data
 }
-
-/// The first problem that `body` reports; nil if it succeeds.
-func problem(_ body: () throws -> Void) -> ConversionError.Problem? { problems(body).first }
-
-/// All problems that `body` reports.
-func problems(_ body: () throws -> Void) -> [ConversionError.Problem] {
-  do {
-    try body()
-    return []
-  } catch let error as ConversionError {
-    return error.problems
-  } catch {
-    Issue.record(error, "another kind of error")
-    return []
-  }
-}

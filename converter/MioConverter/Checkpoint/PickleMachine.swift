@@ -21,7 +21,9 @@ struct PickleMachine {
       let code = try take(1).first ?? 0
       if code == UInt8(ascii: ".") { break }
       try execute(code)
-      guard stack.count <= Self.stackLimit, memo.count <= Self.memoLimit, containers.count <= Self.containerLimit else {
+      guard stack.count <= Self.stackLimit, marks.count <= Self.stackLimit, memo.count <= Self.memoLimit,
+        containers.count <= Self.containerLimit
+      else {
         throw failure("builds more objects than a checkpoint can need")
       }
     }
