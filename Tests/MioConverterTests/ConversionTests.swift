@@ -28,7 +28,8 @@ import Testing
   @Test func `stores every tensor as the table says`() throws {
     let directory = try TemporaryFolder()
     for quantization in Quantization.allCases {
-      let conversion = try Conversion(checkpoint: Goldens.speech("tiny-mio").path, quantization: quantization, threads: 2)
+      let conversion = try Conversion(
+        checkpoint: Goldens.speech("tiny-mio").path, quantization: quantization, threads: 2)
       let output = directory.path("\(quantization).mio")
       let summary = try conversion.run(output: output)
       let file = try ModelFile.open(path: output)
@@ -150,7 +151,9 @@ import Testing
     let directory = try TemporaryFolder()
     let checkpoint = try directory.copy(Goldens.speech("tiny-mio"), as: "checkpoint")
     let conversion = try Conversion(checkpoint: checkpoint, threads: 2)
-    let found = problem { _ = try conversion.run(output: checkpoint + "/../checkpoint/model-00001-of-00002.safetensors") }
+    let found = problem {
+      _ = try conversion.run(output: checkpoint + "/../checkpoint/model-00001-of-00002.safetensors")
+    }
     #expect(found?.code == .output)
     #expect(throws: Never.self) { try Conversion(checkpoint: checkpoint, threads: 2) }
   }
@@ -179,7 +182,8 @@ func rows(of name: String, in file: ModelFile, component: String) throws -> [Flo
   var result = [Float](repeating: 0, count: rows * columns)
   unsafe result.withUnsafeMutableBufferPointer { buffer in
     for row in 0..<rows {
-      unsafe matrix.copyRow(row, into: UnsafeMutableBufferPointer(rebasing: buffer[row * columns..<(row + 1) * columns]))
+      unsafe matrix.copyRow(
+        row, into: UnsafeMutableBufferPointer(rebasing: buffer[row * columns..<(row + 1) * columns]))
     }
   }
   return result

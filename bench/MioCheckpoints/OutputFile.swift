@@ -18,7 +18,8 @@ final class OutputFile: Sendable {
     while done < bytes.count {
       let count = unsafe pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
       guard count > 0 || errno == EINTR else {
-        throw CocoaError(errno == ENOSPC ? .fileWriteOutOfSpace : .fileWriteUnknown, userInfo: [NSFilePathErrorKey: path])
+        throw CocoaError(
+          errno == ENOSPC ? .fileWriteOutOfSpace : .fileWriteUnknown, userInfo: [NSFilePathErrorKey: path])
       }
       done += max(count, 0)
     }

@@ -38,7 +38,8 @@ package struct PaddedTokenizer {
     // Repeated fields of concatenated messages are one list, so the new pieces can follow the whole file.
     var model = source
     while pieces.count < pieceCount {
-      let joined = joinable[Int.random(in: 0..<joinable.count, using: &generator)]
+      let joined =
+        joinable[Int.random(in: 0..<joinable.count, using: &generator)]
         + parts[Int.random(in: 0..<parts.count, using: &generator)]
       guard joined.count <= 16, !joined.dropFirst().contains("▁"), known.insert(joined).inserted else { continue }
       model += Self.record(joined, score: -Float(pieces.count))
@@ -69,7 +70,9 @@ package struct PaddedTokenizer {
         + "\"single_word\": false, \"special\": \(special)}"
     }
     let tokens = addedTokens.enumerated().map { (id: pieceCount + $0, text: $1) }
-    let specials = ["<unk>", "<|startoftext|>", "<|endoftext|>"].enumerated().map { "\"\($0)\": \(entry($1, special: true))" }
+    let specials = ["<unk>", "<|startoftext|>", "<|endoftext|>"].enumerated().map {
+      "\"\($0)\": \(entry($1, special: true))"
+    }
     let decoder = specials + tokens.map { "\"\($0.id)\": \(entry($0.text, special: false))" }
     let config = """
       {"add_bos_token": false, "add_eos_token": false, "bos_token": "<|startoftext|>", \

@@ -26,13 +26,22 @@ package struct RandomCheckpoint: Sendable {
 
   package init() {}
 
+  /// How many numbers a language model of these sizes has.
+  package static func elementCount(_ sizes: LanguageSizes, rows: Int) -> Int {
+    sizes.tensors(rows: rows).reduce(0) { $0 + $1.elementCount }
+  }
+
+  /// How many numbers a SpeechTokenizer of these sizes has.
+  package static func elementCount(_ sizes: SpeechSizes) -> Int { sizes.tensors().reduce(0) { $0 + $1.elementCount } }
+
   /// Writes the directory.
   ///
   /// - Parameters:
   ///   - tokenizer: the sentencepiece model whose pieces and settings are kept.
   ///   - progress: bytes written of all; called from any thread.
   package func write(
-    to directory: String, tokenizer: [UInt8], progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    to directory: String, tokenizer: [UInt8],
+    progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     let padded = try PaddedTokenizer(from: tokenizer, pieceCount: pieceCount, seed: seed)
@@ -156,7 +165,7 @@ package struct RandomCheckpoint: Sendable {
     let offset: Int
   }
 
-  /// Makes all tensors, each on one thread. Returns their checksums; those of safetensors files, which have none, are 0.
+  /// Makes all tensors, each on one thread. Returns their checksums, 0 for safetensors files, which have none.
   private func run(_ jobs: [TensorJob], progress: @Sendable (Int, Int) -> Void) throws -> [UInt32] {
     let table = NormalTable()
     let total = jobs.reduce(0) { $0 + $1.tensor.byteCount }

@@ -35,7 +35,8 @@ package struct Conversion: Sendable {
       if let rows = try? language?.config.int("vocabulary_size"), text.idCount > rows {
         throw ConversionError(
           .badTokenizer, file: "tokenizer.model",
-          "the tokenizer has ids up to \(text.idCount - 1), the embedding only \(rows) rows; are they of one checkpoint?")
+          "the tokenizer has ids up to \(text.idCount - 1), the embedding only \(rows) rows; are they of one model?"
+        )
       }
       return text.plan
     }

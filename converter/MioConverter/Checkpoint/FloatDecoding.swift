@@ -2,7 +2,9 @@
 enum FloatDecoding {
   /// Decodes as many numbers of `type` as `target` holds. The source need not be aligned.
   @unsafe
-  static func decode(_ type: StoredType, _ source: UnsafeRawBufferPointer, into target: UnsafeMutableBufferPointer<Float>) {
+  static func decode(
+    _ type: StoredType, _ source: UnsafeRawBufferPointer, into target: UnsafeMutableBufferPointer<Float>
+  ) {
     precondition(source.count == target.count * type.byteCount, "source and target differ in length")
     switch type {
     case .f32: unsafe UnsafeMutableRawBufferPointer(target).copyMemory(from: source)

@@ -1,4 +1,4 @@
-/// A pickle of protocol 2 read without running anything: numbers, strings, containers and a few names that mean tensors.
+/// A pickle of protocol 2 read without running anything: numbers, strings, containers, and names that mean tensors.
 ///
 /// A pickle is a program for a stack machine; its `REDUCE` instruction calls any Python function by name. Here only the
 /// names of ``Global`` exist and each has a fixed meaning; every other one is refused. Containers live in one flat

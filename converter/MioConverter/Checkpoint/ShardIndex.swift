@@ -4,8 +4,8 @@ import MioFormat
 enum ShardIndex {
   /// Reads `{"weight_map": {tensor: file}}` and opens every file with `open`.
   ///
-  /// - Throws: every shard that is absent or unreadable, or else every tensor that the index places in another file than
-  ///   the one that holds it.
+  /// - Throws: every shard that is absent or unreadable, or else every tensor that the index places in another file
+  ///   than the one that holds it.
   static func tensors(
     _ checkpoint: CheckpointDirectory, index: String,
     open: (_ path: String, _ label: String) throws(ConversionError) -> TensorSet
@@ -25,7 +25,8 @@ enum ShardIndex {
     if !problems.isEmpty { throw ConversionError(problems) }
     problems = disagreements(map, shards, index: index)
     if !problems.isEmpty { throw ConversionError(problems) }
-    return try TensorSet(files.flatMap { file in shards[file].map { set in set.names.compactMap { set[$0] } } ?? [] }, files: files)
+    return try TensorSet(
+      files.flatMap { file in shards[file].map { set in set.names.compactMap { set[$0] } } ?? [] }, files: files)
   }
 
   private static func weightMap(_ json: JSON, index: String) throws(ConversionError) -> [String: String] {
@@ -52,7 +53,8 @@ enum ShardIndex {
     }
     for (file, set) in shards.sorted(by: { $0.key < $1.key }) {
       for name in set.names where map[name] != file {
-        problems.append(.init(.badIndex, file: index, tensor: name, "lies in \(file), where the index does not list it"))
+        problems.append(
+          .init(.badIndex, file: index, tensor: name, "lies in \(file), where the index does not list it"))
       }
     }
     return problems

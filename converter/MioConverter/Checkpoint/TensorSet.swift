@@ -14,7 +14,8 @@ package struct TensorSet: Sendable {
     for tensor in tensors {
       if let first = self.tensors.updateValue(tensor, forKey: tensor.name) {
         problems.append(
-          .init(.badIndex, file: tensor.file, tensor: tensor.name, "occurs a second time; the first is in \(first.file)"))
+          .init(
+            .badIndex, file: tensor.file, tensor: tensor.name, "occurs a second time; the first is in \(first.file)"))
       }
     }
     if !problems.isEmpty { throw ConversionError(problems) }

@@ -62,7 +62,9 @@ enum TorchArchive {
         throw failure("data.pkl has \(pickle.range.count) bytes; at most \(TorchArchive.pickleLimit) are read")
       }
       let bytes = try mapping.read(pickle.range, label: file)
-      guard CRC32.checksum(bytes) == pickle.checksum else { throw failure("data.pkl is damaged (its checksum differs)") }
+      guard CRC32.checksum(bytes) == pickle.checksum else {
+        throw failure("data.pkl is damaged (its checksum differs)")
+      }
       let contents: Pickle
       do { contents = try Pickle(parsing: bytes) } catch {
         throw ConversionError(error.code, file: file, "data.pkl \(error.message) (byte \(error.byteOffset))")
@@ -106,12 +108,13 @@ enum TorchArchive {
           "its storage claims \(storage.elementCount) x \(storage.type.name), data/\(storage.key) has "
             + "\(entry.range.count) bytes", tensor: name)
       }
-      guard tensor.shape.count == tensor.strides.count, tensor.shape.count <= 8, (0...storage.elementCount).contains(tensor.offset),
+      guard tensor.shape.count == tensor.strides.count, tensor.shape.count <= 8,
+        (0...storage.elementCount).contains(tensor.offset),
         tensor.shape.allSatisfy({ $0 >= 0 }), tensor.strides.allSatisfy({ $0 >= 0 }),
         reaches(tensor) <= storage.elementCount
       else {
         throw failure(
-          "shape \(tensor.shape) with strides \(tensor.strides) from \(tensor.offset) does not lie inside its storage of "
+          "shape \(tensor.shape) with strides \(tensor.strides) from \(tensor.offset) does not lie in its storage of "
             + "\(storage.elementCount)", tensor: name)
       }
       return StoredTensor(

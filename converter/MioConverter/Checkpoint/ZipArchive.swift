@@ -112,7 +112,8 @@ struct ZipArchive {
     }
     guard try reader.u16(position + 8) & 1 == 0 else { throw reader.failure("entry \(name) is encrypted") }
     guard try reader.u16(position + 10) == 0 else {
-      throw reader.failure("entry \(name) is compressed; torch.save never does that. Save the file again with torch.save")
+      throw reader.failure(
+        "entry \(name) is compressed; torch.save never does that. Save the file again with torch.save")
     }
     var sizes = Sizes(
       full: try reader.u32(position + 24), stored: try reader.u32(position + 20), header: try reader.u32(position + 42))

@@ -60,7 +60,9 @@ struct ConversionSchedule {
       let bytes = stored.reduce(0) { $0 + $1.byteCount }
       // Sources and result as floats, and the packed bytes.
       let elements = stored.reduce(2 * tensor.elementCount) { $0 + $1.elementCount }
-      add(ConversionStep(work: .compute, tensor: index, sourceByteCount: bytes, memoryByteCount: elements * 4), for: stored)
+      add(
+        ConversionStep(work: .compute, tensor: index, sourceByteCount: bytes, memoryByteCount: elements * 4),
+        for: stored)
       return
     }
     if encodings[index].isPanels {

@@ -31,7 +31,9 @@ struct Provenance {
   }
 
   /// Names under which checkpoints carry their licence.
-  private static let licenceNames = ["LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENCE.txt", "NOTICE", "NOTICE.txt"]
+  private static let licenceNames = [
+    "LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENCE.txt", "NOTICE", "NOTICE.txt",
+  ]
 
   static func licenceFiles(of checkpoint: CheckpointDirectory) -> [String] {
     licenceNames.filter(checkpoint.has)

@@ -70,10 +70,14 @@ struct StepWorker {
   /// Fills `floats` with a tensor computed from its sources.
   private mutating func compute(_ index: Int) throws(ConversionError) {
     let (plan, tensor) = tensors[index]
-    guard let transform = tensor.transform else { preconditionFailure("\(tensor.name) was planned without a transform") }
+    guard let transform = tensor.transform else {
+      preconditionFailure("\(tensor.name) was planned without a transform")
+    }
     var sources: [[Float]] = []
     for name in tensor.sources.map(\.name) {
-      guard let source = plan.source[name] else { preconditionFailure("\(tensor.name) was planned without its sources") }
+      guard let source = plan.source[name] else {
+        preconditionFailure("\(tensor.name) was planned without its sources")
+      }
       sources.append(try source.floats())
     }
     floats = transform(sources)
@@ -87,9 +91,11 @@ struct StepWorker {
     _ count: Int, firstElement: Int, _ source: StoredTensor, _ encoding: TensorEncoding
   ) throws(ConversionError) {
     let limit = encoding == .f32 || encoding == .panelF32 ? Float.greatestFiniteMagnitude : Self.halfLimit
-    guard let index = unsafe floats.withUnsafeBufferPointer({ buffer in
-      unsafe Self.firstBeyond(limit, UnsafeBufferPointer(rebasing: buffer[..<count]))
-    }) else { return }
+    guard
+      let index = unsafe floats.withUnsafeBufferPointer({ buffer in
+        unsafe Self.firstBeyond(limit, UnsafeBufferPointer(rebasing: buffer[..<count]))
+      })
+    else { return }
     throw ConversionError(
       .badWeight, file: source.file, tensor: source.name,
       "element \(firstElement + index) is \(floats[index]), which \(encoding.name) cannot hold"

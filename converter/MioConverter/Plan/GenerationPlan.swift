@@ -4,7 +4,7 @@ import MioFormat
 enum GenerationPlan {
   static let component = "generation"
 
-  /// Reads `generation_config.json`, and the token ids of `config.json` where it is silent; nil if neither says anything.
+  /// Reads `generation_config.json`, and the token ids of `config.json` where it is silent; nil if neither speaks.
   static func plan(for checkpoint: CheckpointDirectory) throws(ConversionError) -> ComponentPlan? {
     var entries: [(String, ConfigValue)] = []
     var files: [String] = []

@@ -9,7 +9,8 @@ enum LanguagePlan {
     reason: "one row is read for each token, so the bits cost no speed, and every later layer builds on them")
   private static let projections = EncodingRule(
     component: component, tensors: "q, k, v, o, gate, up and down projections", q4: .panelQ4, q8: .panelQ8,
-    f16: .panelF16, f32: .panelF32, reason: "nine tenths of all weights, read for every token: they take what was asked for")
+    f16: .panelF16, f32: .panelF32,
+    reason: "nine tenths of all weights, read for every token: they take what was asked for")
   private static let head = EncodingRule(
     component: component, tensors: "lm_head", q4: .panelQ8, q8: .panelQ8, f16: .panelF16, f32: .panelF32,
     reason: "its errors reach the choice of tokens undamped, and the grammar reads only the rows it needs")
@@ -76,7 +77,8 @@ enum LanguagePlan {
         reader.refuse("num_attention_heads", "\(headCount) heads do not divide a width of \(width) into even parts")
       }
       if headCount % kvHeadCount != 0 {
-        reader.refuse("num_key_value_heads", "\(headCount) query heads cannot share \(kvHeadCount) key/value heads evenly")
+        reader.refuse(
+          "num_key_value_heads", "\(headCount) query heads cannot share \(kvHeadCount) key/value heads evenly")
       }
       if let headWidth = reader.object["head_dim"], !headWidth.isNull, headWidth.integer != width / headCount {
         reader.refuse("head_dim", "only hidden_size / num_attention_heads is supported")

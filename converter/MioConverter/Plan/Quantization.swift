@@ -7,8 +7,8 @@ package enum Quantization: String, Sendable, CaseIterable {
 
 /// The encoding of one kind of tensor under every quantization, and why it is that.
 ///
-/// The rules of all components make the table that `inspect`, `--help` and the documents print: nothing else decides how
-/// a tensor is stored.
+/// The rules of all components make the table that `inspect`, `--help` and the documents print: nothing else decides
+/// how a tensor is stored.
 package struct EncodingRule: Hashable, Sendable {
   /// The component, `language` for example.
   package let component: String
