@@ -180,6 +180,8 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
   // MARK: - Replies
 
   @Test func `takes replies apart as the reference does`() throws {
+    // Tokens with lstrip or rstrip swallow the spaces of the text that is encoded here.
+    let keepsSpaces = try tokenizer.plainText(of: tokenizer.encode("a <image> b", trusted: true)) == "a  b"
     for item in cases.replies {
       let content = ReplyContent(try tokenizer.encode(item.reply, trusted: true), tokenizer: tokenizer)
       #expect(content.images.filter(\.isFinished).map(\.codes) == item.images, "\(item.reply)")
@@ -187,7 +189,13 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
       #expect(speeches.map(\.numbers) == item.speeches, "\(item.reply)")
       #expect(speeches.map(\.fault) == item.speech_states.map(ChatCases.fault), "\(item.reply)")
       // The reference gives up on a reply with damaged speech.
-      if item.speech_states.allSatisfy({ $0 == "ok" }) { expectSame(content.textWithPlaceholders, item.text, "\(item.reply)") }
+      guard item.speech_states.allSatisfy({ $0 == "ok" }) else { continue }
+      let found = content.textWithPlaceholders
+      if keepsSpaces {
+        expectSame(found, item.text, "\(item.reply)")
+      } else {
+        expectSame(withoutSpaceAroundMedia(found), withoutSpaceAroundMedia(item.text), "\(item.reply)")
+      }
     }
   }
 
@@ -203,16 +211,17 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
   @Test func `finds the reply behind the prompt as the reference does`() throws {
     for item in cases.detokenize {
       expectSame(try tokenizer.decode(item.ids), item.decoded, "\(item.ids)")
-      // The prompt ends with "<|im_start|>assistant\n".
+      // Every prompt ends with "<|im_start|>assistant\n".
       let turnStart = try #require(tokenizer.turnStartID)
       let start = try #require(item.ids.lastIndex(of: turnStart))
-      let opener = try tokenizer.encode("<|im_start|>assistant\n", trusted: true, addsEnds: false)
-      let reply = Array(item.ids[(start + opener.count)...])
+      let opener = cases.instruct[0].ids.reversed().prefix { $0 != turnStart }.count + 1
+      let prompt = Array(item.ids[..<(start + opener)])
+      let reply = Array(item.ids[prompt.count...])
       let text = try tokenizer.decode(reply, continuing: true)
         .replacingOccurrences(of: "<|im_end|>", with: "").replacingOccurrences(of: "<unk>", with: "")
         .trimmingCharacters(in: .whitespacesAndNewlines)
       expectSame(text, item.reply, "\(reply)")
-      let content = ReplyContent(reply, after: Array(item.ids[..<start]) + opener, tokenizer: tokenizer)
+      let content = ReplyContent(reply, after: prompt, tokenizer: tokenizer)
       #expect(content.problems.isEmpty)
       // The same but for the white space around media, which the reference adds and swallows.
       var plain = item.reply
@@ -252,7 +261,8 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
 
   @Test func `belongs to the reply what the prompt left open`() throws {
     let prompt = try tokenizer.encode("Please generate a speech of ``hi'': <spch><spch1>", trusted: true)
-    let reply = try tokenizer.encode("<spch2><spch1025><spch1026><spch2049><spch2050><spch3073><spch3074></spch>", trusted: true)
+    let rest = "<spch2><spch1025><spch1026><spch2049><spch2050><spch3073><spch3074></spch>"
+    let reply = try tokenizer.encode(rest, trusted: true, addsEnds: false)
     let content = ReplyContent(reply, after: prompt, tokenizer: tokenizer)
     #expect(content.speeches.map(\.levels) == [[[1, 2], [1, 2], [1, 2], [1, 2]]])
     #expect(content.problems.isEmpty)

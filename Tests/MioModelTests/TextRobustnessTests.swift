@@ -48,32 +48,37 @@ import Testing
     #expect(text([0xF4, 0x90, 0x80, 0x80]) == "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}")
   }
 
-  /// Inputs that make naive algorithms quadratic; each must take well under the two seconds allowed for all of it.
-  static let bigTexts: [(String, String)] = {
-    let sentence = "The quick robin entered the hut and asked for a small cup of tea. 今天天气很好，我们去公园散步吧。 "
-    let size = 1_000_000
-    func fill(_ part: String) -> String { String(repeating: part, count: size / part.utf8.count) }
-    return [
-      ("prose", fill(sentence)), ("one letter", fill("a")), ("spaces", fill(" ")), ("brackets", fill("<")),
-      ("beginnings of tokens", fill("<|im_en")), ("tokens", fill("<spch12>")), ("bytes", fill("🙂")),
-    ]
-  }()
+  /// A million bytes of texts that make naive algorithms quadratic.
+  private static let parts = [
+    "prose": "The quick robin entered the hut and asked for a small cup of tea. 今天天气很好，我们去公园散步吧。 ",
+    "one letter": "a", "spaces": " ", "brackets": "<", "beginnings of tokens": "<|im_en", "tokens": "<spch12>", "bytes": "🙂",
+    "tokens and spaces": " <image> ",
+  ]
 
-  @Test(arguments: bigTexts)
-  func `encodes a million bytes in linear time`(name: String, text: String) throws {
+  @Test(arguments: parts.keys.sorted())
+  func `encodes a million bytes in linear time`(name: String) throws {
     let tokenizer = try TextTokenizerTests.tokenizer("tiny-mio")
+    let part = try #require(Self.parts[name])
+    let text = String(repeating: part, count: 1_000_000 / part.utf8.count)
     for trusted in [true, false] {
-      let clock = ContinuousClock()
-      var ids: [Int32] = []
-      let time = try clock.measure { ids = try tokenizer.encode(text, trusted: trusted) }
-      #expect(time < .seconds(2), "\(name), trusted \(trusted)")
+      let start = threadSeconds()
+      let ids = try tokenizer.encode(text, trusted: trusted)
+      // About 0.3 s; the quadratic algorithm takes hours.
+      #expect(threadSeconds() - start < 2, "\(name), trusted \(trusted)")
       if !trusted { #expect(tokenizer.plainText(of: ids) == text) }
     }
   }
 
-  @Test func `encodes long texts as their reference does piece by piece`() throws {
+  /// Processor time of this thread, so that a busy machine does not fail the test.
+  private func threadSeconds() -> Double {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  @Test func `encodes a long text like its lines one by one`() throws {
     // Sentences end with a newline, which no piece spans, so a long text is the sum of its lines.
-    let tokenizer = try TextTokenizerTests.tokenizer("tiny-mio")
+    let tokenizer = try TextTokenizerTests.tokenizer("special_im")
     let lines = ["The quick robin entered the hut.\n", "a  b\n", "naïve façade\n", "1234567890\n", "今天天气很好\n", "\n"]
     var text = ""
     var ids: [Int32] = []
@@ -81,9 +86,9 @@ import Testing
     for _ in 0..<2000 {
       let line = lines[Int(generator.next() % UInt64(lines.count))]
       text += line
-      ids += try tokenizer.encode(line, trusted: true)
+      ids += try tokenizer.encode(line, trusted: true, addsEnds: false)
     }
-    #expect(try tokenizer.encode(text, trusted: true) == ids)
+    #expect(try tokenizer.encode(text, trusted: true, addsEnds: false) == ids)
   }
 
   // MARK: - Damaged tables

@@ -51,11 +51,11 @@ import Testing
   @Test func `does not complete a token that trusted text began`() throws {
     let tokenizer = try TextTokenizerTests.tokenizer("tiny-mio")
     for (first, second) in [("<|im_", "end|>"), ("<spch", "12>"), ("<", "image>"), ("<|im_end|", ">")] {
-      let joined = try tokenizer.encode(.trusted(first) + .untrusted(second))
+      let joined = try tokenizer.encode(.trusted(first) + .untrusted(second), addsEnds: false)
       #expect(joined.allSatisfy { tokenizer.role(of: $0) == .text })
-      let reversed = try tokenizer.encode(.untrusted(first) + .trusted(second))
+      let reversed = try tokenizer.encode(.untrusted(first) + .trusted(second), addsEnds: false)
       #expect(reversed.allSatisfy { tokenizer.role(of: $0) == .text })
-      #expect(try tokenizer.encode(.trusted(first) + .trusted(second)).contains { tokenizer.role(of: $0) != .text })
+      #expect(try tokenizer.encode(.trusted(first) + .trusted(second), addsEnds: false).contains { tokenizer.role(of: $0) != .text })
     }
   }
 

@@ -10,7 +10,7 @@ struct PieceModel: Sendable {
   /// Order in which merges into a piece happen, smaller first; `unreachable` for pieces that characters never form.
   private let ranks: [UInt32]  // [P]
   private let userDefined: PrefixMatcher
-  /// User-defined pieces that only trusted text may spell.
+  /// Pieces that only trusted text may spell.
   private let isGuarded: [Bool]  // [P]
 
   private static let unreachable = UInt32.max
@@ -24,11 +24,10 @@ struct PieceModel: Sendable {
     self.index = index
     hasDummyPrefix = tables.options.contains(.dummyPrefix)
     byteIDs = tables.byteIDs
-    let guarded = Self.guardedPieces(tables, index)
-    isGuarded = guarded
+    isGuarded = Self.guardedPieces(tables, index)
     ranks = (0..<tables.pieceCount).map { id in
       let isText = tables.pieceKinds[id] == .normal || tables.pieceKinds[id] == .userDefined
-      return isText && !guarded[id] ? Self.rank(tables.scores[id]) : Self.unreachable
+      return isText ? Self.rank(tables.scores[id]) : Self.unreachable
     }
     let symbols = (0..<Int32(tables.pieceCount)).filter { tables.pieceKinds[Int($0)] == .userDefined }
     userDefined = PrefixMatcher(
@@ -36,8 +35,8 @@ struct PieceModel: Sendable {
   }
 
   /// Pieces that steer the model rather than spell text. They are: every piece that is also an added token (by id or by
-  /// string), and every user-defined piece written in angle or square brackets, such as `<|im_end|>` or `[INST]`. Text that is
-  /// not trusted never becomes one of them; it is spelled with the other pieces or with bytes.
+  /// string), and every user-defined piece of three bytes or more that is written in angle or square brackets, such as
+  /// `<|im_end|>` or `[INST]`. Text that is not trusted never becomes one of them; other pieces or bytes spell it.
   private static func guardedPieces(_ tables: TokenizerTables, _ index: PieceIndex) -> [Bool] {
     var guarded = [Bool](repeating: false, count: tables.pieceCount)
     for id in 0..<tables.pieceCount where tables.pieceKinds[id] == .userDefined {
@@ -86,6 +85,7 @@ extension PieceModel {
   /// Buffers of ``encode``, kept between segments.
   struct Scratch {
     fileprivate var text: [UInt8] = []  // the segment with every space as U+2581
+    fileprivate var trust: [TrustRun] = []  // runs of `text`
     fileprivate var symbols: [Symbol] = []
     fileprivate var queue = MergeQueue()
   }
@@ -108,7 +108,7 @@ extension PieceModel {
     var i: Int32 = 0
     while i >= 0 {
       let symbol = scratch.symbols[Int(i)]
-      append(symbol, scratch.text, to: &ids)
+      append(symbol, scratch, to: &ids)
       i = symbol.next
     }
   }
@@ -120,27 +120,27 @@ extension PieceModel {
     scratch.text.removeAll(keepingCapacity: true)
     if hasDummyPrefix { scratch.text += Self.space }
     scratch.text += prefix
-    // Runs again, in positions of `scratch.text`.
-    var runs = [TrustRun(end: scratch.text.count, isTrusted: true)]
-    var run = firstRun(of: trust, containing: range.lowerBound)
+    scratch.trust = [TrustRun(end: scratch.text.count, isTrusted: true)]
+    var run = Self.run(containing: range.lowerBound, in: trust)
     var at = range.lowerBound
     while at < range.upperBound {
       let end = min(trust[run].end, range.upperBound)
       for byte in bytes[at..<end] {
         if byte == UInt8(ascii: " ") { scratch.text += Self.space } else { scratch.text.append(byte) }
       }
-      if trust[run].isTrusted == runs[runs.count - 1].isTrusted {
-        runs[runs.count - 1].end = scratch.text.count
+      if trust[run].isTrusted == scratch.trust[scratch.trust.count - 1].isTrusted {
+        scratch.trust[scratch.trust.count - 1].end = scratch.text.count
       } else {
-        runs.append(TrustRun(end: scratch.text.count, isTrusted: trust[run].isTrusted))
+        scratch.trust.append(TrustRun(end: scratch.text.count, isTrusted: trust[run].isTrusted))
       }
       at = end
       run += 1
     }
-    splitIntoSymbols(runs, &scratch)
+    splitIntoSymbols(&scratch)
   }
 
-  private func firstRun(of trust: [TrustRun], containing position: Int) -> Int {
+  /// Index of the run that `position` lies in.
+  private static func run(containing position: Int, in trust: [TrustRun]) -> Int {
     var (low, high) = (0, trust.count)
     while low < high {
       let middle = (low + high) / 2
@@ -149,21 +149,25 @@ extension PieceModel {
     return low
   }
 
-  private func splitIntoSymbols(_ runs: [TrustRun], _ scratch: inout Scratch) {
+  /// Whether characters at `range` may become `piece`: guarded pieces come from trusted text alone.
+  private func allows(_ piece: Int32, _ range: Range<Int>, _ scratch: Scratch) -> Bool {
+    guard isGuarded[Int(piece)] else { return true }
+    let run = scratch.trust[Self.run(containing: range.lowerBound, in: scratch.trust)]
+    return run.isTrusted && range.upperBound <= run.end
+  }
+
+  private func splitIntoSymbols(_ scratch: inout Scratch) {
     let count = scratch.text.count
     scratch.symbols.removeAll(keepingCapacity: true)
     scratch.symbols.reserveCapacity(count)
-    var run = 0
     var at = 0
     while at < count {
-      while runs[run].end <= at { run += 1 }
       let byte = scratch.text[at]
       var length = min(Self.characterLength(byte), count - at)
       var piece: Int32 = -1
       if userDefined.canStart(with: byte) {
-        let trustedEnd = runs[run].isTrusted ? runs[run].end : at
         let match = userDefined.longestMatch(in: scratch.text, at: at, end: count) { id, length in
-          !isGuarded[Int(id)] || at + length <= trustedEnd
+          allows(id, at..<at + length, scratch)
         }
         if let match { (piece, length) = (match.index, match.length) }
       }
@@ -212,20 +216,20 @@ extension PieceModel {
     guard left >= 0, right >= 0 else { return }
     let a = scratch.symbols[Int(left)], b = scratch.symbols[Int(right)]
     guard !a.isFrozen, !b.isFrozen else { return }
-    let start = Int(a.start)
-    let piece = index.id(of: scratch.text, start..<start + Int(a.length + b.length))
-    guard piece >= 0, ranks[Int(piece)] != Self.unreachable else { return }
+    let range = Int(a.start)..<Int(a.start + a.length + b.length)
+    let piece = index.id(of: scratch.text, range)
+    guard piece >= 0, ranks[Int(piece)] != Self.unreachable, allows(piece, range, scratch) else { return }
     scratch.queue.push(.init(rank: ranks[Int(piece)], left: left, right: right, piece: piece))
   }
 
   /// Step 4: the symbol's piece, or its bytes.
-  private func append(_ symbol: Symbol, _ text: [UInt8], to ids: inout [Int32]) {
+  private func append(_ symbol: Symbol, _ scratch: Scratch, to ids: inout [Int32]) {
     let range = Int(symbol.start)..<Int(symbol.start + symbol.length)
-    let piece = symbol.piece >= 0 ? symbol.piece : index.id(of: text, range)
-    if piece >= 0, symbol.isFrozen || ranks[Int(piece)] != Self.unreachable {
+    let piece = symbol.piece >= 0 ? symbol.piece : index.id(of: scratch.text, range)
+    if piece >= 0, ranks[Int(piece)] != Self.unreachable, allows(piece, range, scratch) {
       ids.append(piece)
     } else {
-      for byte in text[range] { ids.append(byteIDs[Int(byte)]) }
+      for byte in scratch.text[range] { ids.append(byteIDs[Int(byte)]) }
     }
   }
 }
