@@ -34,6 +34,7 @@ final class BeamDecoding: Decoding {
   }
 
   func appendInputs(to inputs: inout [ScoringInput], limit: Int) {
+    if isSettled { return }
     isScored = beams[0].pending.count <= limit
     for index in beams.indices {
       let tokens = Array(beams[index].pending.prefix(limit))
@@ -42,13 +43,14 @@ final class BeamDecoding: Decoding {
       inputs.append(
         ScoringInput(
           sequence: beams[index].sequence, tokens: tokens, legal: plan.grammar == nil ? nil : legal,
-          wantsLogits: isScored && legal.onlyId == nil))
+          wantsLogits: isScored && !legal.isEmpty && legal.onlyId == nil))
     }
   }
 
   func advance(
     _ logits: borrowing Activations, firstRow: Int, on engine: DecodingEngine, events: inout [GenerationEvent]
   ) throws -> GenerationOutput? {
+    if isSettled { return finish(isDone: false, events: &events) }
     guard isScored else { return nil }
     if plan.keepsCache && promptSequence == nil {
       promptSequence = try engine.scorer.fork(beams[0].sequence)
@@ -63,12 +65,15 @@ final class BeamDecoding: Decoding {
     let (next, isDone) = search.advance(candidates.best, beams: beams.map(\.reply.ids), length: length)
     try fork(next, on: engine.scorer)
     appendForced()
-    if isDone || beams[0].reply.ids.count >= plan.budget {
+    if isDone || isSettled || beams[0].reply.ids.count >= plan.budget {
       return finish(isDone: isDone, events: &events)
     }
     emitAgreed(into: &events)
     return nil
   }
+
+  /// Whether only one beam is left, and nothing to choose for it.
+  private var isSettled: Bool { beams.count == 1 && plan.end(of: beams[0].reply) != nil }
 
   func cancelled() -> GenerationOutput {
     GenerationOutput(ids: emitted.ids, reason: .cancelled)

@@ -77,6 +77,9 @@ package struct SpeechBlock: Hashable, Sendable {
     self.voiceFrameCount = voiceFrameCount
     self.isCutShort = isCutShort
   }
+
+  /// `[Q, T]`: codes of the frames that are not a repetition of the voice prompt; what is to be heard.
+  package var ownLevels: [[Int]] { levels.map { Array($0.dropFirst(voiceFrameCount)) } }
 }
 
 /// The whole reply to a request.
@@ -98,4 +101,10 @@ package struct GenerationOutput: Hashable, Sendable {
   package var reason: Reason
   /// Beam search: the sum of log-probabilities divided by length^penalty, the length counting prompt and reply.
   package var score: Double?
+
+  package init(ids: [Int32], reason: Reason, score: Double? = nil) {
+    self.ids = ids
+    self.reason = reason
+    self.score = score
+  }
 }

@@ -8,8 +8,8 @@
 ///   order the reference leaves open, count as more probable the lower their id.
 /// - The draw takes the first id, in ascending order, at which the cumulative probability exceeds a given uniform number.
 ///
-/// The vocabulary is never sorted: a heap gives up the most probable tokens one by one until the rule is met, and tokens
-/// too improbable to be kept do not enter it.
+/// The vocabulary is never sorted: a histogram over the leading bits of the probabilities finds the few tokens among which
+/// the border must lie, and only those are sorted.
 package struct Sampler {
   package struct Draw: Hashable {
     package let id: Int
@@ -21,25 +21,29 @@ package struct Sampler {
     package let massBeforeLast: Double
   }
 
-  private struct Candidate {
-    let score: Float
-    let weight: Float
-    let id: Int32
-
-    @inline(__always)
-    func precedes(_ other: Candidate) -> Bool {
-      score > other.score || score == other.score && id < other.id
-    }
+  /// The tokens left: all heavier than `weight`, and of those that weigh just as much the `tieCount` with the lowest ids.
+  private struct Border {
+    var weight: Float
+    var tieCount: Int
+    var mass = 0.0
+    var massBeforeLast = 0.0
   }
 
   // Scratch, reused from step to step.
-  private var weights: [Float]  // [V], e^(score - highest)
-  private var heap: [Candidate] = []
-  private var kept: [Candidate] = []
+  private var weights: [Float]  // [V], e^(score - highest), the highest being 1
+  private var massInBucket: [Double]
+  private var countInBucket: [Int]
+  private var sorted: [Float] = []
 
   package init(vocabularySize: Int) {
     weights = Array(repeating: 0, count: vocabularySize)
+    massInBucket = Array(repeating: 0, count: Self.bucket(of: 1) + 1)
+    countInBucket = Array(repeating: 0, count: Self.bucket(of: 1) + 1)
   }
+
+  /// Exponent and five bits of the mantissa: ascending with the weight, one bucket for 1 and what rounding makes of it.
+  @inline(__always)
+  private static func bucket(of weight: Float) -> Int { Int(weight.bitPattern >> 18) }
 
   /// Draws one of the ids in `legal`.
   ///
@@ -57,13 +61,9 @@ package struct Sampler {
     if (topK == 0 || topK >= legalCount) && topP >= 1 {
       return drawFromAll(legal, legalCount: legalCount, total: total, uniform: uniform)
     }
-    // Tokens below (1 - p) / n of the mass cannot reach 1 - p together, so all of them are dropped anyway; the factor
-    // leaves room for rounding.
-    let floor = topK == 0 ? Float(total * (1 - topP) / Double(legalCount) * 0.999) : 0
-    fillHeap(row, legal, floor: floor)
-    var pool = total
-    if topK > 0 { pool = keepBest(topK) }
-    return drawNucleus(topP: topP, pool: pool, total: total, uniform: uniform)
+    var least = Float.leastNonzeroMagnitude
+    if topK > 0 && topK < legalCount { least = leastWeight(ofBest: topK, legal) }
+    return draw(from: border(topP: topP, least: least, legal), legal, total: total, uniform: uniform)
   }
 
   /// Fills `weights` for the legal ids and returns their sum.
@@ -104,70 +104,82 @@ package struct Sampler {
     return Draw(id: last, keptCount: legalCount, keptMass: 1, massBeforeLast: 1)  // rounding at the very end
   }
 
-  /// Makes a heap of the legal ids whose weight is above 0 and at least `floor`.
-  private mutating func fillHeap(_ row: ScoreRow, _ legal: [Range<Int>], floor: Float) {
-    heap.removeAll(keepingCapacity: true)
+  /// The weight of the k-th token in descending order.
+  private mutating func leastWeight(ofBest k: Int, _ legal: [Range<Int>]) -> Float {
+    fillHistogram(legal, least: .leastNonzeroMagnitude)
+    var (bucket, above) = (countInBucket.count - 1, 0)
+    while bucket > 0, above + countInBucket[bucket] < k {
+      above += countInBucket[bucket]
+      bucket -= 1
+    }
+    sortWeights(in: bucket, legal, least: .leastNonzeroMagnitude)
+    // Fewer than k tokens have any weight: keep all of them.
+    return sorted.isEmpty ? .leastNonzeroMagnitude : sorted[min(k - above, sorted.count) - 1]
+  }
+
+  /// The border of top-p among the tokens that weigh at least `least`.
+  private mutating func border(topP: Double, least: Float, _ legal: [Range<Int>]) -> Border {
+    fillHistogram(legal, least: least)
+    let goal = topP >= 1 ? .infinity : topP * massInBucket.reduce(0, +)
+    var (bucket, above) = (massInBucket.count - 1, 0.0)
+    while bucket > 0, countInBucket[bucket] == 0 || above + massInBucket[bucket] < goal {
+      above += massInBucket[bucket]
+      bucket -= 1
+    }
+    sortWeights(in: bucket, legal, least: least)
+    var border = Border(weight: least, tieCount: .max, mass: above, massBeforeLast: above)
+    for (index, weight) in sorted.enumerated() where index == 0 || border.mass < goal {
+      border.tieCount = weight == border.weight && index > 0 ? border.tieCount + 1 : 1
+      border.weight = weight
+      border.massBeforeLast = border.mass
+      border.mass += Double(weight)
+    }
+    return border
+  }
+
+  private func draw(from border: Border, _ legal: [Range<Int>], total: Double, uniform: Double) -> Draw {
+    let target = uniform * border.mass
+    var (count, ties, sum) = (0, 0, 0.0)
+    var (chosen, isChosen) = (legal[0].lowerBound, false)
     for range in legal {
-      for id in range where weights[id] >= floor && weights[id] > 0 {
-        heap.append(Candidate(score: row[id], weight: weights[id], id: Int32(truncatingIfNeeded: id)))
+      for id in range {
+        let weight = weights[id]
+        if weight < border.weight { continue }
+        if weight == border.weight {
+          if ties == border.tieCount { continue }
+          ties += 1
+        }
+        count += 1
+        if isChosen { continue }
+        sum += Double(weight)
+        chosen = id
+        isChosen = sum > target
       }
     }
-    for index in stride(from: heap.count / 2 - 1, through: 0, by: -1) { sink(index) }
+    return Draw(
+      id: chosen, keptCount: count, keptMass: border.mass / total, massBeforeLast: border.massBeforeLast / total)
   }
 
-  /// Reduces the heap to the best `k` candidates and those that tie with the last; returns their mass.
-  private mutating func keepBest(_ k: Int) -> Double {
-    kept.removeAll(keepingCapacity: true)
-    var mass = 0.0
-    while let best = heap.first, kept.count < k || best.score == kept[kept.count - 1].score {
-      popBest()
-      kept.append(best)
-      mass += Double(best.weight)
+  private mutating func fillHistogram(_ legal: [Range<Int>], least: Float) {
+    for bucket in massInBucket.indices {
+      massInBucket[bucket] = 0
+      countInBucket[bucket] = 0
     }
-    swap(&heap, &kept)  // in descending order, which is a heap
-    return mass
-  }
-
-  /// Applies top-p to the heap, whose mass is `pool`, and draws. `total` is the mass before any candidate was dropped.
-  private mutating func drawNucleus(topP: Double, pool: Double, total: Double, uniform: Double) -> Draw {
-    kept.removeAll(keepingCapacity: true)
-    var (mass, before) = (0.0, 0.0)
-    while let best = heap.first, kept.isEmpty || topP >= 1 || mass < topP * pool {
-      popBest()
-      before = mass
-      mass += Double(best.weight)
-      kept.append(best)
-    }
-    kept.sort { $0.id < $1.id }
-    var chosen = kept[kept.count - 1].id
-    var sum = 0.0
-    for candidate in kept {
-      sum += Double(candidate.weight)
-      if sum > uniform * mass {
-        chosen = candidate.id
-        break
+    for range in legal {
+      for id in range where weights[id] >= least {
+        let bucket = Self.bucket(of: weights[id])
+        massInBucket[bucket] += Double(weights[id])
+        countInBucket[bucket] += 1
       }
     }
-    return Draw(id: Int(chosen), keptCount: kept.count, keptMass: mass / total, massBeforeLast: before / total)
   }
 
-  private mutating func popBest() {
-    heap.swapAt(0, heap.count - 1)
-    heap.removeLast()
-    if !heap.isEmpty { sink(0) }
-  }
-
-  private mutating func sink(_ start: Int) {
-    var parent = start
-    let moving = heap[start]
-    while true {
-      var child = 2 * parent + 1
-      if child >= heap.count { break }
-      if child + 1 < heap.count && heap[child + 1].precedes(heap[child]) { child += 1 }
-      if !heap[child].precedes(moving) { break }
-      heap[parent] = heap[child]
-      parent = child
+  /// Collects the weights of one bucket in descending order.
+  private mutating func sortWeights(in bucket: Int, _ legal: [Range<Int>], least: Float) {
+    sorted.removeAll(keepingCapacity: true)
+    for range in legal {
+      for id in range where weights[id] >= least && Self.bucket(of: weights[id]) == bucket { sorted.append(weights[id]) }
     }
-    heap[parent] = moving
+    sorted.sort(by: >)
   }
 }

@@ -59,6 +59,7 @@ final class SingleDecoding: Decoding {
   }
 
   func appendInputs(to inputs: inout [ScoringInput], limit: Int) {
+    if plan.end(of: reply) != nil { return }  // nothing was left to choose
     isScored = pending.count <= limit
     if isScored {
       inputs.append(ScoringInput(sequence: sequence, tokens: pending, legal: legalInput()))
@@ -72,9 +73,11 @@ final class SingleDecoding: Decoding {
   func advance(
     _ logits: borrowing Activations, firstRow: Int, on engine: DecodingEngine, events: inout [GenerationEvent]
   ) throws -> GenerationOutput? {
-    guard isScored else { return nil }
-    append(choose(from: unsafe ScoreRow(logits.row(firstRow)), on: engine))
-    appendForced()
+    if plan.end(of: reply) == nil {
+      guard isScored else { return nil }
+      append(choose(from: unsafe ScoreRow(logits.row(firstRow)), on: engine))
+      appendForced()
+    }
     for id in reply.ids[emitted.count...] { emitted.emit(id, into: &events) }
     return plan.end(of: reply).map { GenerationOutput(ids: reply.ids, reason: $0) }
   }

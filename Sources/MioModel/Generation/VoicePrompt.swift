@@ -17,4 +17,11 @@ package struct VoicePrompt: Hashable, Sendable {
   }
 
   package var frameCount: Int { levels[0].count }
+
+  /// The voice of a generated block: its own frames, without those of the voice prompt that it continued.
+  package init?(_ block: SpeechBlock) {
+    let own = block.ownLevels
+    guard let first = own.first, !first.isEmpty else { return nil }
+    self.init(levels: own)
+  }
 }

@@ -1,0 +1,58 @@
+import MioModel
+
+/// Reads output the way a decoder must, written from the rules and not from the grammar.
+struct OutputChecker {
+  var blocks: [MediaBlock] = []
+  var fault: String?
+
+  /// - Parameter tokens: an open block of the prompt, if any, and the output.
+  init(_ tokens: [Int32], classes: TokenClasses, levelCount: Int, stops: Bool) {
+    var rest = tokens[...]
+    while let id = rest.popFirst() {
+      switch classes.class(of: id) {
+      case .text: break
+      case .stop:
+        if !rest.isEmpty { fault = "tokens after the stop token" }
+      case .openSpeech: readSpeech(&rest, classes, levelCount)
+      case .openImage: readImage(&rest, classes)
+      default: fault = "token \(id) stands outside a block"
+      }
+      if fault != nil { return }
+    }
+    if stops, let last = tokens.last, classes.class(of: last) != .stop { fault = "no stop token at the end" }
+  }
+
+  private mutating func readSpeech(_ rest: inout ArraySlice<Int32>, _ classes: TokenClasses, _ levelCount: Int) {
+    var levels = Array(repeating: [Int](), count: levelCount)
+    var level = 0
+    while let id = rest.popFirst() {
+      switch classes.class(of: id) {
+      case .speech(let next, let code):
+        if next != level && next != level + 1 || next >= levelCount { return fault = "level \(next) after \(level)" }
+        level = next
+        levels[level].append(code)
+      case .closeSpeech:
+        if levels[0].isEmpty || levels.contains(where: { $0.count != levels[0].count }) {
+          fault = "levels of \(levels.map(\.count)) frames"
+        }
+        return blocks.append(.speech(SpeechBlock(levels: levels)))
+      default: return fault = "token \(id) in speech"
+      }
+    }
+    fault = "speech does not end"
+  }
+
+  private mutating func readImage(_ rest: inout ArraySlice<Int32>, _ classes: TokenClasses) {
+    var codes: [Int] = []
+    while let id = rest.popFirst() {
+      switch classes.class(of: id) {
+      case .image(let code): codes.append(code)
+      case .closeImage:
+        if codes.count != 32 { fault = "an image of \(codes.count) codes" }
+        return blocks.append(.image(codes))
+      default: return fault = "token \(id) in an image"
+      }
+    }
+    fault = "an image does not end"
+  }
+}

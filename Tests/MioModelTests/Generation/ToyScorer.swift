@@ -1,0 +1,112 @@
+import MioKernels
+import MioModel
+
+/// A scorer whose next-token scores are any function of the tokens before: for laws that hold whatever the model says.
+///
+/// It checks that its caller keeps the contract of `SequenceScorer`.
+final class ToyScorer: SequenceScorer {
+  struct Failure: Error {}
+
+  let vocabularySize: Int
+  let contextLength: Int
+  private let score: (_ tokens: [Int32], _ id: Int) -> Float
+  private var sequences: [Int: [Int32]] = [:]
+  private var nextHandle = 0
+  private(set) var evaluatedCount = 0
+  private(set) var widestBatch = 0
+  private(set) var longestInput = 0
+  /// Evaluations that succeed before one fails.
+  var patience = Int.max
+
+  init(vocabularySize: Int, contextLength: Int = 4096, score: @escaping (_ tokens: [Int32], _ id: Int) -> Float) {
+    self.vocabularySize = vocabularySize
+    self.contextLength = contextLength
+    self.score = score
+  }
+
+  var liveCount: Int { sequences.count }
+
+  func makeSequence() -> Int {
+    sequences[nextHandle] = []
+    nextHandle += 1
+    return nextHandle - 1
+  }
+
+  func fork(_ sequence: Int) -> Int {
+    sequences[nextHandle] = sequences[sequence]!
+    nextHandle += 1
+    return nextHandle - 1
+  }
+
+  func release(_ sequence: Int) {
+    precondition(sequences.removeValue(forKey: sequence) != nil, "sequence \(sequence) was released twice")
+  }
+
+  func length(of sequence: Int) -> Int { sequences[sequence]!.count }
+
+  func evaluate(_ inputs: [ScoringInput], into logits: inout Activations) throws {
+    patience -= 1
+    if patience < 0 { throw Failure() }
+    precondition(Set(inputs.map(\.sequence)).count == inputs.count, "a sequence is in the batch twice")
+    widestBatch = max(widestBatch, inputs.count)
+    for (row, input) in inputs.enumerated() {
+      precondition(!input.tokens.isEmpty, "an input without tokens")
+      sequences[input.sequence]! += input.tokens
+      let tokens = sequences[input.sequence]!
+      precondition(tokens.count <= contextLength, "the sequence is longer than the context")
+      evaluatedCount += input.tokens.count
+      longestInput = max(longestInput, input.tokens.count)
+      if !input.wantsLogits { continue }
+      for id in 0..<vocabularySize { logits[row, id] = input.legal == nil ? score(tokens, id) : -.infinity }
+      for range in input.legal ?? [] { for id in range { logits[row, id] = score(tokens, id) } }
+    }
+  }
+
+  /// Scores that look random but are a function of the last tokens, their count and the id.
+  static func random(seed: UInt64, spread: Float = 6) -> (_ tokens: [Int32], _ id: Int) -> Float {
+    { tokens, id in
+      var key = seed &+ UInt64(tokens.count) &* 0x9E37_79B9
+      for token in tokens.suffix(3) { key = (key ^ UInt64(UInt32(bitPattern: token))) &* 0x1000_0000_01B3 }
+      var stream = RandomStream(seed: key, number: UInt64(id))
+      return Float(stream.uniform()) * spread
+    }
+  }
+
+  /// Scores of the kinds that break arithmetic: not numbers, infinities, huge, all equal.
+  static func hostile(seed: UInt64) -> (_ tokens: [Int32], _ id: Int) -> Float {
+    { tokens, id in
+      var stream = RandomStream(seed: seed &+ UInt64(tokens.count), number: UInt64(id))
+      let kinds: [Float] = [.nan, .infinity, -.infinity, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 0, -0.0, .leastNonzeroMagnitude, 3]
+      let row = RandomStream(seed: seed, number: UInt64(tokens.count)).firstWord % 4
+      switch row {
+      case 0: return .nan
+      case 1: return -.infinity
+      case 2: return kinds[Int(stream.next() % 9)]
+      default: return 1
+      }
+    }
+  }
+}
+
+extension RandomStream {
+  fileprivate var firstWord: UInt64 {
+    var copy = self
+    return copy.next()
+  }
+}
+
+/// A small vocabulary with speech of four levels and images, its ids scattered.
+struct ToyVocabulary {
+  static let size = 120
+  static let stop: Int32 = 7
+  static let speech = TokenClasses.Speech(
+    open: 60, close: 41, levels: [[90, 91, 92, 93, 94], [20, 22, 24, 26, 28], [70, 71, 72, 73, 74], [80, 79, 78, 77, 76]])
+  static let image = TokenClasses.Image(open: 100, close: 42, codes: [101, 103, 105, 107, 109, 111], blockLength: 32)
+
+  static func classes(frameMultiple: Int = 1) throws -> TokenClasses {
+    var speech = speech
+    speech.frameMultiple = frameMultiple
+    return try TokenClasses(
+      vocabularySize: size, text: [8..<20, 30..<40, 43..<50], stopIds: [stop], speech: speech, image: image)
+  }
+}
