@@ -136,6 +136,7 @@ package final class Generator {
     let shared = waiting.dropFirst().reduce(0) { max($0, commonLength(plan.prompt, $1.prompt)) }
     guard trunks.limit > 0 && shared >= evaluated + Self.leastSharedTokens else { return (sequence, evaluated) }
     do {
+      logits.reshape(rows: 1, columns: scorer.vocabularySize)
       var rest = plan.prompt[evaluated..<shared]
       while !rest.isEmpty {
         let chunk = Array(rest.prefix(promptChunk))

@@ -104,6 +104,14 @@ package struct TokenClasses: Sendable {
     try TokenClasses(vocabularySize: vocabularySize, text: text, stopIds: ids, speech: speech, image: image)
   }
 
+  /// The same tables for a model that was trained on speech blocks of a multiple of `frames`.
+  package func speaking(inMultiplesOf frames: Int) throws(GenerationError) -> TokenClasses {
+    var speech = speech
+    speech?.frameMultiple = frames
+    return try TokenClasses(
+      vocabularySize: vocabularySize, text: text, stopIds: stopIds, speech: speech, image: image)
+  }
+
   package func `class`(of id: Int32) -> Class {
     guard id >= 0 && Int(id) < entries.count else { return .none }
     let entry = entries[Int(id)]

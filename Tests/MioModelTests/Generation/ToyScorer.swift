@@ -47,6 +47,7 @@ final class ToyScorer: SequenceScorer {
   func evaluate(_ inputs: [ScoringInput], into logits: inout Activations) throws {
     patience -= 1
     if patience < 0 { throw Failure() }
+    precondition(logits.rows == inputs.count && logits.columns == vocabularySize, "logits of another shape")
     precondition(Set(inputs.map(\.sequence)).count == inputs.count, "a sequence is in the batch twice")
     widestBatch = max(widestBatch, inputs.count)
     for (row, input) in inputs.enumerated() {
