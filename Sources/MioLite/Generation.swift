@@ -1,0 +1,36 @@
+import MioModel
+
+/// How ``Model/generate(from:options:cancellation:)`` completes a prompt.
+public struct GenerationOptions: Sendable {
+  public var sampling: Sampling
+  /// Ids that end the output; `nil` takes the checkpoint's.
+  public var stopIds: [Int32]?
+  /// Whether only tokens that keep speech and images decodable are legal.
+  public var usesGrammar: Bool
+
+  public init(sampling: Sampling = Sampling(), stopIds: [Int32]? = nil, usesGrammar: Bool = true) {
+    self.sampling = sampling
+    self.stopIds = stopIds
+    self.usesGrammar = usesGrammar
+  }
+}
+
+extension Model {
+  /// Completes a prompt of token ids, taken exactly as they are; yields the new ids.
+  ///
+  /// Beam search yields an id once all candidates agree on it, so the ids may come in bursts.
+  public func generate(
+    from prompt: [Int32], options: GenerationOptions = GenerationOptions(), cancellation: Cancellation = Cancellation()
+  ) -> AsyncThrowingStream<Int32, any Error> {
+    stream(cancellation) { yield in
+      var sampling = try options.sampling.options(over: self.defaults(for: .text))
+      sampling.stopIds = options.stopIds ?? self.stopIds
+      let engine = try Engine(self, batchLimit: max(Engine.batchLimit, sampling.rowCount))
+      let grammar = options.usesGrammar ? ModalityGrammar(engine.classes, rules: .anything) : nil
+      let request = GenerationRequest(prompt: prompt, options: sampling, grammar: grammar)
+      try engine.run([request], cancellation: cancellation) { _, event in
+        if case .token(_, let id) = event { yield(id) }
+      }
+    }
+  }
+}

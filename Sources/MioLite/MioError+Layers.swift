@@ -1,0 +1,32 @@
+import MioFormat
+import MioMedia
+import MioModel
+
+extension MioError {
+  /// The error of a lower layer in the terms of this one.
+  package init(_ error: any Error) {
+    switch error {
+    case let error as MioError: self = error
+    case let error as ModelFileError: self.init(Self.code(of: error), error.description)
+    case let error as MediaError:
+      let writing = [MediaError.Code.writeFailed, .brokenPipe, .readFailed].contains(error.code)
+      self.init(writing ? .failed : .invalidInput, error.description)
+    case let error as GenerationError:
+      self.init(error.code == .promptTooLong ? .contextFull : .invalidInput, error.description)
+    case let error as TextError: self.init(.invalidInput, error.description)
+    case let error as SpeechCodecError: self.init(.invalidInput, error.description)
+    case let error as LanguageError: self.init(.contextFull, error.description)
+    case is CancellationError: self.init(.cancelled, "cancelled")
+    default: self.init(.failed, "\(error)")
+    }
+  }
+
+  private static func code(of error: ModelFileError) -> Code {
+    switch error.code {
+    case .cancelled: .cancelled
+    case .cannotWrite, .readFailed: .failed
+    case .missingComponent, .missingBlob: .unsupported
+    default: .invalidModel
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import MioFormat
+import MioModel
+
+extension Model {
+  /// The settings that the file brings along.
+  var settings: ConfigTable { file.component("generation")?.config ?? ConfigTable() }
+
+  /// Whether the model takes turns (the instruction-tuned one) or continues text (the base model).
+  package var takesTurns: Bool {
+    switch options.promptStyle {
+    case .automatic: tokenizer?.turnStartID != nil && tokenizer?.turnEndID != nil
+    case .instruct: true
+    case .base: false
+    }
+  }
+
+  /// Ids that end a reply: the end of a turn where the model takes turns, else the end of the text.
+  package var stopIds: [Int32] {
+    [takesTurns ? tokenizer?.turnEndID : tokenizer?.endID].compactMap { $0 }
+  }
+
+  /// The words in which a task is put to this model.
+  func recipe(_ task: PromptTask) -> PromptRecipe { takesTurns ? .instruct(task) : .base(task) }
+
+  /// The ids of a task's prompt; what fills the recipe is as trusted as it says.
+  func prompt(_ task: PromptTask, _ filling: [PromptRecipe.Slot: Prompt]) throws(MioError) -> [Int32] {
+    let tokenizer = try requiredTokenizer()
+    do {
+      return try tokenizer.encode(recipe(task).prompt(filling, for: tokenizer))
+    } catch {
+      throw MioError(error)
+    }
+  }
+
+  /// The settings of a task: MIO's own, with those of the file on top.
+  func defaults(for task: GenerationTask) throws(MioError) -> SamplingOptions {
+    var options = SamplingOptions.defaults(for: task)
+    let prefix = task.rawValue + "."
+    do {
+      if let sampling = try settings.boolIfPresent(prefix + "do_sample") { options.strategy = sampling ? .sampling : .greedy }
+      if let beams = try settings.intIfPresent(prefix + "num_beams"), beams > 1 { options.strategy = .beamSearch(width: beams) }
+      if let value = try settings.floatIfPresent(prefix + "temperature") { options.temperature = value }
+      if let value = try settings.floatIfPresent(prefix + "top_p") { options.topP = value }
+      if let value = try settings.intIfPresent(prefix + "top_k") { options.topK = value }
+      if let value = try settings.floatIfPresent(prefix + "repetition_penalty") { options.repetitionPenalty = value }
+      if let value = try settings.intIfPresent(prefix + "max_new_tokens") { options.maxTokens = value }
+    } catch {
+      throw MioError(error)
+    }
+    return options
+  }
+}
+
+extension Model {
+  /// Whether the file says that the model knows one voice only.
+  var isOneVoice: Bool {
+    get throws(MioError) {
+      do { return try settings.boolIfPresent("one_voice") ?? false } catch { throw MioError(error) }
+    }
+  }
+}

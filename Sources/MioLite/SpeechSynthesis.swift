@@ -1,0 +1,144 @@
+import MioKernels
+import MioModel
+
+/// How ``Model/speak(_:options:)`` speaks.
+public struct SpeechOptions: Sendable {
+  public var sampling: Sampling
+  /// Pieces of a long text that are spoken at the same time: more is faster in all, and needs more memory.
+  public var piecesAtOnce: Int
+  /// Whether the pieces after the first continue the voice of the first one.
+  public var keepsVoice: Bool
+
+  public init(sampling: Sampling = Sampling(), piecesAtOnce: Int = 8, keepsVoice: Bool = true) {
+    self.sampling = sampling
+    self.piecesAtOnce = piecesAtOnce
+    self.keepsVoice = keepsVoice
+  }
+}
+
+/// A stretch of speech, in the order of the text.
+public struct SpeechChunk: Sendable {
+  /// Mono samples, nominally in -1...1.
+  public let samples: [Float]
+  public let sampleRateHz: Int
+  /// The words that the chunk speaks.
+  public let text: String
+  /// Number of the piece, and how many there are.
+  public let index: Int
+  public let count: Int
+  /// Codes `[Q, T]` from which the samples were made.
+  public let codes: [[Int32]]
+  /// Whether the speech was cut off because the model did not come to an end within the tokens allowed.
+  public let isCutShort: Bool
+}
+
+extension Model {
+  /// Speaks a text of any length, piece by piece.
+  ///
+  /// A long text is cut into sentences and clauses that are spoken together in one batch; each piece after the first
+  /// continues the voice of the first. Chunks come in the order of the text as soon as they are complete, so the first one
+  /// can be played while the others are made. The same seed gives the same samples for any number of threads and pieces
+  /// at once.
+  ///
+  /// - Throws: ``MioError`` while iterating.
+  public func speak(
+    _ text: String, options: SpeechOptions = SpeechOptions(), cancellation: Cancellation = Cancellation()
+  ) -> AsyncThrowingStream<SpeechChunk, any Error> {
+    stream(cancellation) { yield in
+      try SpeechSynthesis(self, text, options).run(cancellation: cancellation, yield: yield)
+    }
+  }
+
+  /// Speaks a whole text and returns all of it.
+  public func speech(for text: String, options: SpeechOptions = SpeechOptions()) async throws -> AudioClip {
+    var clip = AudioClip(samples: [], sampleRateHz: try requiredCodec().config.sampleRateHz)
+    for try await chunk in speak(text, options: options) { clip.samples += chunk.samples }
+    return clip
+  }
+}
+
+/// One text on its way to sound.
+struct SpeechSynthesis {
+  private let model: Model
+  private let codec: SpeechCodec
+  private let pieces: [TextPieces.Piece]
+  private let options: SpeechOptions
+  private let sampling: SamplingOptions
+  /// The model has a single voice, so nothing needs to carry it over.
+  private let isOneVoice: Bool
+
+  init(_ model: Model, _ text: String, _ options: SpeechOptions) throws(MioError) {
+    self.model = model
+    self.options = options
+    codec = try model.requiredCodec()
+    guard options.piecesAtOnce >= 1 else { throw MioError(.invalidInput, "pieces at once: must be 1 or more") }
+    pieces = TextPieces(text).pieces
+    guard pieces.contains(where: { $0.text.contains { $0.isLetter || $0.isNumber } }) else {
+      throw MioError(.invalidInput, "the text has nothing to say: no letter and no number")
+    }
+    sampling = try options.sampling.options(over: model.defaults(for: .textToSpeech))
+    isOneVoice = try model.isOneVoice
+  }
+
+  /// Speaks the first piece, then all others together.
+  func run(cancellation: Cancellation, yield: (SpeechChunk) -> Void) throws {
+    let engine = try Engine(model, batchLimit: max(options.piecesAtOnce, sampling.rowCount))
+    var next = 0  // piece whose chunk comes next
+    var finished: [Int: SpeechBlock] = [:]
+    func deliver(_ index: Int, _ block: SpeechBlock) throws {
+      finished[index] = block
+      while let block = finished.removeValue(forKey: next) {
+        yield(try chunk(next, block, on: engine.context))
+        next += 1
+      }
+    }
+    var voice: SpeechBlock?
+    try speak([0], on: engine, cancellation: cancellation) { index, block in
+      voice = block
+      try deliver(index, block)
+    }
+    guard pieces.count > 1 else { return }
+    if !options.keepsVoice || isOneVoice { voice = nil }
+    try speak(Array(1..<pieces.count), voice: voice, on: engine, cancellation: cancellation, deliver: deliver)
+  }
+
+  private func speak(
+    _ indexes: [Int], voice: SpeechBlock? = nil, on engine: Engine, cancellation: Cancellation,
+    deliver: (Int, SpeechBlock) throws -> Void
+  ) throws {
+    let prompt = voice.map { VoicePrompt(levels: $0.levels) }
+    let requests = try indexes.map { index in
+      let text = prompt == nil ? pieces[index].text : pieces[0].text + " " + pieces[index].text
+      let ids = try model.prompt(.speak, [.text: .untrusted(text)])
+      let grammar = ModalityGrammar(engine.classes, rules: .speechOnly, voice: prompt)
+      return GenerationRequest(prompt: ids, options: sampling, grammar: grammar, stream: UInt64(index))
+    }
+    try engine.run(requests, cancellation: cancellation) { position, event in
+      if case .blockFinished(_, .speech(let block)) = event { try deliver(indexes[position], block) }
+    }
+  }
+
+  private func chunk(_ index: Int, _ block: SpeechBlock, on context: KernelContext) throws -> SpeechChunk {
+    let codes = block.levels.map { level in level.map(Int32.init) }
+    let hop = codec.config.hopLength
+    // The voice prompt is decoded along, so that the sound starts in its context, and then left out.
+    var samples = Array(try codec.decode(codes, on: context).dropFirst(block.voiceFrameCount * hop))
+    if index + 1 < pieces.count {
+      samples += Array(repeating: 0, count: Int(pause(after: pieces[index].end) * Double(codec.config.sampleRateHz)))
+    }
+    return SpeechChunk(
+      samples: samples, sampleRateHz: codec.config.sampleRateHz, text: pieces[index].text, index: index,
+      count: pieces.count, codes: codes.map { Array($0.dropFirst(block.voiceFrameCount)) }, isCutShort: block.isCutShort)
+  }
+
+  /// Seconds of silence between two pieces.
+  private func pause(after end: TextPieces.Break) -> Double {
+    switch end {
+    case .insideWord, .word: 0
+    case .clause: 0.1
+    case .strongClause: 0.2
+    case .sentence: 0.3
+    case .paragraph: 0.6
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import MioKernels
+import MioMedia
+import MioModel
+
+/// How ``Model/transcribe(path:options:)`` listens.
+public struct TranscriptionOptions: Sendable {
+  public var sampling: Sampling
+  /// Windows of long audio that are transcribed at the same time.
+  public var windowsAtOnce: Int
+
+  public init(sampling: Sampling = Sampling(), windowsAtOnce: Int = 3) {
+    self.sampling = sampling
+    self.windowsAtOnce = windowsAtOnce
+  }
+}
+
+/// The words of one window of audio.
+public struct TranscriptSegment: Hashable, Sendable {
+  public let text: String
+  /// Seconds from the beginning of the audio.
+  public let start: Double
+  public let end: Double
+}
+
+extension Model {
+  /// Transcribes a sound file ('-' is standard input) of any format, rate, channel count and length.
+  ///
+  /// MIO was trained on at most 15 seconds: longer audio is cut into windows at its quietest moments, and windows are
+  /// transcribed together in one batch. Segments come in order.
+  ///
+  /// - Throws: ``MioError`` while iterating.
+  public func transcribe(
+    path: String, options: TranscriptionOptions = TranscriptionOptions(), cancellation: Cancellation = Cancellation()
+  ) -> AsyncThrowingStream<TranscriptSegment, any Error> {
+    stream(cancellation) { yield in
+      let transcription = try Transcription(self, options)
+      let file = path == "-" ? try AudioFile.open(descriptor: 0, name: "standard input") : try AudioFile.open(path: path)
+      let source = AudioSource(file, sampleRateHz: try self.requiredCodec().config.sampleRateHz)
+      try transcription.run(source, cancellation: cancellation, yield: yield)
+    }
+  }
+
+  /// Transcribes sound in memory and returns all its words.
+  public func transcript(of clip: AudioClip, options: TranscriptionOptions = TranscriptionOptions()) async throws -> String {
+    var texts: [String] = []
+    let cancellation = Cancellation()
+    let segments: AsyncThrowingStream<TranscriptSegment, any Error> = stream(cancellation) { yield in
+      let rate = try self.requiredCodec().config.sampleRateHz
+      guard Resampler.supportedRates.contains(clip.sampleRateHz) else {
+        throw MioError(.invalidInput, "the clip has \(clip.sampleRateHz) samples per second; \(Resampler.supportedRates) are supported")
+      }
+      let samples = Resampler.resample(clip.samples, from: clip.sampleRateHz, to: rate)
+      try Transcription(self, options).run(samples, cancellation: cancellation, yield: yield)
+    }
+    for try await segment in segments { texts.append(segment.text) }
+    return texts.filter { !$0.isEmpty }.joined(separator: " ")
+  }
+}
+
+/// Audio on its way to words.
+struct Transcription {
+  private let model: Model
+  private let codec: SpeechCodec
+  private let options: TranscriptionOptions
+  private let sampling: SamplingOptions
+
+  init(_ model: Model, _ options: TranscriptionOptions) throws(MioError) {
+    self.model = model
+    self.options = options
+    codec = try model.requiredCodec()
+    guard options.windowsAtOnce >= 1 else { throw MioError(.invalidInput, "windows at once: must be 1 or more") }
+    sampling = try options.sampling.options(over: model.defaults(for: .text))
+  }
+
+  /// Transcribes a source as it is read; memory does not grow with its length.
+  func run(_ source: AudioSource, cancellation: Cancellation, yield: (TranscriptSegment) -> Void) throws {
+    var source = source
+    try run(cancellation: cancellation, yield: yield) { try source.next() }
+  }
+
+  /// Transcribes samples at the codec's rate.
+  func run(_ samples: [Float], cancellation: Cancellation, yield: (TranscriptSegment) -> Void) throws {
+    var rest: [Float]? = samples
+    try run(cancellation: cancellation, yield: yield) {
+      defer { rest = [] }
+      return rest ?? []
+    }
+  }
+
+  /// - Parameter next: further samples; none at the end.
+  private func run(
+    cancellation: Cancellation, yield: (TranscriptSegment) -> Void, next: () throws -> [Float]
+  ) throws {
+    let engine = try Engine(model, batchLimit: max(Engine.batchLimit, sampling.rowCount))
+    var windows = AudioWindows(sampleRateHz: codec.config.sampleRateHz)
+    var ready: [AudioWindows.Window] = []
+    var isAtEnd = false
+    var heardAnything = false
+    while !isAtEnd {
+      let block = try next()
+      isAtEnd = block.isEmpty
+      ready += isAtEnd ? windows.finish() : windows.push(block)
+      heardAnything = heardAnything || !ready.isEmpty
+      while ready.count >= options.windowsAtOnce || (isAtEnd && !ready.isEmpty) {
+        let group = Array(ready.prefix(options.windowsAtOnce))
+        ready.removeFirst(group.count)
+        try transcribe(group, on: engine, cancellation: cancellation, yield: yield)
+      }
+    }
+    if !heardAnything { throw MioError(.invalidInput, "the audio is empty") }
+  }
+
+  private func transcribe(
+    _ windows: [AudioWindows.Window], on engine: Engine, cancellation: Cancellation, yield: (TranscriptSegment) -> Void
+  ) throws {
+    let requests = try windows.map { window in
+      let codes = try codec.encode(window.samples, levels: 1, on: engine.context)
+      let speech = try engine.tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
+      return GenerationRequest(
+        prompt: try model.prompt(.transcribe, [.speech: Prompt([.tokens(speech)])]), options: sampling,
+        grammar: ModalityGrammar(engine.classes, rules: .textOnly), stream: UInt64(window.index))
+    }
+    var texts = Array(repeating: "", count: windows.count)
+    try engine.run(requests, cancellation: cancellation) { index, event in
+      if case .finished(_, let output) = event { texts[index] = engine.plainText(output.ids) }
+    }
+    let rate = Double(codec.config.sampleRateHz)
+    for (window, text) in zip(windows, texts) {
+      let start = Double(window.start) / rate
+      yield(TranscriptSegment(text: text, start: start, end: start + Double(window.samples.count) / rate))
+    }
+  }
+}
+
+/// Cuts audio into windows of at most 15 seconds, at the quietest moment of the last seconds of each.
+struct AudioWindows {
+  struct Window {
+    let index: Int
+    /// Position of the first sample.
+    let start: Int
+    let samples: [Float]
+  }
+
+  /// Seconds of the longest window: what MIO was trained on.
+  static let longest = 15.0
+  /// Seconds before the end of a window in which the cut is looked for.
+  static let searched = 5.0
+
+  private let sampleRateHz: Int
+  private var pending: [Float] = []
+  private var start = 0
+  private var index = 0
+
+  init(sampleRateHz: Int) { self.sampleRateHz = sampleRateHz }
+
+  mutating func push(_ samples: [Float]) -> [Window] {
+    pending += samples
+    var windows: [Window] = []
+    while pending.count > Int(Self.longest * Double(sampleRateHz)) { windows.append(take(quietestCut())) }
+    return windows
+  }
+
+  mutating func finish() -> [Window] {
+    pending.isEmpty ? [] : [take(pending.count)]
+  }
+
+  private mutating func take(_ count: Int) -> Window {
+    defer {
+      pending.removeFirst(count)
+      start += count
+      index += 1
+    }
+    return Window(index: index, start: start, samples: Array(pending.prefix(count)))
+  }
+
+  /// The middle of the quietest 50 ms, in steps of 10 ms; the latest among equals.
+  private func quietestCut() -> Int {
+    let step = max(1, sampleRateHz / 100)
+    let last = Int(Self.longest * Double(sampleRateHz))
+    let first = last - Int(Self.searched * Double(sampleRateHz))
+    let energies = stride(from: first, to: last, by: step).map { position in
+      pending[position..<min(position + step, last)].reduce(Float(0)) { $0 + $1 * $1 }
+    }
+    guard energies.count > 5 else { return last }
+    var best = (energy: Float.infinity, cut: last)
+    for index in 2..<(energies.count - 2) {
+      let energy = energies[(index - 2)...(index + 2)].reduce(0, +)
+      if energy <= best.energy { best = (energy, first + index * step + step / 2) }
+    }
+    return best.cut
+  }
+}
