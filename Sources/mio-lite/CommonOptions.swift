@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import MioFormat
 import MioKernels
+import MioLite
 
 /// Options that every command takes.
 struct CommonOptions: ParsableArguments {
@@ -23,22 +24,24 @@ struct ModelOptions: ParsableArguments {
   var context: Int?
 
   @Option(name: .long, help: "How keys and values are cached: int8, f16 or f32.")
-  var cache: String = "int8"
+  var cache: CacheOption = .int8
 
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads takes a number from 1 to 1024, not \(threads)")
     }
     if let context, context < 1 { throw ValidationError("--context takes a number of tokens, not \(context)") }
-    if !["int8", "f16", "f32"].contains(cache) {
-      throw ValidationError("--cache takes int8, f16 or f32, not '\(cache)'")
-    }
   }
 
   /// Where the model lies.
   func path() throws -> String {
     try ModelLocation.path(given: model)
   }
+}
+
+/// How keys and values are cached.
+enum CacheOption: String, CaseIterable, ExpressibleByArgument {
+  case int8, f16, f32
 }
 
 /// Finds the model when none is named.
@@ -48,5 +51,30 @@ enum ModelLocation {
     if let path = ProcessInfo.processInfo.environment["MIO_MODEL"], !path.isEmpty { return path }
     throw Failure(
       .wrongInput, "no model: name one with -m FILE or in $MIO_MODEL; 'mio-lite convert CHECKPOINT_DIR -o F.mio' makes one")
+  }
+}
+
+extension CacheOption {
+  /// The same choice in the terms of the kernels.
+  var format: KeyValueFormat {
+    switch self {
+    case .int8: .int8
+    case .f16: .f16
+    case .f32: .f32
+    }
+  }
+}
+
+extension ModelOptions {
+  /// Opens the model.
+  func open() throws -> Model {
+    let cache: Model.Options.CacheFormat =
+      switch self.cache {
+      case .int8: .int8
+      case .f16: .f16
+      case .f32: .f32
+      }
+    return try Model(
+      path: try path(), options: Model.Options(threads: threads, contextLength: context, cache: cache))
   }
 }

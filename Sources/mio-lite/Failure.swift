@@ -1,6 +1,9 @@
 import Foundation
+import MioConverter
 import MioFormat
 import MioLite
+import MioMedia
+import MioModel
 
 /// What ends a command early: one line for a person, and the exit status of the contract.
 struct Failure: Error {
@@ -36,8 +39,13 @@ extension Failure {
       case .failed: self.init(.failed, error.message)
       default: self.init(.wrongInput, error.message)
       }
+    case let error as ConversionError:
+      let codes = Set(error.problems.map(\.code))
+      self.init(codes.contains(.cancelled) ? .interrupted : codes.contains(.output) ? .failed : .wrongInput, error.description)
     case let error as ModelFileError:
       self.init(Self.kind(of: error.code), error.description)
+    case is MediaError, is TextError, is SpeechCodecError, is LanguageError, is GenerationError:
+      self.init(MioError(error))
     default:
       return nil
     }

@@ -85,6 +85,15 @@ struct ConfigJSON: Encodable {
     }
   }
 
+  /// The lines of a list of texts or numbers that belongs to a table.
+  var column: [String]? {
+    switch value {
+    case .strings(let values): values.isEmpty ? nil : values
+    case .ints(let values): (2...8).contains(values.count) ? values.map(String.init) : nil
+    default: nil
+    }
+  }
+
   private func list(_ values: [some Any]) -> String {
     let shown = values.prefix(6).map { "\($0)" }.joined(separator: " ")
     return values.count > 6 ? "\(shown) ... (\(values.count))" : shown
@@ -106,9 +115,7 @@ extension InspectReport {
       let bar = String(repeating: "█", count: max(component.bytes > 0 ? 1 : 0, component.bytes * 30 / max(largest, 1)))
       text += "\(component.name.padded(18)) \(ByteCount.text(component.bytes).padded(10, right: true))  \(bar)\n"
       if component.parameters > 0 { text += "  \(grouped(component.parameters)) numbers: \(types(component))\n" }
-      for (key, value) in component.config.sorted(by: { $0.key < $1.key }) {
-        text += "  \(key.padded(26)) \(value.text)\n"
-      }
+      text += settings(component)
       for (name, size) in component.blobs.sorted(by: { $0.key < $1.key }) {
         text += "  \(name.padded(26)) \(ByteCount.text(size)), compressed\n"
       }
@@ -122,6 +129,33 @@ extension InspectReport {
       for tensor in tensors {
         let shape = tensor.shape.map(String.init).joined(separator: " x ")
         text += "\(tensor.component)/\(tensor.name)  \(tensor.encoding)  \(shape)  \(ByteCount.text(tensor.bytes))\n"
+      }
+    }
+    return text
+  }
+
+  /// Single values line by line; lists of one family and length (`plan_tensors`, `plan_encodings`, ...) as a table.
+  private func settings(_ component: ComponentReport) -> String {
+    var text = ""
+    var tables: [String: [(key: String, column: [String])]] = [:]
+    for (key, value) in component.config.sorted(by: { $0.key < $1.key }) {
+      if let column = value.column, let prefix = key.split(separator: "_").first {
+        tables[String(prefix), default: []].append((key, column))
+      } else {
+        text += "  \(key.padded(26)) \(value.text)\n"
+      }
+    }
+    for (prefix, columns) in tables.sorted(by: { $0.key < $1.key }) {
+      text += "  \(prefix)\n"
+      // The widest column stands last, so that its lines need not be filled up.
+      let ordered = columns.sorted { ($0.column.map(\.count).max() ?? 0) < ($1.column.map(\.count).max() ?? 0) }
+      for row in 0..<(columns.map(\.column.count).max() ?? 0) {
+        let cells = ordered.map { _, column in
+          (row < column.count ? column[row] : "").padded((column.map(\.count).max() ?? 0) + 2)
+        }
+        var line = "    " + cells.joined()
+        while line.last == " " { line.removeLast() }
+        text += line + "\n"
       }
     }
     return text

@@ -10,5 +10,9 @@ struct MioLiteCommand: AsyncParsableCommand {
       Exit status: 0 done, 1 the work failed, 2 the command line or an input is wrong, 130 interrupted.
       """,
     version: Version.text,
-    subcommands: [InspectCommand.self, VerifyCommand.self])
+    subcommands: [
+      TTSCommand.self, ASRCommand.self, ChatCommand.self, ConvertCommand.self, InspectCommand.self, VerifyCommand.self,
+      BenchCommand.self, TokenizeCommand.self, DetokenizeCommand.self, EncodeCommand.self, DecodeCommand.self,
+      GenerateCommand.self, TraceCommand.self,
+    ])
 }

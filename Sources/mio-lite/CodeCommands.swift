@@ -1,0 +1,103 @@
+import ArgumentParser
+import Foundation
+import MioKernels
+import MioLite
+import MioMedia
+import MioModel
+
+/// What `encode` prints and `decode` reads.
+struct CodedMedia: Codable {
+  var modality: String?
+  var codes: [[Int32]]
+  var ids: [Int32]?
+  var text: String?
+}
+
+/// `encode AUDIO`: sound to codes, ids and token text.
+struct EncodeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "encode", abstract: "Turn a sound file into the codes and tokens that the model reads.")
+
+  @Argument(help: "A sound file; '-' reads standard input.", completion: .file())
+  var input: String
+
+  @Flag(help: "All four codebooks instead of the content codebook alone.")
+  var timbre = false
+
+  @Flag(help: "Print JSON (without it: the token text).")
+  var json = false
+
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let opened = try model.open()
+    let codec = try opened.requiredCodec()
+    let file = input == "-" ? try AudioFile.open(descriptor: STDIN_FILENO, name: "standard input")
+      : try AudioFile.open(path: input)
+    var source = AudioSource(file, sampleRateHz: codec.config.sampleRateHz)
+    let levels = timbre ? min(4, codec.config.codebookCount) : 1
+    let context = KernelContext(threads: model.threads ?? Processors.usableCoreCount)
+    let stream = try SpeechEncoderStream(codec, levels: levels, on: context)
+    var codes = Array(repeating: [Int32](), count: levels)
+    func append(_ more: [[Int32]]) {
+      for (level, new) in more.enumerated() { codes[level] += new }
+    }
+    while case let block = try source.next(), !block.isEmpty { append(try stream.push(block)) }
+    append(stream.finish())
+    if codes[0].isEmpty { throw Failure(.wrongInput, "\(input): the sound is empty") }
+    var coded = CodedMedia(modality: "speech", codes: codes)
+    if let tokenizer = opened.tokenizer, tokenizer.media.speech != nil {
+      let ids = try tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
+      coded.ids = ids
+      coded.text = ids.compactMap(tokenizer.piece).joined()
+    }
+    if json {
+      try Output.json(coded)
+    } else if let text = coded.text {
+      try Output.line(text)
+    } else {
+      throw Failure(.wrongInput, "\(opened.path): the file has no tokenizer to name the tokens; use --json for the codes")
+    }
+  }
+}
+
+/// `decode TOKENS.json -o out.wav`: renders what `encode` printed.
+struct DecodeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "decode", abstract: "Render codes, as 'encode --json' prints them, to a sound file.")
+
+  @Argument(help: "JSON with \"codes\": one list per codebook; '-' reads standard input.", completion: .file(extensions: ["json"]))
+  var input: String
+
+  @Option(name: .shortAndLong, help: "The sound file, format by suffix; '-' streams WAV.", completion: .file())
+  var output: String
+
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let opened = try model.open()
+    let codec = try opened.requiredCodec()
+    let bytes = try Input.bytes(of: input, limit: 1 << 28)
+    let media: CodedMedia
+    do {
+      media = try JSONDecoder().decode(CodedMedia.self, from: Data(bytes))
+    } catch {
+      throw Failure(
+        .wrongInput, "\(input): no JSON with \"codes\": [[...] per codebook]; 'mio-lite encode AUDIO --json' prints such a file")
+    }
+    if let modality = media.modality, modality != "speech" {
+      throw Failure(.wrongInput, "\(input): holds codes of modality '\(modality)'; this version renders speech")
+    }
+    guard !media.codes.isEmpty, !media.codes[0].isEmpty else {
+      throw Failure(.wrongInput, "\(input): \"codes\" is empty; give one list of codes per codebook")
+    }
+    let context = KernelContext(threads: model.threads ?? Processors.usableCoreCount)
+    let samples = try codec.decode(media.codes, on: context)
+    let sink = try AudioSinks.make(
+      output: output, raw: false, play: false, sampleRateHz: codec.config.sampleRateHz)
+    try sink.write(samples)
+    try sink.finish()
+  }
+}

@@ -1,0 +1,88 @@
+import ArgumentParser
+import Foundation
+import MioConverter
+import MioFormat
+import MioKernels
+
+/// `convert CHECKPOINT_DIR -o F.mio`: packs a checkpoint.
+struct ConvertCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "convert", abstract: "Pack a MIO checkpoint directory into one model file.",
+    discussion: """
+      Everything is checked before anything is written: missing, extra and misshapen tensors are all named. The file
+      appears under its name only when it is complete. The same checkpoint gives the same bytes.
+      """)
+
+  @Argument(help: "The checkpoint: a directory with config.json, weights, tokenizer.model, SpeechTokenizer/.", completion: .directory)
+  var checkpoint: String
+
+  @Option(name: .shortAndLong, help: "The model file to write.", completion: .file(extensions: ["mio"]))
+  var output: String?
+
+  @Option(name: .shortAndLong, help: "q4 (4.5 bits a weight), q8 (8.5 bits), f16 or f32.")
+  var quantize: Quantization = .q4
+
+  @Option(name: .shortAndLong, help: "Threads (default: the physical cores this process may use).")
+  var threads: Int?
+
+  @Flag(help: "Only print what would be written: which tensors keep how many bits, and why.")
+  var plan = false
+
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if output == nil && !plan { throw ValidationError("name the model file with -o, or ask for the --plan") }
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads takes a number from 1 to 1024, not \(threads)")
+    }
+  }
+
+  func run() async throws {
+    let conversion = try Conversion(
+      checkpoint: checkpoint, quantization: quantize, threads: threads ?? Processors.usableCoreCount)
+    if !common.quiet { for note in conversion.notes { Output.note("note: \(note)") } }
+    guard let output, !plan else { return try Output.write(ConversionChart.plan(of: conversion)) }
+    let started = ContinuousClock.now
+    let summary = try await Interrupts.during { cancellation in
+      let bar = ProgressBar("convert", quiet: common.quiet)
+      defer { bar.finish() }
+      return try conversion.run(
+        output: output,
+        progress: { bar.update(Double($0.bytesDone) / Double(max($0.bytesTotal, 1)), detail: $0.tensor) },
+        isCancelled: { cancellation.isCancelled })
+    }
+    if !common.quiet {
+      Output.note(ConversionChart.summary(summary, output: output, seconds: (ContinuousClock.now - started).seconds))
+    }
+  }
+}
+
+extension Quantization: ExpressibleByArgument {}
+
+/// What `convert` tells a person.
+enum ConversionChart {
+  /// One line for each kind of tensor: how many, their encoding, their size, and why.
+  static func plan(of conversion: Conversion) -> String {
+    var text = ""
+    for component in conversion.components where !component.tensors.isEmpty {
+      text += "\(component.component)\n"
+      for line in conversion.planLines where line.rule.component == component.component {
+        text += "  \(line.rule.tensors.padded(34)) \("\(line.tensorCount)".padded(5, right: true))  "
+        text += "\(line.encoding.name.padded(10)) \(ByteCount.text(line.packedByteCount).padded(9, right: true))  \(line.rule.reason)\n"
+      }
+    }
+    return text
+  }
+
+  /// Sizes before and after, component by component.
+  static func summary(_ summary: ConversionSummary, output: String, seconds: Double) -> String {
+    var lines: [String] = []
+    for part in summary.parts where part.packedByteCount > 0 {
+      let before = part.sourceByteCount > 0 ? ByteCount.text(part.sourceByteCount) : "-"
+      lines.append(
+        "  \(part.component.padded(12)) \(before.padded(10, right: true)) -> \(ByteCount.text(part.packedByteCount).padded(10, right: true))")
+    }
+    lines.append("\(output): \(ByteCount.text(summary.fileByteCount)) in \(String(format: "%.1f", seconds)) s")
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import MioModel
+
+/// What people hand to commands: text, files, '-' for standard input.
+enum Input {
+  /// Bytes of the longest text accepted.
+  static let longestText = 16 << 20
+
+  /// The text of an argument; '-' reads standard input to its end.
+  static func text(_ argument: String) throws -> String {
+    guard argument == "-" else { return argument }
+    let bytes = try standardInput(limit: longestText)
+    do {
+      return try String(checking: bytes)
+    } catch {
+      throw Failure(.wrongInput, "standard input: \(error)")
+    }
+  }
+
+  /// All of standard input.
+  static func standardInput(limit: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    while let block = try FileHandle.standardInput.read(upToCount: 1 << 16), !block.isEmpty {
+      bytes += block
+      if bytes.count > limit {
+        throw Failure(.wrongInput, "standard input: more than \(limit >> 20) MiB; cut it into parts")
+      }
+    }
+    return bytes
+  }
+
+  /// The bytes of a file; '-' reads standard input.
+  static func bytes(of path: String, limit: Int) throws -> [UInt8] {
+    if path == "-" { return try standardInput(limit: limit) }
+    guard let handle = FileHandle(forReadingAtPath: path) else {
+      throw Failure(.wrongInput, "\(path): cannot be opened; is the name right?")
+    }
+    defer { try? handle.close() }
+    guard let data = try handle.read(upToCount: limit + 1) else { return [] }
+    if data.count > limit { throw Failure(.wrongInput, "\(path): larger than \(limit >> 20) MiB") }
+    return Array(data)
+  }
+
+  /// `1,2,3` as token ids.
+  static func ids(_ list: String, option: String) throws -> [Int32] {
+    let parts = list.split(whereSeparator: { $0 == "," || $0.isWhitespace })
+    let ids = parts.compactMap { Int32($0) }
+    guard ids.count == parts.count, !ids.isEmpty, ids.allSatisfy({ $0 >= 0 }) else {
+      throw Failure(.wrongInput, "\(option): takes token ids such as 1,2,3, not '\(list.prefix(60))'")
+    }
+    return ids
+  }
+}

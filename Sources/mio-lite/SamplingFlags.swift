@@ -1,0 +1,43 @@
+import ArgumentParser
+import MioLite
+
+/// The sampling options, wherever tokens are generated.
+struct SamplingFlags: ParsableArguments {
+  @Option(name: [.customLong("temperature"), .customLong("temp")], help: "Divides the scores before drawing; 0 is greedy.")
+  var temperature: Double?
+
+  @Option(help: "Draw from the smallest set of tokens that reaches this probability.")
+  var topP: Double?
+
+  @Option(help: "Draw from the K most probable tokens; 0 is off.")
+  var topK: Int?
+
+  @Option(
+    name: [.customLong("repetition-penalty"), .customLong("repeat-penalty")],
+    help: "Weakens tokens that occurred before; 1 is off.")
+  var repetitionPenalty: Double?
+
+  @Option(help: "Beam search with this many beams.")
+  var beams: Int?
+
+  @Option(help: "Exponent of the length that divides a beam's score.")
+  var lengthPenalty: Double?
+
+  @Option(help: "Most tokens to generate.")
+  var maxTokens: Int?
+
+  @Flag(help: "Take the most probable token at every step.")
+  var greedy = false
+
+  @Option(help: "Seed of the random draws (default: random, printed).")
+  var seed: UInt64?
+
+  /// The wishes, with a seed drawn and printed where none was given and the task may draw.
+  func sampling(quiet: Bool) -> Sampling {
+    let chosen = seed ?? .random(in: 0...0xFFFF_FFFF)
+    if seed == nil && !quiet && !greedy { Output.note("seed \(chosen)") }
+    return Sampling(
+      temperature: temperature, topK: topK, topP: topP, repetitionPenalty: repetitionPenalty, beams: beams,
+      lengthPenalty: lengthPenalty, maxTokens: maxTokens, greedy: greedy, seed: chosen)
+  }
+}

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Foundation
+import MioLite
+import MioMedia
+
+/// `tts TEXT`: speaks.
+struct TTSCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tts", abstract: "Speak a text of any length.",
+    discussion: """
+      Without -o the speech is played where a player exists, else written to speech.wav. A long text is cut into sentences
+      that are spoken together; sound starts with the first one.
+      MIO's own settings for speech: sampling, top-p 0.7, repetition penalty 1.15 (infer.py and table 11 of the paper).
+      """)
+
+  @Argument(help: "What to say; '-' reads standard input.")
+  var text: String
+
+  @Option(
+    name: .shortAndLong, help: "Where to: .wav, .flac or .ogg by the suffix; '-' streams WAV to standard output.",
+    completion: .file())
+  var output: String?
+
+  @Flag(help: "Stream 16-bit PCM without a header to standard output.")
+  var raw = false
+
+  @Flag(help: "Play the speech.")
+  var play = false
+
+  @Option(help: "Pieces of a long text spoken at the same time.")
+  var parallel: Int = 8
+
+  @Flag(help: "Let every piece of a long text find its own voice.")
+  var freeVoice = false
+
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var sampling: SamplingFlags
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if [raw, play, output != nil].filter({ $0 }).count > 1 {
+      throw ValidationError("-o, --raw and --play each say where the speech goes; give one")
+    }
+  }
+
+  func run() async throws {
+    let opened = try model.open()
+    let rate = try opened.requiredCodec().config.sampleRateHz
+    let words = try Input.text(text)
+    let options = SpeechOptions(
+      sampling: sampling.sampling(quiet: common.quiet), piecesAtOnce: parallel, keepsVoice: !freeVoice)
+    let sink = try AudioSinks.make(output: output, raw: raw, play: play, sampleRateHz: rate)
+    let started = ContinuousClock.now
+    var firstAudio: Double?
+    var seconds = 0.0
+    try await Interrupts.during { cancellation in
+      let bar = ProgressBar("tts", quiet: common.quiet)
+      defer { bar.finish() }
+      for try await chunk in opened.speak(words, options: options, cancellation: cancellation) {
+        firstAudio = firstAudio ?? (ContinuousClock.now - started).seconds
+        seconds += Double(chunk.samples.count) / Double(rate)
+        try sink.write(chunk.samples)
+        bar.update(Double(chunk.index + 1) / Double(chunk.count), detail: String(chunk.text.prefix(40)))
+        if chunk.isCutShort { Output.note("mio-lite: cut short, the model did not end: \(chunk.text.prefix(60))") }
+      }
+      try sink.finish()
+    }
+    if !common.quiet {
+      let elapsed = (ContinuousClock.now - started).seconds
+      Output.note(
+        "\(sink.destination): \(rounded(seconds)) s of speech in \(rounded(elapsed)) s, "
+          + pace(seconds / elapsed) + ", first sound after \(rounded(firstAudio ?? elapsed)) s")
+    }
+  }
+
+  private func pace(_ factor: Double) -> String {
+    factor >= 1 ? "\(rounded(factor)) times faster than real time" : "\(rounded(1 / factor)) times slower than real time"
+  }
+
+  private func rounded(_ value: Double) -> String { String(format: "%.2f", value) }
+}
