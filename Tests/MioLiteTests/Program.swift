@@ -1,0 +1,100 @@
+import Foundation
+import MioTestSupport
+
+/// Runs the built `mio-lite` as a person or a script would.
+enum Program {
+  struct Result {
+    let status: Int32
+    let output: [UInt8]
+    let notes: String
+
+    var text: String { String(decoding: output, as: UTF8.self) }
+
+    /// Standard output as a JSON object.
+    var json: [String: Any] {
+      get throws {
+        let object = try JSONSerialization.jsonObject(with: Data(output))
+        guard let object = object as? [String: Any] else { throw CocoaError(.coderReadCorrupt) }
+        return object
+      }
+    }
+  }
+
+  /// The program lies beside the test bundle.
+  private static let url = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    .deletingLastPathComponent().appendingPathComponent("mio-lite")
+
+  /// - Parameter input: what standard input gives; closed at once if nil.
+  static func run(
+    _ arguments: [String], input: [UInt8]? = nil, environment: [String: String] = [:], in folder: URL? = nil
+  ) throws -> Result {
+    let process = Process()
+    process.executableURL = url
+    process.arguments = arguments
+    process.currentDirectoryURL = folder
+    // No player, so that `tts` never makes a sound here; no model of the person who runs the tests.
+    process.environment = ["PATH": "/nonexistent"].merging(environment) { $1 }
+    let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
+    process.standardInput = stdin
+    process.standardOutput = stdout
+    process.standardError = stderr
+    try process.run()
+    // All three pipes at once: a full pipe would stop the program.
+    let queue = DispatchQueue(label: "program", attributes: .concurrent)
+    let group = DispatchGroup()
+    nonisolated(unsafe) var output = Data()
+    nonisolated(unsafe) var notes = Data()
+    queue.async(group: group) { output = stdout.fileHandleForReading.readDataToEndOfFile() }
+    queue.async(group: group) { notes = stderr.fileHandleForReading.readDataToEndOfFile() }
+    queue.async(group: group) {
+      if let input { try? stdin.fileHandleForWriting.write(contentsOf: Data(input)) }
+      try? stdin.fileHandleForWriting.close()
+    }
+    group.wait()
+    process.waitUntilExit()
+    return Result(
+      status: process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus,
+      output: Array(output), notes: String(decoding: notes, as: UTF8.self))
+  }
+}
+
+/// A folder for one test, removed afterwards.
+final class TemporaryFolder {
+  let url: URL
+
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appendingPathComponent("mio-lite-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  func path(_ name: String) -> String { url.appendingPathComponent(name).path }
+
+  /// Names of everything in the folder.
+  var names: [String] {
+    get throws { try FileManager.default.contentsOfDirectory(atPath: url.path).sorted() }
+  }
+
+  func bytes(_ name: String) throws -> [UInt8] { try Array(Data(contentsOf: url.appendingPathComponent(name))) }
+}
+
+/// The small checkpoint, packed once for all tests of this target.
+enum PackedModel {
+  private static let folder = Swift.Result { try TemporaryFolder() }
+  private static let f32 = Swift.Result { try pack("f32") }
+  private static let q4 = Swift.Result { try pack("q4") }
+
+  /// The model with the checkpoint's own numbers.
+  static var exact: String { get throws { try f32.get() } }
+  /// The model as `convert` packs it by default.
+  static var standard: String { get throws { try q4.get() } }
+
+  private static func pack(_ quantization: String) throws -> String {
+    let path = try folder.get().path("\(quantization).mio")
+    let result = try Program.run(
+      ["convert", Goldens.speech("tiny-mio").path, "-o", path, "--quantize", quantization, "-q"])
+    guard result.status == 0 else { throw CocoaError(.fileWriteUnknown, userInfo: ["notes": result.notes]) }
+    return path
+  }
+}
