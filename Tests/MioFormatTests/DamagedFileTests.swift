@@ -79,6 +79,25 @@ import Testing
     }
   }
 
+  /// More of the same in a longer run: `MIO_FUZZ_ROUNDS=1000000 swift test ... --filter DamagedFileTests`.
+  @Test func `random changes give a typed error or a readable file`() throws {
+    let environment = ProcessInfo.processInfo.environment
+    let rounds = environment["MIO_FUZZ_ROUNDS"].flatMap(Int.init) ?? 2000
+    let seed = environment["MIO_FUZZ_SEED"].flatMap(UInt64.init) ?? 1
+    var random = SplitMix(seed: seed)
+    let originals = ValidVector.all.map(\.bytes)
+    for round in 0..<rounds {
+      let path = try folder.write(Mutation.mutated(originals.randomElement(using: &random)!, using: &random))
+      do {
+        let file = try ModelFile.open(path: path)
+        for blob in file.blobs { _ = fault { try file.blob(blob.component, blob.name) } }
+        try file.verify()
+      } catch {
+        #expect(error.path == path, "MIO_FUZZ_SEED=\(seed), round \(round)")
+      }
+    }
+  }
+
   @Test func `the first fault of the file is reported for any number of threads`() throws {
     try SampleFile.write(to: folder.path("sample.mio"))
     let file = try ModelFile.open(path: folder.path("sample.mio"))

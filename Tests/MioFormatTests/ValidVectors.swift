@@ -50,7 +50,7 @@ struct ValidVector {
     ],
     blobs: [.init(component: "about", name: "song", bytes: Array("la la la la la la la la la la!".utf8))])
 
-  /// Rows [-64, -52, 0, 6, 56] · 0.5 and [0, 6, 12, 19, 26] · 2, padded with zeros.
+  /// Rows [-64, -51, 0, 6, 55] · 0.5 and [0, 6, 12, 18, 25] · 2, padded with zeros.
   static let tinyPanel: [UInt8] = {
     var bytes = [UInt8](repeating: 0x88, count: 256)
     for (row, indexes) in [[0, 1, 8, 9, 15], [8, 9, 10, 11, 12] as [UInt8]].enumerated() {

@@ -33,15 +33,14 @@ import Testing
     for vector in ValidVector.all {
       #expect(try Specification.matches("vectors/valid/\(vector.name).mio", vector.bytes), "\(vector.name)")
       let description = try FileDescription(.open(path: path("valid/\(vector.name).mio")))
-      #expect(
-        try Specification.matches("vectors/valid/\(vector.name).json", Specification.json(description)), "\(vector.name)")
+      #expect(try Specification.matches(json: "vectors/valid/\(vector.name).json", description), "\(vector.name)")
       expected.formUnion(["valid/\(vector.name).mio", "valid/\(vector.name).json"])
     }
     for vector in InvalidVector.all {
       #expect(try Specification.matches("vectors/invalid/\(vector.name).mio", vector.bytes), "\(vector.name)")
       expected.insert("invalid/\(vector.name).mio")
     }
-    #expect(try Specification.matches("vectors/manifest.json", Specification.json(Self.manifest)))
+    #expect(try Specification.matches(json: "vectors/manifest.json", Self.manifest))
     let found = FileManager.default.enumerator(atPath: path(""))?.compactMap { $0 as? String } ?? []
     #expect(Set(found.filter { $0.contains(".") }) == expected)
   }

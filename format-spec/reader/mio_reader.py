@@ -41,7 +41,7 @@ KNOWN_REQUIRED_FEATURES = 0
 
 PLAIN_ENCODINGS = {1: ("f32", 4), 2: ("i32", 4), 3: ("u8", 1)}
 PANEL_ENCODINGS = {16: "panel-f32", 17: "panel-f16", 18: "panel-q8", 19: "panel-q4"}
-Q4_LEVELS = (-64, -52, -41, -32, -24, -17, -11, -5, 0, 6, 12, 19, 26, 34, 44, 56)
+Q4_LEVELS = (-64, -51, -40, -32, -24, -17, -11, -5, 0, 6, 12, 18, 25, 33, 42, 55)
 CONFIG_TYPES = {1: "int", 2: "float", 3: "bool", 4: "string", 5: "ints", 6: "floats", 7: "strings"}
 
 
