@@ -31,7 +31,9 @@ let package = Package(
 
     // MARK: - Networks and media
     // One folder per network, one file per component.
-    .target(name: "MioModel", dependencies: ["MioFormat", "MioKernels"], swiftSettings: swiftSettings),
+    .target(
+      name: "MioModel", dependencies: ["MioFormat", "MioKernels"], exclude: ["Generation/MODEL.md"],
+      swiftSettings: swiftSettings),
     // Sound files, resampling.
     .target(name: "MioMedia", dependencies: ["CSndfile"], swiftSettings: swiftSettings),
 

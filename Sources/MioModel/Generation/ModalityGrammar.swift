@@ -197,6 +197,13 @@ package struct ModalityGrammar: Sendable {
     }
   }
 
+  /// Tokens that the voice prompt puts into the first speech block of an output that begins in `state`.
+  package func voiceTokenCount(from state: State) -> Int {
+    guard rules.speech != nil, classes.speech != nil, let voice else { return 0 }
+    if case .image = state.place { return 0 }
+    return voice.frameCount * levelCount
+  }
+
   /// Whether one more content frame may follow `frames` of them.
   func allowsContent(after frames: Int, in state: State, remaining: Int) -> Bool {
     let voiceFrames = voiceFrames(in: state)

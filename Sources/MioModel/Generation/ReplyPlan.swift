@@ -5,7 +5,7 @@ struct ReplyPlan {
   let options: SamplingOptions
   let grammar: ModalityGrammar?
   let stopIds: [Int32]
-  /// Most tokens of the reply.
+  /// Most tokens of the reply, those of a voice prompt included.
   let budget: Int
   /// Whether the context, not the request, set the budget.
   let isContextBound: Bool
@@ -34,14 +34,17 @@ struct ReplyPlan {
     }
     start = grammar?.start(after: wish.prompt) ?? .init()
     let least = grammar?.minimumTokens(from: start) ?? 1
-    guard wish.options.maxTokens >= least else {
+    // A voice prompt is given, not generated: it does not use up what the request allows.
+    let given = grammar?.voiceTokenCount(from: start) ?? 0
+    let allowed = wish.options.maxTokens + given
+    guard allowed >= least else {
       throw GenerationError(
         .budgetTooSmall, at: "max-tokens",
-        "this task needs at least \(least) tokens, \(wish.options.maxTokens) are allowed; raise --max-tokens")
+        "this task needs at least \(least - given) tokens, \(wish.options.maxTokens) are allowed; raise --max-tokens")
     }
     prompt = try Self.fit(wish, least: least, contextLength: contextLength)
-    budget = min(wish.options.maxTokens, contextLength - prompt.count)
-    isContextBound = budget < wish.options.maxTokens
+    budget = min(allowed, contextLength - prompt.count)
+    isContextBound = budget < allowed
     request = id
     options = wish.options
     stream = wish.stream

@@ -21,7 +21,7 @@ package struct SamplingOptions: Hashable, Sendable {
   package var repetitionPenalty: Double
   /// Exponent of the length by which a beam's score is divided.
   package var lengthPenalty: Double
-  /// Most tokens to generate.
+  /// Most tokens to generate; those that repeat a ``VoicePrompt`` do not count.
   package var maxTokens: Int
   /// With the number of the request's stream, decides every random draw.
   package var seed: UInt64
@@ -71,12 +71,15 @@ package struct SamplingOptions: Hashable, Sendable {
       repetitionPenalty > 0 && repetitionPenalty.isFinite, "repetition-penalty",
       "more than 0 (1 is off), found \(repetitionPenalty)")
     try require(lengthPenalty.isFinite, "length-penalty", "a finite number, found \(lengthPenalty)")
-    try require(maxTokens >= 1, "max-tokens", "at least 1, found \(maxTokens)")
+    try require(
+      maxTokens >= 1 && maxTokens <= Self.mostTokens, "max-tokens", "1...\(Self.mostTokens), found \(maxTokens)")
     if case .beamSearch(let width) = strategy {
       try require(width >= 1 && width <= Self.widestBeam, "beams", "1...\(Self.widestBeam), found \(width)")
     }
   }
 
+  /// Most tokens of one request, far beyond any context.
+  package static let mostTokens = 1 << 30
   /// Most beams of one request.
   package static let widestBeam = 256
 }

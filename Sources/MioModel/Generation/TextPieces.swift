@@ -26,10 +26,13 @@ package struct TextPieces: Hashable, Sendable {
       self.longestFirst = min(max(longestFirst ?? longest, 1), longest)
     }
 
-    /// About 12 seconds of speech at most, 5 for the first piece; for ``TextPieces/characterLength(of:)``.
-    package static let characters = Lengths(shortest: 40, longest: 180, longestFirst: 80)
+    /// About 8 seconds of speech at most, 4 for the first piece; for ``TextPieces/characterLength(of:)``.
+    ///
+    /// At 200 tokens a second and some 100 for the prompt, the first piece and another one make up the 2,800 tokens that
+    /// MIO was trained on.
+    package static let characters = Lengths(shortest: 40, longest: 120, longestFirst: 60)
     /// The same for tokens of the checkpoint's tokenizer.
-    package static let tokens = Lengths(shortest: 10, longest: 45, longestFirst: 20)
+    package static let tokens = Lengths(shortest: 10, longest: 30, longestFirst: 15)
   }
 
   package struct Piece: Hashable, Sendable {

@@ -195,7 +195,7 @@ import Testing
     let generator = Generator(Self.scorer())
     _ = try generator.submit(
       GenerationRequest(
-        prompt: [1, 2], options: SamplingOptions(strategy: .sampling, maxTokens: 260, seed: 4), grammar: grammar))
+        prompt: [1, 2], options: SamplingOptions(strategy: .sampling, maxTokens: 60, seed: 4), grammar: grammar))
     var (steps, block): (Int, SpeechBlock?) = (0, nil)
     while !generator.isIdle {
       for case .blockFinished(_, .speech(let speech)) in try generator.step() { block = speech }

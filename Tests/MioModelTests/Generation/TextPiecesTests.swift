@@ -79,7 +79,7 @@ import Testing
     let pieces = TextPieces(text).pieces
     #expect(pieces.count == 20_000)
     let unbroken = TextPieces(String(repeating: "x", count: 1_000_000)).pieces
-    #expect(unbroken.allSatisfy { $0.text.count <= 180 })
+    #expect(unbroken.allSatisfy { $0.text.count <= 120 })
     #expect(ContinuousClock.now - start < .seconds(20))
   }
 }
