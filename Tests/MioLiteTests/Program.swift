@@ -1,5 +1,6 @@
 import Foundation
 import MioTestSupport
+import Synchronization
 
 /// Runs the built `mio-lite` as a person or a script would.
 enum Program {
@@ -42,10 +43,16 @@ enum Program {
     // All three pipes at once: a full pipe would stop the program.
     let queue = DispatchQueue(label: "program", attributes: .concurrent)
     let group = DispatchGroup()
-    nonisolated(unsafe) var output = Data()
-    nonisolated(unsafe) var notes = Data()
-    queue.async(group: group) { output = stdout.fileHandleForReading.readDataToEndOfFile() }
-    queue.async(group: group) { notes = stderr.fileHandleForReading.readDataToEndOfFile() }
+    let output = Mutex(Data())
+    let notes = Mutex(Data())
+    queue.async(group: group) {
+      let data = stdout.fileHandleForReading.readDataToEndOfFile()
+      output.withLock { $0 = data }
+    }
+    queue.async(group: group) {
+      let data = stderr.fileHandleForReading.readDataToEndOfFile()
+      notes.withLock { $0 = data }
+    }
     queue.async(group: group) {
       if let input { try? stdin.fileHandleForWriting.write(contentsOf: Data(input)) }
       try? stdin.fileHandleForWriting.close()
@@ -54,12 +61,12 @@ enum Program {
     process.waitUntilExit()
     return Result(
       status: process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus,
-      output: Array(output), notes: String(decoding: notes, as: UTF8.self))
+      output: output.withLock { Array($0) }, notes: notes.withLock { String(decoding: $0, as: UTF8.self) })
   }
 }
 
 /// A folder for one test, removed afterwards.
-final class TemporaryFolder {
+final class TemporaryFolder: Sendable {
   let url: URL
 
   init() throws {
