@@ -30,3 +30,15 @@ extension Conversion {
     return lines
   }
 }
+
+extension Conversion {
+  /// Every rule as a Markdown table: which tensors keep how many bits under which quantization, and why.
+  package static var rulesTable: String {
+    var lines = ["| component | tensors | q4 | q8 | f16 | f32 | why |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for rule in rules {
+      let encodings = [rule.q4, rule.q8, rule.f16, rule.f32].map(\.name).joined(separator: " | ")
+      lines.append("| \(rule.component) | \(rule.tensors) | \(encodings) | \(rule.reason) |")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
