@@ -2,7 +2,7 @@
 
 The sentencepiece part has Yi's flags (BPE, byte fallback, no dummy prefix, white space kept) and no merges: text is
 spelled letter by letter, and each fixed sentence of MIO's prompts is one user-defined piece. Media tokens keep MIO's
-strings: code c of codebook q is `<spch{1024 q + c}>`.
+strings: code c of codebook q is `<spchN>` with N = 256 q + c, as it is N = 1024 q + c with MIO's larger codebooks.
 """
 
 import json
@@ -12,7 +12,6 @@ from pathlib import Path
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 TURN, STOP = "<|im_start|>", "<|im_end|>"
 SPEECH, SPEECH_END = "<spch>", "</spch>"
-STRIDE = 1024          # token numbers per codebook in MIO's strings
 CODEBOOKS, CODES = 4, 256
 IMAGE_CODES = 512      # image tokens kept for later; export.py gives them rows that no input reaches
 
@@ -32,7 +31,7 @@ CHARACTERS = [" "] + list(string.ascii_lowercase + string.ascii_uppercase + stri
 USER_DEFINED = YI_SYMBOLS + FIXED
 PIECES = ["<unk>", BEGIN, END] + USER_DEFINED + CHARACTERS + [f"<0x{b:02X}>" for b in range(256)]
 ADDED = ["<image>", "</image>", SPEECH, SPEECH_END] + \
-    [f"<spch{STRIDE * q + c}>" for q in range(CODEBOOKS) for c in range(CODES)]
+    [f"<spch{n}>" for n in range(CODEBOOKS * CODES)]
 RESERVED = [f"<img{i}>" for i in range(IMAGE_CODES)]
 
 ID = {token: i for i, token in enumerate(PIECES + ADDED + RESERVED)}
