@@ -12,7 +12,7 @@ from voice import Corpus
 # are learnt at a quarter of the cost.
 MIXTURE = {"content": 0.40, "speech": 0.38, "transcript": 0.18, "chat": 0.04}
 LEVEL_WEIGHTS = [1.0, 0.6, 0.4, 0.3]
-KIND_WEIGHTS = {"curated": 12.0, "letter": 6.0, "word": 1.0, "phrase": 1.0, "sentence": 0.8, "newword": 1.0}
+KIND_WEIGHTS = {"curated": 6.0, "letter": 3.0, "word": 1.0, "phrase": 1.0, "sentence": 0.8, "newword": 1.0}
 IGNORED = '"()-*_:;~[]#«»…“”é🙂'
 
 
@@ -20,7 +20,7 @@ class Lessons:
     def __init__(self, settings, *splits: str):
         self.corpus = Corpus(settings)
         self.speech, self.heard = tokens.load(settings)
-        self.indices = np.array(self.corpus.indices(*splits))
+        self.indices = np.array([i for i in self.corpus.indices(*splits) if self.speech.lengths[i]])
         weights = np.array([KIND_WEIGHTS[self.corpus.texts[i]["kind"]] for i in self.indices])
         self.chances = weights / weights.sum()
         self.chats = lists.conversations()

@@ -102,7 +102,7 @@ def run(settings, count: int = 60) -> None:
     where = {item["text"]: i for i, item in enumerate(corpus.texts)}
     sets = {"everyday": [where[text] for text in EVERYDAY]}
     for split in ("phrase", "sentence", "newword"):
-        sets[split] = [i for i in corpus.indices(split) if known(corpus.texts[i]["text"])][:count]
+        sets[split] = [i for i in Lessons(settings, split).indices if known(corpus.texts[i]["text"])][:count]
     heard_codes = Lessons(settings, "train").heard
     report = {}
     for name, indices in sets.items():

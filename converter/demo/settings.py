@@ -18,6 +18,7 @@ class Settings:
     phrases: int
     sentences: int
     codec_steps: int
+    utterances: int
     backbone_steps: int
     cooldown_steps: int
     save_steps: int
@@ -40,6 +41,7 @@ def parse(arguments: list[str] | None = None) -> Settings:
     parser.add_argument("--phrases", type=int, default=6000)
     parser.add_argument("--sentences", type=int, default=5000)
     parser.add_argument("--codec-steps", type=int, default=5000)
+    parser.add_argument("--utterances", type=int, default=1_000_000, help="encode only this many, the most wanted")
     parser.add_argument("--backbone-steps", type=int, default=16000, help="steps before the cool-down")
     parser.add_argument("--cooldown-steps", type=int, default=1500, help="last steps, learning rate falling to zero")
     parser.add_argument("--save-steps", type=int, default=250, help="steps between two saved states")

@@ -13,7 +13,8 @@ from voice import FRAME, Corpus
 
 BATCH_FRAMES = 1024
 REST = 5               # frames encoded after the last phone; all later ones are the same silence
-HEARD_SHARE = 0.2      # of the training utterances; the others are written down from their framed codes
+HEARD_SHARE = 0.25     # of the training utterances; the others are written down from their framed codes
+SHARES = {"word": 0.5, "sentence": 0.3, "phrase": 0.2}
 
 
 class Ragged:
@@ -30,8 +31,9 @@ class Ragged:
 
 
 @torch.no_grad()
+@torch.no_grad()
 def encode_all(codec, waves, lengths: np.ndarray, codebooks: int) -> np.ndarray:
-    """Codes [codebooks, all frames] of the waves; `lengths` in frames.
+    """Codes [codebooks, all frames] of the waves; `lengths` in frames, 0 for a wave to leave out.
 
     Equal lengths share a batch; the processes take turns at the batches.
     """
@@ -52,6 +54,21 @@ def encode_all(codec, waves, lengths: np.ndarray, codebooks: int) -> np.ndarray:
         for row, i in enumerate(group):
             codes[:, starts[i]:starts[i] + frames] = result[:, row]
     return parallel.total(torch.from_numpy(codes)).numpy()
+
+
+def chosen(corpus: Corpus, count: int) -> np.ndarray:
+    """Which utterances are encoded: the `count` most wanted. Words come by frequency, mixed with longer texts."""
+    seen, wanted = {}, []
+    for item in corpus.texts:
+        kind = item["kind"], item["split"]
+        rank = seen[kind] = seen.get(kind, 0) + 1
+        if item["split"] == "train":
+            wanted.append(rank / SHARES[item["kind"]] if item["kind"] in SHARES else 0)
+        else:
+            wanted.append(0 if rank <= 60 else rank / 0.02)
+    result = np.zeros(len(wanted), bool)
+    result[np.argsort(wanted, kind="stable")[:count]] = True
+    return result
 
 
 def spoken(corpus: Corpus, i: int) -> tuple[np.ndarray, int]:
@@ -83,11 +100,11 @@ def run(settings) -> None:
     parallel.start("cpu", settings.seed)
     corpus, codec = Corpus(settings), codec_stage.load(settings)
     sizes = [(len(wave) // FRAME, length) for wave, length in (spoken(corpus, i) for i in range(len(corpus)))]
-    encoded, lengths = np.array(sizes).T
+    encoded, lengths = np.array(sizes).T * chosen(corpus, settings.utterances)
     chances = np.random.default_rng(settings.seed).random(len(corpus))
-    skipped = {i for i in corpus.indices("train") if chances[i] > HEARD_SHARE}
-    recorded = np.array([0 if i in skipped else len(heard(corpus, i, settings.seed)) // FRAME
-                         for i in range(len(corpus))])
+    chances[[i for i, item in enumerate(corpus.texts) if item["split"] != "train"]] = 0
+    recorded = np.array([len(heard(corpus, i, settings.seed)) // FRAME
+                         if lengths[i] and chances[i] < HEARD_SHARE else 0 for i in range(len(corpus))])
     silence = codec.encode(torch.zeros(1, 32 * FRAME))[:, 0, 16].numpy().astype(np.uint8)
     codes = encode_all(codec, lambda i: spoken(corpus, i)[0], encoded, codec_stage.STRUCTURE["n_q"])
     content = encode_all(codec, lambda i: heard(corpus, i, settings.seed), recorded, 1)
