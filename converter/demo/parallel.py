@@ -1,6 +1,7 @@
 """Training in several single-threaded processes that add up their gradients, and saved states."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -15,7 +16,8 @@ def start(device: str, seed: int) -> None:
     if device == "cpu":
         torch.set_num_threads(1)
     if WORLD > 1 and not dist.is_initialized():
-        dist.init_process_group("gloo", rank=RANK, world_size=WORLD)
+        # A paused process is not a lost one.
+        dist.init_process_group("gloo", rank=RANK, world_size=WORLD, timeout=timedelta(hours=24))
 
 
 def total(tensor: torch.Tensor) -> torch.Tensor:
