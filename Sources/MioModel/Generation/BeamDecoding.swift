@@ -130,8 +130,8 @@ final class BeamDecoding: Decoding {
     for case let sequence? in free { scorer.release(sequence) }
   }
 
-  /// While one beam stands alone, appends tokens that the grammar leaves no choice about: their log-probability is 0, so
-  /// the search would take the same steps one at a time.
+  /// While one beam stands alone, appends tokens that the grammar leaves no choice about: their log-probability is 0,
+  /// so the search would take the same steps one at a time.
   private func appendForced() {
     guard beams.count == 1 && search.finished.isEmpty else { return }
     while plan.end(of: beams[0].reply) == nil, let only = plan.legal(after: beams[0].reply).onlyId,

@@ -1,14 +1,15 @@
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// The book-keeping of beam search for one prompt, as in transformers 4.34.
 ///
-/// Port of `BeamSearchScorer` and `BeamHypotheses` (`generation/beam_search.py`, early stopping off). Two habits of that
-/// version are kept on purpose: a hypothesis is divided by the length of prompt and reply together, and the search is
-/// done as soon as the best open candidate, divided by the current length, cannot beat the worst finished one.
+/// Port of `BeamSearchScorer` and `BeamHypotheses` (`generation/beam_search.py`, early stopping off). Two habits of
+/// that version are kept on purpose: a hypothesis is divided by the length of prompt and reply together, and the
+/// search is done as soon as the best open candidate, divided by the current length, cannot beat the worst finished
+/// one.
 struct BeamSearch {
   /// One way to go on: beam `parent` followed by `id`.
   struct Candidate: Hashable {

@@ -42,7 +42,9 @@ struct EmittedTokens {
     case .speech(let level, _, _):
       var levels = Array(repeating: [Int](), count: level + 1)
       for id in tokens {
-        if case .speech(let level, let code) = classes.class(of: id), level < levels.count { levels[level].append(code) }
+        if case .speech(let level, let code) = classes.class(of: id), level < levels.count {
+          levels[level].append(code)
+        }
       }
       let voiceFrameCount = before.blockCount == 0 ? plan.grammar?.voice?.frameCount ?? 0 : 0
       return .speech(SpeechBlock(levels: levels, voiceFrameCount: voiceFrameCount, isCutShort: isCutShort))

@@ -23,8 +23,8 @@ package struct GenerationRequest: Sendable {
   package var keepsCache = false
   /// Asked before every step.
   package var cancellation: CancellationFlag?
-  /// Left padding that the reference would have put before a shorter prompt of a batch: it counts in the length of beams
-  /// and its id 0 is penalised. Only of use to reproduce such batches.
+  /// Left padding that the reference would have put before a shorter prompt of a batch: it counts in the length of
+  /// beams and its id 0 is penalised. Only of use to reproduce such batches.
   package var paddingCount = 0
 
   package init(prompt: [Int32], options: SamplingOptions, grammar: ModalityGrammar? = nil, stream: UInt64 = 0) {

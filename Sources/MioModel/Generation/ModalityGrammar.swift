@@ -2,8 +2,9 @@
 ///
 /// Output is a row of text tokens and media blocks, then a stop token:
 ///
-/// - speech: `<spch>`, N >= 1 content tokens, exactly N tokens of every timbre level in turn, `</spch>`. The content ends
-///   when a token of the first timbre level is chosen. On the user's side of a conversation there is content only.
+/// - speech: `<spch>`, N >= 1 content tokens, exactly N tokens of every timbre level in turn, `</spch>`. The content
+///   ends when a token of the first timbre level is chosen. On the user's side of a conversation there is content
+///   only.
 /// - image: `<image>`, exactly 32 codes, `</image>`.
 ///
 /// A block opens only if it can be closed within the tokens that remain, and its content is cut off in time. Control
@@ -157,7 +158,8 @@ package struct ModalityGrammar: Sendable {
   package func legal(in state: State, remaining: Int) -> [Range<Int>] {
     switch state.place {
     case .text: betweenBlocks[allowance(in: state, remaining: remaining).rawValue]
-    case .image(let count): count < (classes.image?.blockLength ?? 0) ? classes.imageRanges : single(classes.image?.close)
+    case .image(let count):
+      count < (classes.image?.blockLength ?? 0) ? classes.imageRanges : single(classes.image?.close)
     case .speech(let level, let count, let frames):
       legalInSpeech(level: level, count: count, frames: frames, state: state, remaining: remaining)
     }
@@ -248,7 +250,8 @@ package struct ModalityGrammar: Sendable {
       if rules.text { allowed.insert(.text) }
     }
     if state.blockCount < rules.maxBlocks ?? .max {
-      let speechLength = state.blockCount == 0 ? speechBlockLength : levelCount * leastFrames(from: 1, voiceFrames: 0) + 2
+      let speechLength =
+        state.blockCount == 0 ? speechBlockLength : levelCount * leastFrames(from: 1, voiceFrames: 0) + 2
       if rules.speech != nil && classes.speech != nil && remaining >= speechLength { allowed.insert(.speech) }
       if rules.images, let length = imageBlockLength, remaining >= length { allowed.insert(.image) }
     }

@@ -1,7 +1,7 @@
 /// A reproducible stream of random numbers: xoshiro256** 1.0, its state filled by SplitMix64.
 ///
-/// Every generated sequence owns one stream, chosen by (seed, number). What a sequence draws therefore does not depend on
-/// the batch it runs in, on the order of admission or on the number of threads.
+/// Every generated sequence owns one stream, chosen by (seed, number). What a sequence draws therefore does not
+/// depend on the batch it runs in, on the order of admission or on the number of threads.
 ///
 /// Blackman and Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS 47 (2021), and the public-domain C
 /// sources at prng.di.unimi.it.

@@ -28,7 +28,8 @@ struct ReplyPlan {
     try Self.check(wish.prompt, vocabularySize, "prompt")
     try Self.check(stopIds, vocabularySize, "stop ids")
     if let grammar = wish.grammar, grammar.classes.stopIds != stopIds {
-      self.grammar = ModalityGrammar(try grammar.classes.stopping(at: stopIds), rules: grammar.rules, voice: grammar.voice)
+      self.grammar = ModalityGrammar(
+        try grammar.classes.stopping(at: stopIds), rules: grammar.rules, voice: grammar.voice)
     } else {
       grammar = wish.grammar
     }

@@ -6,10 +6,11 @@
 /// - Top-k keeps every score that is not below the k-th.
 /// - Top-p drops a token if it and all less probable ones together have at most 1 - p. Equally probable tokens, whose
 ///   order the reference leaves open, count as more probable the lower their id.
-/// - The draw takes the first id, in ascending order, at which the cumulative probability exceeds a given uniform number.
+/// - The draw takes the first id, in ascending order, at which the cumulative probability exceeds a given uniform
+///   number.
 ///
-/// The vocabulary is never sorted: a histogram over the leading bits of the probabilities finds the few tokens among which
-/// the border must lie, and only those are sorted.
+/// The vocabulary is never sorted: a histogram over the leading bits of the probabilities finds the few tokens among
+/// which the border must lie, and only those are sorted.
 package struct Sampler {
   package struct Draw: Hashable {
     package let id: Int
@@ -21,7 +22,8 @@ package struct Sampler {
     package let massBeforeLast: Double
   }
 
-  /// The tokens left: all heavier than `weight`, and of those that weigh just as much the `tieCount` with the lowest ids.
+  /// The tokens left: all heavier than `weight`, and of those that weigh just as much the `tieCount` with the lowest
+  /// ids.
   private struct Border {
     var weight: Float
     var tieCount: Int
@@ -52,7 +54,8 @@ package struct Sampler {
     from row: ScoreRow, legal: [Range<Int>], temperature: Double, topK: Int, topP: Double, uniform: Double
   ) -> Draw {
     let legalCount = legal.reduce(0) { $0 + $1.count }
-    precondition(legalCount > 0 && row.count <= weights.count, "sampling needs a legal id and as many weights as scores")
+    precondition(
+      legalCount > 0 && row.count <= weights.count, "sampling needs a legal id and as many weights as scores")
     let highest = row.maximum(in: legal)
     let total = weigh(row, legal, highest: highest, inverseTemperature: Float(1 / temperature))
     guard total > 0 else {  // no score is a number or above minus infinity
@@ -178,7 +181,9 @@ package struct Sampler {
   private mutating func sortWeights(in bucket: Int, _ legal: [Range<Int>], least: Float) {
     sorted.removeAll(keepingCapacity: true)
     for range in legal {
-      for id in range where weights[id] >= least && Self.bucket(of: weights[id]) == bucket { sorted.append(weights[id]) }
+      for id in range where weights[id] >= least && Self.bucket(of: weights[id]) == bucket {
+        sorted.append(weights[id])
+      }
     }
     sorted.sort(by: >)
   }

@@ -25,8 +25,8 @@ package protocol SequenceScorer: AnyObject {
   /// Appends every input's tokens to its sequence in one pass and writes the logits of each input's last token.
   ///
   /// - Parameter inputs: at most one input per sequence, each with at least one token.
-  /// - Parameter logits: `[inputs.count, V]`; row i belongs to input i. Rows of inputs without `wantsLogits` are left alone;
-  ///   ids outside `legal` become -infinity.
+  /// - Parameter logits: `[inputs.count, V]`; row i belongs to input i. Rows of inputs without `wantsLogits` are left
+  ///   alone; ids outside `legal` become -infinity.
   func evaluate(_ inputs: [ScoringInput], into logits: inout Activations) throws
 }
 

@@ -28,8 +28,8 @@ package struct TextPieces: Hashable, Sendable {
 
     /// About 8 seconds of speech at most, 4 for the first piece; for ``TextPieces/characterLength(of:)``.
     ///
-    /// At 200 tokens a second and some 100 for the prompt, the first piece and another one make up the 2,800 tokens that
-    /// MIO was trained on.
+    /// At 200 tokens a second and some 100 for the prompt, the first piece and another one make up the 2,800 tokens
+    /// that MIO was trained on.
     package static let characters = Lengths(shortest: 40, longest: 120, longestFirst: 60)
     /// The same for tokens of the checkpoint's tokenizer.
     package static let tokens = Lengths(shortest: 10, longest: 30, longestFirst: 15)
@@ -68,7 +68,8 @@ package struct TextPieces: Hashable, Sendable {
     self.pieces = pieces
   }
 
-  /// Characters of a word with the space behind it; those of scripts without spaces count three, being as long to speak.
+  /// Characters of a word with the space behind it; those of scripts without spaces count three, being as long to
+  /// speak.
   package static func characterLength(of word: Substring) -> Int {
     let unspaced = word.reduce(0) { $0 + (isUnspaced($1) ? 1 : 0) }
     return word.count + 2 * unspaced + (unspaced == 0 ? 1 : 0)

@@ -1,6 +1,7 @@
 /// What every token id is to the modality grammar, from the tables of one checkpoint.
 package struct TokenClasses: Sendable {
-  /// The ids of speech: `levels[q][code]` is the token of code `code` on level q; level 0 is content, the others timbre.
+  /// The ids of speech: `levels[q][code]` is the token of code `code` on level q; level 0 is content, the others
+  /// timbre.
   package struct Speech: Hashable, Sendable {
     package var open: Int32
     package var close: Int32

@@ -5,7 +5,8 @@ import Testing
 /// Laws of the engine that hold for any model.
 @Suite struct GenerationBatchTests {
   static func scorer(contextLength: Int = 500) -> ToyScorer {
-    ToyScorer(vocabularySize: ToyVocabulary.size, contextLength: contextLength, score: ToyScorer.random(seed: 11, spread: 9))
+    ToyScorer(
+      vocabularySize: ToyVocabulary.size, contextLength: contextLength, score: ToyScorer.random(seed: 11, spread: 9))
   }
 
   /// Requests of every kind with a common beginning, some much longer than others.
@@ -34,7 +35,9 @@ import Testing
     return ids.compactMap { outputs[$0] }
   }
 
-  @Test(arguments: [4, 5, 9, 64], [1, 3, 512]) func `a reply does not depend on the batch`(limit: Int, chunk: Int) throws {
+  @Test(arguments: [4, 5, 9, 64], [1, 3, 512]) func `a reply does not depend on the batch`(limit: Int, chunk: Int)
+    throws
+  {
     let requests = try Self.requests()
     let alone = try requests.map { try Self.outputs([$0], Generator(Self.scorer()))[0] }
     let scorer = Self.scorer()
@@ -43,7 +46,8 @@ import Testing
     #expect(scorer.liveCount == 0)
     #expect(scorer.widestBatch <= limit)
     #expect(scorer.longestInput <= chunk)
-    let reversed = try Self.outputs(requests.reversed(), Generator(Self.scorer(), batchLimit: limit, promptChunk: chunk))
+    let reversed = try Self.outputs(
+      requests.reversed(), Generator(Self.scorer(), batchLimit: limit, promptChunk: chunk))
     #expect(reversed.reversed() == alone)
   }
 
@@ -147,13 +151,15 @@ import Testing
     generator.forgetPrompts()
     #expect(scorer.liveCount == 0)
     scorer.patience = .max
-    #expect(try Self.outputs([GenerationRequest(prompt: [1], options: SamplingOptions(maxTokens: 4))], generator).count == 1)
+    #expect(
+      try Self.outputs([GenerationRequest(prompt: [1], options: SamplingOptions(maxTokens: 4))], generator).count == 1)
   }
 
   @Test func `requests that cannot be served are refused`() throws {
     let generator = Generator(Self.scorer(contextLength: 40), batchLimit: 4)
     let grammar = ModalityGrammar(try ToyVocabulary.classes(), rules: .speechOnly)
-    func code(_ prompt: [Int32], _ options: SamplingOptions, _ grammar: ModalityGrammar? = nil) -> GenerationError.Code? {
+    func code(_ prompt: [Int32], _ options: SamplingOptions, _ grammar: ModalityGrammar? = nil) -> GenerationError.Code?
+    {
       do { _ = try generator.submit(GenerationRequest(prompt: prompt, options: options, grammar: grammar)) } catch {
         return error.code
       }

@@ -27,7 +27,8 @@ import Testing
         voice = VoicePrompt(levels: [[0, 1, 2], [4, 3, 2], [1, 1, 1], [0, 2, 4]])
       }
       let grammar = ModalityGrammar(classes, rules: rules, voice: voice)
-      let ends: [[Int32]] = [[], [], [60, 8], [60, 90, 91, 41], [100, 101, 103]] + (rules.speech == .allLevels ? [[60]] : [])
+      let ends: [[Int32]] =
+        [[], [], [60, 8], [60, 90, 91, 41], [100, 101, 103]] + (rules.speech == .allLevels ? [[60]] : [])
       let end = ends.randomElement(using: &random)!
       openTokens = end == [60] || end.count == 3 ? end : []
       let prompt: [Int32] = [1, 7, 60, 8, 41] + end
@@ -43,7 +44,8 @@ import Testing
         grammar: grammar)
       let score = Bool.random(using: &random) ? ToyScorer.random(seed: seed) : ToyScorer.hostile(seed: seed)
       scorer = ToyScorer(
-        vocabularySize: ToyVocabulary.size + 5, contextLength: prompt.count + least + Int.random(in: 0..<90, using: &random),
+        vocabularySize: ToyVocabulary.size + 5,
+        contextLength: prompt.count + least + Int.random(in: 0..<90, using: &random),
         score: score)
     }
   }
@@ -118,7 +120,9 @@ import Testing
     #expect(blocks == [.speech(SpeechBlock(levels: [[3, 3, 3], [2, 2, 2], [0, 0, 0], [0, 0, 0].map { _ in 4 }]))])
   }
 
-  @Test(arguments: [6, 7, 9, 10, 14, 41, 42]) func `content is cut off so that the block closes in time`(budget: Int) throws {
+  @Test(arguments: [6, 7, 9, 10, 14, 41, 42]) func `content is cut off so that the block closes in time`(budget: Int)
+    throws
+  {
     let scorer = ToyScorer(vocabularySize: ToyVocabulary.size) { _, id in id == 90 ? 5 : 0 }
     let generator = Generator(scorer)
     let grammar = ModalityGrammar(try ToyVocabulary.classes(), rules: .speechOnly)

@@ -51,7 +51,10 @@ import Testing
         from: unsafe ScoreRow(logits.row(0)), legal: legal, temperature: temperature, topK: topK, topP: topP,
         uniform: uniform)
       var sum = 0.0
-      let chosen = expected.first { sum += $0.probability; return sum > uniform } ?? expected[expected.count - 1]
+      let chosen =
+        expected.first {
+          sum += $0.probability; return sum > uniform
+        } ?? expected[expected.count - 1]
       if isNearBorder { continue }
       #expect(draw.keptCount == expected.count, "trial \(trial)")
       if abs(sum - uniform) > 1e-5 { #expect(draw.id == chosen.id, "trial \(trial)") }
@@ -66,7 +69,8 @@ import Testing
     let draws = 20_000
     for _ in 0..<draws {
       let draw = sampler.draw(
-        from: unsafe ScoreRow(logits.row(0)), legal: [0..<9], temperature: 1, topK: 0, topP: 1, uniform: random.uniform())
+        from: unsafe ScoreRow(logits.row(0)), legal: [0..<9], temperature: 1, topK: 0, topP: 1,
+        uniform: random.uniform())
       counts[draw.id] += 1
     }
     let total = (0..<9).reduce(0.0) { $0 + exp(Double($1) * 0.5) }

@@ -9,9 +9,12 @@ import Testing
   @Test(arguments: [
     ("One. Two! Three? Four… Five.", ["One.", "Two!", "Three?", "Four…", "Five."]),
     ("It costs 3.50 today. In 1997 it did not.", ["It costs 3.50 today.", "In 1997 it did not."]),
-    ("Mr. Smith met Dr. J. K. Jones on Baker St. yesterday. They spoke.", [
-      "Mr. Smith met Dr. J. K. Jones on Baker St. yesterday.", "They spoke.",
-    ]),
+    (
+      "Mr. Smith met Dr. J. K. Jones on Baker St. yesterday. They spoke.",
+      [
+        "Mr. Smith met Dr. J. K. Jones on Baker St. yesterday.", "They spoke.",
+      ]
+    ),
     ("He said \"Stop!\" and left. \"Why?\" she asked.", ["He said \"Stop!\" and left.", "\"Why?\" she asked."]),
     ("“It rains.” “Does it?” (Yes.) So.", ["“It rains.”", "“Does it?”", "(Yes.)", "So."]),
     ("Well ... maybe. Wait... What?!", ["Well ... maybe.", "Wait...", "What?!"]),
@@ -26,35 +29,42 @@ import Testing
   }
 
   @Test func `cuts long sentences at clauses, and evenly`() {
-    let text = "When the rain had stopped, the children went out to play; the dog, who had slept all day, followed them "
+    let text =
+      "When the rain had stopped, the children went out to play; the dog, who had slept all day, followed them "
       + "to the river, where the water was high, and barked at the ducks"
     let pieces = Self.cut(text, longest: 90)
-    #expect(pieces == [
-      "When the rain had stopped, the children went out to play;",
-      "the dog, who had slept all day, followed them to the river,",
-      "where the water was high, and barked at the ducks",
-    ])
-    #expect(Self.cut(String(repeating: "word ", count: 30), longest: 60).allSatisfy { (45...60).contains($0.count + 1) })
+    #expect(
+      pieces == [
+        "When the rain had stopped, the children went out to play;",
+        "the dog, who had slept all day, followed them to the river,",
+        "where the water was high, and barked at the ducks",
+      ])
+    #expect(
+      Self.cut(String(repeating: "word ", count: 30), longest: 60).allSatisfy { (45...60).contains($0.count + 1) })
   }
 
   @Test func `joins short sentences, but not over paragraphs`() {
-    #expect(Self.cut("Yes. No. Perhaps it is so. Or.\n\nOh.", shortest: 12) == ["Yes. No. Perhaps it is so.", "Or.", "Oh."])
+    #expect(
+      Self.cut("Yes. No. Perhaps it is so. Or.\n\nOh.", shortest: 12) == ["Yes. No. Perhaps it is so.", "Or.", "Oh."])
   }
 
   @Test func `the first piece is short`() {
     let text = "This is the first sentence of all, and it goes on for quite a while. This is another one of that kind."
     let pieces = TextPieces(text, lengths: .init(shortest: 10, longest: 200, longestFirst: 40)).pieces
-    #expect(pieces.map(\.text) == [
-      "This is the first sentence of all,", "and it goes on for quite a while.", "This is another one of that kind.",
-    ])
+    #expect(
+      pieces.map(\.text) == [
+        "This is the first sentence of all,", "and it goes on for quite a while.", "This is another one of that kind.",
+      ])
     #expect(pieces.map(\.end) == [.clause, .sentence, .paragraph])
   }
 
   @Test(arguments: 0..<300) func `no text is lost and no piece is too long`(seed: UInt64) {
     var random = RandomStream(seed: seed)
     let parts = [
-      "word", "a", "Dr.", "3.5", "end.", "Really?", "„Ja“,", "—", "…", "...", "\n", "\n\n", "\r\n\r\n", "\t", "中文字符", "。", "」", "，",
-      "supercalifragilisticexpialidocious", "https://example.org/a/b?c=d&e=f", "👩‍👩‍👧", "é", "U.S.", "I.", ";", "(", ")", "สวัสดีครับ", "\u{2029}", "!",
+      "word", "a", "Dr.", "3.5", "end.", "Really?", "„Ja“,", "—", "…", "...", "\n", "\n\n", "\r\n\r\n", "\t", "中文字符",
+      "。", "」", "，",
+      "supercalifragilisticexpialidocious", "https://example.org/a/b?c=d&e=f", "👩‍👩‍👧", "é", "U.S.", "I.", ";", "(", ")",
+      "สวัสดีครับ", "\u{2029}", "!",
     ]
     var text = ""
     for _ in 0..<Int.random(in: 0..<120, using: &random) {

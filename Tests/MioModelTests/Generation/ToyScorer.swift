@@ -77,7 +77,10 @@ final class ToyScorer: SequenceScorer {
   static func hostile(seed: UInt64) -> (_ tokens: [Int32], _ id: Int) -> Float {
     { tokens, id in
       var stream = RandomStream(seed: seed &+ UInt64(tokens.count), number: UInt64(id))
-      let kinds: [Float] = [.nan, .infinity, -.infinity, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 0, -0.0, .leastNonzeroMagnitude, 3]
+      let kinds: [Float] = [
+        .nan, .infinity, -.infinity, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 0, -0.0,
+        .leastNonzeroMagnitude, 3,
+      ]
       let row = RandomStream(seed: seed, number: UInt64(tokens.count)).firstWord % 4
       switch row {
       case 0: return .nan
@@ -101,7 +104,8 @@ struct ToyVocabulary {
   static let size = 120
   static let stop: Int32 = 7
   static let speech = TokenClasses.Speech(
-    open: 60, close: 41, levels: [[90, 91, 92, 93, 94], [20, 22, 24, 26, 28], [70, 71, 72, 73, 74], [80, 79, 78, 77, 76]])
+    open: 60, close: 41,
+    levels: [[90, 91, 92, 93, 94], [20, 22, 24, 26, 28], [70, 71, 72, 73, 74], [80, 79, 78, 77, 76]])
   static let image = TokenClasses.Image(open: 100, close: 42, codes: [101, 103, 105, 107, 109, 111], blockLength: 32)
 
   static func classes(frameMultiple: Int = 1) throws -> TokenClasses {
