@@ -16,6 +16,9 @@ static const mio_kernels avx512vnni = {
     .multiply_f32 = mio_multiply_f32_avx512,
     .multiply_f16 = mio_multiply_f16_avx512,
     .quantize_rows = mio_quantize_rows_avx512,
+    .pack_q4 = mio_pack_q4_avx512,
+    .pack_q8 = mio_pack_q8_avx512,
+    .pack_f16 = mio_pack_f16_avx512,
 };
 
 static int runs_avx512vnni(void) {

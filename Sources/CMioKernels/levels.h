@@ -9,7 +9,10 @@
   mio_multiply_quantized mio_multiply_q8_##isa;     \
   mio_multiply_float mio_multiply_f32_##isa;        \
   mio_multiply_float mio_multiply_f16_##isa;        \
-  mio_quantize_rows mio_quantize_rows_##isa;
+  mio_quantize_rows mio_quantize_rows_##isa;        \
+  mio_pack_panel mio_pack_q4_##isa;                 \
+  mio_pack_panel mio_pack_q8_##isa;                 \
+  mio_pack_panel mio_pack_f16_##isa;
 
 #if defined(__x86_64__)
 MIO_DECLARE_LEVEL(avx2)

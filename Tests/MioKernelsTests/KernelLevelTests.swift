@@ -58,4 +58,25 @@ import Testing
       }
     }
   }
+
+  @Test(arguments: levels, Pattern.allCases)
+  func `packs to the same bytes`(level: KernelLevel, pattern: Pattern) {
+    var random = TestGenerator(seed: 12)
+    func bytes(_ values: [Float], _ rows: Int, _ columns: Int, _ format: WeightFormat, _ level: KernelLevel) -> [UInt8] {
+      var bytes = [UInt8](repeating: 0xAA, count: format.byteCount(rows: rows, columns: columns))
+      unsafe values.withUnsafeBufferPointer { values in
+        unsafe bytes.withUnsafeMutableBytes {
+          unsafe PackedMatrix.pack(values, rows: rows, columns: columns, format: format, into: $0, level: level)
+        }
+      }
+      return bytes
+    }
+    for format in WeightFormat.allCases {
+      for (rows, columns) in [(1, 1), (15, 33), (16, 64), (33, 200), (40, 96)] {
+        let values = pattern.values(rows * columns, &random)
+        let expected = bytes(values, rows, columns, format, KernelLevel.available[0])
+        #expect(bytes(values, rows, columns, format, level) == expected, "\(format), \(rows) x \(columns)")
+      }
+    }
+  }
 }

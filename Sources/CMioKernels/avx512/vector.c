@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma,f16c"))), apply_to = function)
 #define MIO_NAME(name) name##_avx512
+#include "../vector/pack.h"
 #include "../vector/quantize_rows.h"
 #pragma clang attribute pop
 #endif

@@ -54,6 +54,10 @@ typedef void mio_multiply_float(mio_panels weights, mio_rows x, mio_target y);
 /// Quantizes rows `first ... first + y->tokens - 1` of x, `columns` floats each; missing values of the last group are 0.
 typedef void mio_quantize_rows(mio_rows x, size_t first, size_t columns, const mio_quantized_rows *y);
 
+/// Packs up to 16 rows of `columns` floats each, one after the other, into one panel. Missing rows become zeros.
+/// q8: scale = half(max |x| / 127), values rounded. q4: see best_scale in vector/pack.h.
+typedef void mio_pack_panel(const float *rows, size_t row_count, size_t columns, uint8_t *panel);
+
 /// The kernels of one instruction-set level. A null entry means: use the portable definition.
 typedef struct {
   const char *name;
@@ -62,6 +66,9 @@ typedef struct {
   mio_multiply_float *multiply_f32;
   mio_multiply_float *multiply_f16;
   mio_quantize_rows *quantize_rows;
+  mio_pack_panel *pack_q4;
+  mio_pack_panel *pack_q8;
+  mio_pack_panel *pack_f16;
 } mio_kernels;
 
 /// Levels this build knows for its architecture, from "portable" upwards.

@@ -1,0 +1,147 @@
+// Weights to panels. Included once per instruction set with MIO_NAME(function) defined. Lanes are the rows of a panel.
+
+INLINE integers bits_of(lanes x) {
+  integers bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+INLINE lanes lanes_of(integers bits) {
+  lanes x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+INLINE lanes magnitude(lanes x) { return lanes_of(bits_of(x) & 0x7FFFFFFF); }
+
+/// `mask` is -1 in the lanes that take `yes`.
+INLINE integers choose(integers mask, integers yes, integers no) { return (mask & yes) | (~mask & no); }
+INLINE lanes choose_lanes(integers mask, lanes yes, lanes no) {
+  return lanes_of(choose(mask, bits_of(yes), bits_of(no)));
+}
+
+/// 16-bit floats, rounded to nearest even, beyond 65,504 held there; as HalfFloat.bits.
+INLINE integers half_bits(lanes x) {
+  const integers sign = (bits_of(x) >> 16) & 0x8000;
+  const integers rest = bits_of(x) & 0x7FFFFFFF;
+  const integers normal = ((rest + 0xFFF + ((rest >> 13) & 1)) >> 13) - (112 << 10);
+  const integers subnormal = bits_of(lanes_of(rest) + 0.5f) - 0x3F000000;
+  const integers large = choose(rest > 0x7F800000, 0x7E00, 0x7BFF);
+  return sign | choose(rest >= 0x477FE000, large, choose(rest < 0x38800000, subnormal, normal));
+}
+
+/// Exact; infinities and NaNs do not occur in scales.
+INLINE lanes half_value(integers half) {
+  const lanes value = lanes_of((half & 0x7FFF) << 13) * 0x1p112f;
+  return lanes_of(bits_of(value) | (half & 0x8000) << 16);
+}
+
+INLINE void store_scales(uint8_t *target, integers halves) {
+  typedef uint16_t shorts __attribute__((ext_vector_type(16)));
+  const shorts narrow = __builtin_convertvector(halves, shorts);
+  memcpy(target, &narrow, sizeof narrow);
+}
+
+/// Column k of the group, row by row; missing rows and columns are 0.
+INLINE void load_group(const float *rows, size_t row_count, size_t columns, size_t group, lanes x[MIO_GROUP]) {
+  float tile[MIO_GROUP][LANES] = {{0}};
+  const size_t first = group * MIO_GROUP;
+  const size_t count = columns - first < MIO_GROUP ? columns - first : MIO_GROUP;
+  for (size_t row = 0; row < row_count; row++) {
+    const float *source = rows + row * columns + first;
+    for (size_t k = 0; k < count; k++) tile[k][row] = source[k];
+  }
+  memcpy(x, tile, sizeof tile);
+}
+
+INLINE lanes peak_of(const lanes x[MIO_GROUP]) {
+  integers peak = bits_of(x[0]) & 0x7FFFFFFF;
+  for (int k = 1; k < MIO_GROUP; k++) peak = __builtin_elementwise_max(peak, bits_of(x[k]) & 0x7FFFFFFF);
+  return lanes_of(peak);
+}
+
+/// 1 / x, or 0 where |x| <= least.
+INLINE lanes reciprocal(lanes x, float least) { return choose_lanes(magnitude(x) > least, 1 / x, (lanes)0.0f); }
+
+void MIO_NAME(mio_pack_q8)(const float *rows, size_t row_count, size_t columns, uint8_t *panel) {
+  const size_t groups = (columns + MIO_GROUP - 1) / MIO_GROUP;
+  for (size_t group = 0; group < groups; group++) {
+    lanes x[MIO_GROUP];
+    load_group(rows, row_count, columns, group, x);
+    const integers scale = half_bits(peak_of(x) / 127);
+    const lanes factor = reciprocal(half_value(scale), 0);
+    int8_t *target = (int8_t *)panel + group * 512;
+    for (int k = 0; k < MIO_GROUP; k++) {
+      // Adding 1.5 * 2^23 rounds and leaves the integer in the low bits.
+      integers quantum = bits_of(x[k] * factor + 12582912.0f) - 0x4B400000;
+      quantum = __builtin_elementwise_min(__builtin_elementwise_max(quantum, (integers)-127), (integers)127);
+      for (int row = 0; row < LANES; row++) target[k / 4 * 64 + row * 4 + k % 4] = (int8_t)quantum[row];
+    }
+    store_scales(panel + groups * 512 + group * 32, scale);
+  }
+}
+
+/// The level nearest to v: steps from level to level are added where v lies beyond the middle between them.
+INLINE lanes nearest_level(lanes v) {
+  lanes level = mio_q4_levels[0];
+  for (int i = 0; i < 15; i++) {
+    const float middle = 0.5f * (mio_q4_levels[i] + mio_q4_levels[i + 1]);
+    const lanes step = mio_q4_levels[i + 1] - mio_q4_levels[i];
+    level += lanes_of((v > middle) & bits_of(step));
+  }
+  return level;
+}
+
+INLINE integers nearest_index(lanes v) {
+  integers index = 0;
+  for (int i = 0; i < 15; i++) index -= v > 0.5f * (mio_q4_levels[i] + mio_q4_levels[i + 1]);
+  return index;
+}
+
+/// The scale of least squared error among those that fit 24 trial assignments of levels: the largest magnitude is laid on
+/// +-50, 52.5 ... 77.5, and a trial with products a = sum u q, b = sum q q leaves the error sum u u - a a / b.
+INLINE lanes best_scale(const lanes x[MIO_GROUP]) {
+  const lanes peak = peak_of(x);
+  const lanes inverse = reciprocal(peak, 1e-30f);
+  lanes best = 0, scale = 0;
+  for (int trial = 0; trial < 24; trial++) {
+    const float extent = (50 + 2.5f * (trial / 2)) * (trial % 2 == 0 ? 1.0f : -1.0f);
+    lanes a = 0, b = 0;
+    for (int k = 0; k < MIO_GROUP; k++) {
+      const lanes u = x[k] * inverse;
+      const lanes q = nearest_level(u * extent);
+      a += u * q;
+      b += q * q;
+    }
+    const lanes score = a * a / b;
+    const integers better = score > best;
+    best = choose_lanes(better, score, best);
+    scale = choose_lanes(better, a / b, scale);
+  }
+  return peak * scale;
+}
+
+void MIO_NAME(mio_pack_q4)(const float *rows, size_t row_count, size_t columns, uint8_t *panel) {
+  const size_t groups = (columns + MIO_GROUP - 1) / MIO_GROUP;
+  for (size_t group = 0; group < groups; group++) {
+    lanes x[MIO_GROUP];
+    load_group(rows, row_count, columns, group, x);
+    const integers scale = half_bits(best_scale(x));
+    const lanes factor = reciprocal(half_value(scale), 0);
+    uint8_t *target = panel + group * 256;
+    for (int k = 0; k < MIO_GROUP / 2; k++) {
+      const integers pair = nearest_index(x[k] * factor) | nearest_index(x[k + 16] * factor) << 4;
+      for (int row = 0; row < LANES; row++) target[k / 4 * 64 + row * 4 + k % 4] = (uint8_t)pair[row];
+    }
+    store_scales(panel + groups * 256 + group * 32, scale);
+  }
+}
+
+void MIO_NAME(mio_pack_f16)(const float *rows, size_t row_count, size_t columns, uint8_t *panel) {
+  for (size_t group = 0; group * MIO_GROUP < columns; group++) {
+    lanes x[MIO_GROUP];
+    load_group(rows, row_count, columns, group, x);
+    const size_t first = group * MIO_GROUP;
+    for (size_t k = first; k < columns && k < first + MIO_GROUP; k++) store_scales(panel + k * 32, half_bits(x[k - first]));
+  }
+}
