@@ -32,7 +32,8 @@ let package = Package(
     // MARK: - Networks and media
     // One folder per network, one file per component.
     .target(
-      name: "MioModel", dependencies: ["MioFormat", "MioKernels"], exclude: ["Generation/MODEL.md"],
+      name: "MioModel", dependencies: ["MioFormat", "MioKernels"],
+      exclude: ["Generation/MODEL.md", "Text/MODEL.md"],
       swiftSettings: swiftSettings),
     // Sound files, resampling.
     .target(name: "MioMedia", dependencies: ["CSndfile"], swiftSettings: swiftSettings),

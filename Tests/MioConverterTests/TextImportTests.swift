@@ -66,7 +66,9 @@ import Testing
       var builder = SentencePieceBuilder()
       change(&builder)
       let problems = Self.problems(try Self.folder(model: builder.bytes))
-      #expect(problems.contains { $0.code == .unsupported && $0.file == "tokenizer.model" && $0.message.contains(name) }, "\(name)")
+      #expect(
+        problems.contains { $0.code == .unsupported && $0.file == "tokenizer.model" && $0.message.contains(name) },
+        "\(name)")
       #expect(problems.allSatisfy { $0.message.contains(";") }, "no way out: \(problems)")
     }
   }
@@ -111,7 +113,8 @@ import Testing
     kind.pieces[259].kind = 7
     let whole = SentencePieceBuilder().bytes
     let files: [[UInt8]] = [
-      [0], [0x0A], [0x0A, 0xFF], Array(whole.dropLast()), infinite.bytes, empty.bytes, long.bytes, invalid.bytes, kind.bytes,
+      [0], [0x0A], [0x0A, 0xFF], Array(whole.dropLast()), infinite.bytes, empty.bytes, long.bytes, invalid.bytes,
+      kind.bytes,
       whole + [0x0B], whole + [0x08, 0x01], Array("version https://git-lfs.github.com/spec/v1\n".utf8),
       [0x0A] + Array(repeating: 0xFF, count: 10) + [0x01],
     ]
@@ -126,14 +129,16 @@ import Testing
   }
 
   @Test func `skips unknown fields`() throws {
-    let extra = SentencePieceBuilder.varint(90, 5) + SentencePieceBuilder.message(91, [1, 2, 3]) + [0xE5, 0x05, 1, 2, 3, 4]
+    let extra =
+      SentencePieceBuilder.varint(90, 5) + SentencePieceBuilder.message(91, [1, 2, 3]) + [0xE5, 0x05, 1, 2, 3, 4]
       + [0xE1, 0x05, 1, 2, 3, 4, 5, 6, 7, 8]
     let plain = try Self.read(Self.folder())
     #expect(try Self.read(Self.folder(model: SentencePieceBuilder().bytes + extra)).blob == plain.blob)
   }
 
   @Test func `survives damage to the model anywhere`() throws {
-    let whole = try [UInt8](Data(contentsOf: Goldens.tokenizerDirectory("llama_prefix").appendingPathComponent("tokenizer.model")))
+    let whole = try [UInt8](
+      Data(contentsOf: Goldens.tokenizerDirectory("llama_prefix").appendingPathComponent("tokenizer.model")))
     let folder = try Self.folder(model: whole)
     var state: UInt64 = 99
     func random() -> UInt64 {
@@ -178,8 +183,10 @@ import Testing
       (#"{"300": {"content": "y", "single_word": true}}"#, "single_word"),
       (#"{"300": {"content": "\n", "lstrip": true}}"#, "white space"),
       (#"{"300": {"content": "<image>"}, "301": {"content": "</image>"}}"#, "together"),
-      (#"{"300": {"content": "<spch>"}, "301": {"content": "</spch>"}, "302": {"content": "<spch0>"}, "303": {"content": "<spch2>"}}"#,
-       "<spch1> is missing"),
+      (
+        #"{"300": {"content": "<spch>"}, "301": {"content": "</spch>"}, "302": {"content": "<spch0>"}, "303": {"content": "<spch2>"}}"#,
+        "<spch1> is missing"
+      ),
     ]
     for (table, message) in tables {
       let problems = Self.problems(try Self.folder(config: "{\"added_tokens_decoder\": \(table)}"))
@@ -202,7 +209,8 @@ import Testing
 
   @Test func `takes media ids in any order`() throws {
     var entries: [String] = []
-    let names = ["<image>", "</image>", "<spch>", "</spch>"] + (0..<5).map { "<img\($0)>" } + (0..<7).map { "<spch\($0)>" }
+    let names =
+      ["<image>", "</image>", "<spch>", "</spch>"] + (0..<5).map { "<img\($0)>" } + (0..<7).map { "<spch\($0)>" }
     var ids: [String: Int32] = [:]
     for (i, name) in names.enumerated() {
       let id = 300 + (i * 7) % 16 + (i % 3) * 50
@@ -225,7 +233,8 @@ import Testing
   }
 
   @Test func `tells what it found`() throws {
-    let summary = try Self.read(Self.folder(config: #"{"added_tokens_decoder": {}, "tokenizer_class": "YiTokenizer"}"#)).summary
+    let summary = try Self.read(Self.folder(config: #"{"added_tokens_decoder": {}, "tokenizer_class": "YiTokenizer"}"#))
+      .summary
     #expect(summary.notes.count == 4)
     let mio = try TokenizerImport(CheckpointDirectory(path: Goldens.tokenizerDirectory("llama_prefix").path))
     #expect(mio.summary.notes.isEmpty)

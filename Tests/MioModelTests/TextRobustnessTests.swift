@@ -11,7 +11,8 @@ import Testing
   func `gives back every text that it encoded`(name: String) throws {
     let tokenizer = try TextTokenizerTests.tokenizer(name)
     let texts = [
-      "Hello world", " Hello", "  two  spaces  ", "\n\ttabs\r\n", "今天天气很好", "🙂👩‍👩‍👧", "cafe\u{301}", "\u{0}nul\u{7F}", "e", " ", "\u{FFFD}",
+      "Hello world", " Hello", "  two  spaces  ", "\n\ttabs\r\n", "今天天气很好", "🙂👩‍👩‍👧", "cafe\u{301}", "\u{0}nul\u{7F}", "e",
+      " ", "\u{FFFD}",
       "a\u{2028}b\u{3000}", "<b>bold</b> [x]",
     ]
     for text in texts {
@@ -51,7 +52,8 @@ import Testing
   /// A million bytes of texts that make naive algorithms quadratic.
   private static let parts = [
     "prose": "The quick robin entered the hut and asked for a small cup of tea. 今天天气很好，我们去公园散步吧。 ",
-    "one letter": "a", "spaces": " ", "brackets": "<", "beginnings of tokens": "<|im_en", "tokens": "<spch12>", "bytes": "🙂",
+    "one letter": "a", "spaces": " ", "brackets": "<", "beginnings of tokens": "<|im_en", "tokens": "<spch12>",
+    "bytes": "🙂",
     "tokens and spaces": " <image> ",
   ]
 

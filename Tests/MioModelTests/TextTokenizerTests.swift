@@ -61,7 +61,8 @@ func expectSame(
       for item in cases.encode {
         expectSame(try tokenizer.decode(item.ids), item.decoded, "\(cases.name): \(item.ids)")
         expectSame(
-          try tokenizer.decode(item.ids, skippingSpecials: true), item.decoded_skip_special, "\(cases.name): \(item.ids)")
+          try tokenizer.decode(item.ids, skippingSpecials: true), item.decoded_skip_special,
+          "\(cases.name): \(item.ids)")
       }
       for item in cases.decode {
         expectSame(try tokenizer.decode(item.ids), item.decoded, "\(cases.name): \(item.ids)")

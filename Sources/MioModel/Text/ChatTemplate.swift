@@ -36,12 +36,12 @@ package struct ChatTemplate: Hashable, Sendable {
   }
 
   package static let standardSystem = """
-    You are MIO, an AI assistant capable of understanding and generating images, text, videos, and speech, selecting the \
-    appropriate modality according to the context.
+    You are MIO, an AI assistant capable of understanding and generating images, text, videos, and speech, \
+    selecting the appropriate modality according to the context.
     """
   package static let voiceSystem = """
-    You are MIO, an AI assistant capable of understanding images, text, videos, and speech, and generating speech. Please \
-    respond to the user with speech only, starting with <spch> and ending with </spch>.
+    You are MIO, an AI assistant capable of understanding images, text, videos, and speech, and generating speech. \
+    Please respond to the user with speech only, starting with <spch> and ending with </spch>.
     """
 
   package var system: System

@@ -10,7 +10,8 @@ struct PieceIndex: Sendable {
   /// Longer searches than this do not happen with honest data (the table is at most half full).
   private static let maxProbes = 512
 
-  /// Indexes strings 0 ..< `count`. Fails when two are equal, or when so many collide that somebody must have planned it.
+  /// Indexes strings 0 ..< `count`. Fails when two are equal, or when so many collide that somebody must have planned
+  /// it.
   init?(_ strings: StringPool, count: Int) {
     self.strings = strings
     var size = 16

@@ -1,7 +1,8 @@
 /// Byte-fallback BPE over the pieces of a sentencepiece model: what one segment of text becomes.
 ///
-/// Same result as `SentencePieceProcessor.encode` of google/sentencepiece for models with an identity normaliser that keeps
-/// spaces. O(n log n) in the length of the segment; sentencepiece merges without splitting into words first, so must we.
+/// Same result as `SentencePieceProcessor.encode` of google/sentencepiece for models with an identity normaliser that
+/// keeps spaces. O(n log n) in the length of the segment; sentencepiece merges without splitting into words first, so
+/// must we.
 struct PieceModel: Sendable {
   let strings: StringPool
   let index: PieceIndex
@@ -195,7 +196,8 @@ extension PieceModel {
     scratch.queue.removeAll()
     for i in scratch.symbols.indices.dropFirst() { offer(Int32(i - 1), Int32(i), &scratch) }
     while let merge = scratch.queue.pop() {
-      let left = Int(merge.left), right = Int(merge.right)
+      let left = Int(merge.left)
+      let right = Int(merge.right)
       let joined = scratch.symbols[left].length + scratch.symbols[right].length
       // A pair is stale when one of its symbols was merged or has grown since.
       guard scratch.symbols[left].length > 0, scratch.symbols[right].length > 0,
@@ -214,7 +216,8 @@ extension PieceModel {
 
   private func offer(_ left: Int32, _ right: Int32, _ scratch: inout Scratch) {
     guard left >= 0, right >= 0 else { return }
-    let a = scratch.symbols[Int(left)], b = scratch.symbols[Int(right)]
+    let a = scratch.symbols[Int(left)]
+    let b = scratch.symbols[Int(right)]
     guard !a.isFrozen, !b.isFrozen else { return }
     let range = Int(a.start)..<Int(a.start + a.length + b.length)
     let piece = index.id(of: scratch.text, range)

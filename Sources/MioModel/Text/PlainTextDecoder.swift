@@ -1,8 +1,9 @@
 /// Turns tokens into text for people, one at a time: no control or media tokens, no spaces that were not in the text.
 ///
 /// Bytes that may still become a character are held back, so every string put out is whole. Joined, the strings are
-/// ``TextTokenizer/plainText(of:continuing:)``, and that gives back what ``TextTokenizer/encode(_:trusted:addsEnds:)`` was given
-/// (except for white space that the tokenizer removes beside tokens with lstrip or rstrip).
+/// ``TextTokenizer/plainText(of:continuing:)``, and that gives back what
+/// ``TextTokenizer/encode(_:trusted:addsEnds:)`` was given (except for white space that the tokenizer removes beside
+/// tokens with lstrip or rstrip).
 package struct PlainTextDecoder: Sendable {
   private let tokenizer: TextTokenizer
   private var bytes = ByteDecoder()

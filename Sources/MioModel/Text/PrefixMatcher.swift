@@ -21,7 +21,8 @@ struct PrefixMatcher: Sendable {
   /// Whether some string begins with this byte.
   func canStart(with byte: UInt8) -> Bool { firstByte[Int(byte)] < firstByte[Int(byte) + 1] }
 
-  /// The longest string that lies at `text[start...]` and ends at or before `end`, among those that `accepts` lets through.
+  /// The longest string that lies at `text[start...]` and ends at or before `end`, among those that `accepts` lets
+  /// through.
   ///
   /// - Returns: Its index in the pool and its length, or nil.
   func longestMatch(

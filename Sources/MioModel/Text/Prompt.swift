@@ -1,7 +1,8 @@
-/// What goes into the model, before it is cut into tokens: text that may hold control tokens, text that may not, and media.
+/// What goes into the model, before it is cut into tokens: text that may hold control tokens, text that may not, and
+/// media.
 ///
-/// Neighbouring pieces of text are encoded as one text, so that the result is the same as if they had been joined into one
-/// string; only the right to spell tokens such as `<|im_end|>` or `<spch12>` belongs to trusted text alone.
+/// Neighbouring pieces of text are encoded as one text, so that the result is the same as if they had been joined
+/// into one string; only the right to spell tokens such as `<|im_end|>` or `<spch12>` belongs to trusted text alone.
 package struct Prompt: Hashable, Sendable {
   package enum Segment: Hashable, Sendable {
     /// Text of the program or of its operator: token strings in it become tokens.

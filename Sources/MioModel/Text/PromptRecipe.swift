@@ -20,8 +20,8 @@ package enum PromptTask: String, CaseIterable, Hashable, Sendable {
 
 /// The words in which a task is put to the model, with places for what the user brings.
 ///
-/// They are those of MIO's `infer.py` where it has them, else those of the paper (arXiv:2409.17692, appendices B and D);
-/// where both are silent about the instruction-tuned model, it is asked in the base model's words.
+/// They are those of MIO's `infer.py` where it has them, else those of the paper (arXiv:2409.17692, appendices B and
+/// D); where both are silent about the instruction-tuned model, it is asked in the base model's words.
 package struct PromptRecipe: Hashable, Sendable {
   /// A place in the pattern, written `{text}`.
   package enum Slot: String, CaseIterable, Hashable, Sendable {
@@ -51,8 +51,8 @@ package struct PromptRecipe: Hashable, Sendable {
     case .describeVideo: PromptRecipe("Please describe the following video: {image}", .standard)
     case .answerVideo:
       PromptRecipe(
-        "The goal is to use the visual information available in the image to provide an accurate answer to the question. "
-          + "This requires careful observation, attention to detail, and sometimes a bit of creative thinking."
+        "The goal is to use the visual information available in the image to provide an accurate answer to the "
+          + "question. This requires careful observation, attention to detail, and sometimes a bit of creative thinking."
           + "{image} Question: {question} Answer:", .standard)
     case .answer: PromptRecipe("{question}", .standard)
     case .imagine: PromptRecipe("Please generate an image according to the given description. {text}", .standard)

@@ -78,12 +78,14 @@ package struct ReplySpeech: Hashable, Sendable {
     return nil
   }
 
-  /// Where the reference raises an exception, we keep what can be heard: the first run of each level, up to the first level
-  /// that is absent. Four levels are cut to the shortest; with fewer, the reply broke off, and a last level that is
-  /// shorter than the content is left out for the sake of the others.
+  /// Where the reference raises an exception, we keep what can be heard: the first run of each level, up to the first
+  /// level that is absent. Four levels are cut to the shortest; with fewer, the reply broke off, and a last level
+  /// that is shorter than the content is left out for the sake of the others.
   private static func usableLevels(_ runs: [Run]) -> [[Int]] {
     var levels: [[Int]] = []
-    while levels.count < levelCount, let run = runs.first(where: { $0.level == levels.count }) { levels.append(run.codes) }
+    while levels.count < levelCount, let run = runs.first(where: { $0.level == levels.count }) {
+      levels.append(run.codes)
+    }
     guard let content = levels.first else { return [] }
     if levels.count < levelCount {
       levels = Array(levels.prefix { $0.count >= content.count })
@@ -161,7 +163,8 @@ package struct ReplyContent: Hashable, Sendable {
     }
     switch part {
     case .text: return []
-    case .stray(let text): return [problem(.strayTokens, "the reply holds media tokens outside of any block: \(text.prefix(60))")]
+    case .stray(let text):
+      return [problem(.strayTokens, "the reply holds media tokens outside of any block: \(text.prefix(60))")]
     case .image(let image):
       var problems: [ReplyProblem] = []
       if !image.isFinished { problems.append(problem(.unfinishedBlock, "an image broke off; allow more tokens")) }
@@ -176,7 +179,8 @@ package struct ReplyContent: Hashable, Sendable {
       if let fault = speech.fault {
         let usable = speech.levels.first?.count ?? 0
         problems.append(
-          problem(fault, "speech is not four equally long levels (\(fault.rawValue)); \(usable) frames of it can be heard"))
+          problem(
+            fault, "speech is not four equally long levels (\(fault.rawValue)); \(usable) frames of it can be heard"))
       }
       return problems
     }
@@ -187,8 +191,8 @@ package struct ReplyContent: Hashable, Sendable {
     parts.map { if case .text(let text) = $0 { text } else { "" } }.joined()
   }
 
-  /// The text with `<image_placeholder_n>` and `<speech_placeholder_n>` for finished media and token strings for the rest:
-  /// what `detokenize` of the reference gives, without the spaces it puts around media.
+  /// The text with `<image_placeholder_n>` and `<speech_placeholder_n>` for finished media and token strings for the
+  /// rest: what `detokenize` of the reference gives, without the spaces it puts around media.
   package var textWithPlaceholders: String {
     var (imageCount, speechCount) = (0, 0)
     var text = ""

@@ -1,7 +1,7 @@
 /// Takes a reply apart while it is generated.
 ///
-/// Finds media by token id, where `detokenize` of the reference uses regular expressions on the decoded text; white space between
-/// the tokens of a block is allowed, as there. Control tokens end a block and are otherwise left out.
+/// Finds media by token id, where `detokenize` of the reference uses regular expressions on the decoded text; white
+/// space between the tokens of a block is allowed, as there. Control tokens end a block and are otherwise left out.
 package struct ReplyParser: Sendable {
   private enum Block: Hashable {
     case image, speech

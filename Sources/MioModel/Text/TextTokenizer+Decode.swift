@@ -3,14 +3,17 @@
 extension TextTokenizer {
   /// The text of `ids`, with special tokens and with the spaces that transformers puts around media tokens.
   ///
-  /// Same as `tokenizer.decode(ids)` of transformers 4.34, odd as it is in places: every token set apart is surrounded by
-  /// one space, and the first `▁` of each run of text is dropped. ``plainText(of:continuing:)`` gives text for people.
+  /// Same as `tokenizer.decode(ids)` of transformers 4.34, odd as it is in places: every token set apart is
+  /// surrounded by one space, and the first `▁` of each run of text is dropped. ``plainText(of:continuing:)`` gives
+  /// text for people.
   ///
   /// - Parameters:
   ///   - skippingSpecials: Leaves special tokens out (`skip_special_tokens`).
   ///   - continuing: Whether `ids` go on behind a text token, as a reply does behind its prompt.
   /// - Throws: ``TextError`` with code `.unknownToken`.
-  package func decode(_ ids: [Int32], skippingSpecials: Bool = false, continuing: Bool = false) throws(TextError) -> String {
+  package func decode(
+    _ ids: [Int32], skippingSpecials: Bool = false, continuing: Bool = false
+  ) throws(TextError) -> String {
     var text: [UInt8] = []
     var run: [Int32] = []
     var isFirstPart = true
@@ -141,7 +144,8 @@ extension PieceModel {
   }
 }
 
-/// Collects the values of byte pieces and turns them into UTF-8, with U+FFFD for every byte that belongs to no character.
+/// Collects the values of byte pieces and turns them into UTF-8, with U+FFFD for every byte that belongs to no
+/// character.
 struct ByteDecoder {
   /// Bytes that may be the beginning of a character.
   private var pending: [UInt8] = []

@@ -1,7 +1,8 @@
-/// Turns text into token ids and back, exactly as `LlamaTokenizer` of transformers 4.34 does with the checkpoint's files.
+/// Turns text into token ids and back, exactly as `LlamaTokenizer` of transformers 4.34 does with the checkpoint's
+/// files.
 ///
-/// - SeeAlso: `tokenization_utils.py`, `tokenization_llama.py` of huggingface/transformers 4.34.0; google/sentencepiece.
-///   Checked by `TextTokenizerTests` on seven tokenizer directories.
+/// - SeeAlso: `tokenization_utils.py`, `tokenization_llama.py` of huggingface/transformers 4.34.0;
+///   google/sentencepiece. Checked by `TextTokenizerTests` on seven tokenizer directories.
 package final class TextTokenizer: Sendable {
   let tables: TokenizerTables
   let pieces: PieceModel
@@ -74,8 +75,8 @@ package final class TextTokenizer: Sendable {
   /// Whether the token belongs to the special ones: bos, eos, unk, pad, and the added tokens marked so.
   package func isSpecial(_ id: Int32) -> Bool { addedFlags(id)?.contains(.special) ?? false }
 
-  /// Whether the token steers the model instead of spelling text: every added token, every control piece, the unknown piece,
-  /// and user-defined pieces in brackets. Untrusted text never becomes one of these.
+  /// Whether the token steers the model instead of spelling text: every added token, every control piece, the unknown
+  /// piece, and user-defined pieces in brackets. Untrusted text never becomes one of these.
   package func isControl(_ id: Int32) -> Bool {
     guard addedFlags(id) == nil, Int(id) < pieceCount, id >= 0 else { return true }
     switch tables.pieceKinds[Int(id)] {
@@ -107,8 +108,8 @@ extension TextTokenizer {
   /// The ids of a text.
   ///
   /// - Parameters:
-  ///   - trusted: Whether token strings in the text, such as `<|im_end|>` or `<spch12>`, become tokens. Pass false for what
-  ///     users type: then every character stands for itself.
+  ///   - trusted: Whether token strings in the text, such as `<|im_end|>` or `<spch12>`, become tokens. Pass false for
+  ///     what users type: then every character stands for itself.
   ///   - addsEnds: Whether to put bos in front and eos behind where the checkpoint's files ask for it.
   /// - Throws: ``TextError`` with code `.textTooLong`.
   /// - Complexity: O(n log n).
@@ -116,8 +117,8 @@ extension TextTokenizer {
     try encode(trusted ? .trusted(text) : .untrusted(text), addsEnds: addsEnds)
   }
 
-  /// The ids of a prompt: the same as those of its segments joined to one string, except that untrusted text is never taken
-  /// for a token.
+  /// The ids of a prompt: the same as those of its segments joined to one string, except that untrusted text is never
+  /// taken for a token.
   package func encode(_ prompt: Prompt, addsEnds: Bool = true) throws(TextError) -> [Int32] {
     var ids: [Int32] = []
     if addsEnds, tables.options.contains(.addsBeginning), let id = beginningID { ids.append(id) }
@@ -149,7 +150,8 @@ extension TextTokenizer {
     appendSegment(joined, start..<joined.bytes.count, left, [], &ids, &scratch)
     // Without legacy segmentation the text got a space in front, which is dropped again before a special token.
     if !tables.options.contains(.legacy), ids.count > first + 1, isSpecial(ids[first + 1]),
-      tables.strings.utf8(poolIndex(ids[first]) ?? 0).elementsEqual(PieceModel.space) {
+      tables.strings.utf8(poolIndex(ids[first]) ?? 0).elementsEqual(PieceModel.space)
+    {
       ids.remove(at: first)
     }
   }
@@ -267,7 +269,8 @@ extension TextTokenizer {
         while at < end {
           let byte = joined.bytes[at]
           if addedTokens.canStart(with: byte),
-            let match = addedTokens.longestMatch(in: joined.bytes, at: at, end: end) {
+            let match = addedTokens.longestMatch(in: joined.bytes, at: at, end: end)
+          {
             cuts.append(Cut(range: at..<at + match.length, id: tables.addedIDs[Int(match.index) - pieceCount]))
             at += match.length
           } else {

@@ -8,7 +8,9 @@ extension TokenClasses {
     let text = (0..<Int32(min(tokenizer.pieceCount, vocabularySize))).filter { tokenizer.role(of: $0) == .text }
     try self.init(
       vocabularySize: vocabularySize, text: .covering(text), stopIds: stopIds,
-      speech: tokenizer.media.speech.map { Speech(open: $0.start, close: $0.end, levels: tokenizer.media.speechLevels) },
+      speech: tokenizer.media.speech.map {
+        Speech(open: $0.start, close: $0.end, levels: tokenizer.media.speechLevels)
+      },
       image: tokenizer.media.image.map {
         Image(open: $0.start, close: $0.end, codes: $0.codes, blockLength: MediaTokens.imageLength)
       })

@@ -46,14 +46,14 @@ struct TokenizerTables: Sendable {
   /// P pieces, then the added tokens, then what the unknown piece decodes to.
   let strings: StringPool
   let pieceCount: Int
-  let scores: [Float]           // [P]
-  let pieceKinds: [PieceKind]   // [P]
-  let addedIDs: [Int32]         // [A], in the order of the strings' bytes
+  let scores: [Float]  // [P]
+  let pieceKinds: [PieceKind]  // [P]
+  let addedIDs: [Int32]  // [A], in the order of the strings' bytes
   let addedFlags: [AddedFlags]  // [A]
   let named: NamedTokens
-  let imageCodeIDs: [Int32]     // by number
-  let speechCodeIDs: [Int32]    // by number
-  let byteIDs: [Int32]          // [256]
+  let imageCodeIDs: [Int32]  // by number
+  let speechCodeIDs: [Int32]  // by number
+  let byteIDs: [Int32]  // [256]
 
   init(parsing blob: [UInt8]) throws(TextError) {
     var reader = BlobReader(blob)
@@ -114,8 +114,11 @@ struct TokenizerTables: Sendable {
     // Ends are checked later; guard what is touched here.
     var table = [Int32](repeating: -1, count: 256)
     for (id, kind) in kinds.enumerated() where kind == .byte {
-      let start = id == 0 ? 0 : strings.ends[id - 1], end = strings.ends[id]
-      guard end <= strings.bytes.count, start <= end, end - start == 6 else { throw reader.fault("bad byte piece \(id)") }
+      let start = id == 0 ? 0 : strings.ends[id - 1]
+      let end = strings.ends[id]
+      guard end <= strings.bytes.count, start <= end, end - start == 6 else {
+        throw reader.fault("bad byte piece \(id)")
+      }
       let text = strings.utf8(id)
       let digits = text.dropFirst(3).prefix(2).map(hexValue)
       guard text.starts(with: "<0x".utf8), text.last == UInt8(ascii: ">"), let high = digits[0], let low = digits[1],
@@ -141,7 +144,8 @@ struct TokenizerTables: Sendable {
     var start: UInt32 = 0
     for (i, end) in strings.ends.enumerated() {
       let isSurface = i == strings.count - 1
-      guard end >= start, end - start <= Self.maxStringBytes, end > start || isSurface, end <= strings.bytes.count else {
+      guard end >= start, end - start <= Self.maxStringBytes, end > start || isSurface, end <= strings.bytes.count
+      else {
         throw reader.fault("string \(i) has a bad length")
       }
       guard end == start || strings.bytes[Int(start)] & 0xC0 != 0x80 else {
@@ -239,7 +243,8 @@ struct BlobReader {
   mutating func runs(_ count: Int) throws(TextError) -> [Int32] {
     var ids: [Int32] = []
     for _ in 0..<count {
-      let first = Int(try u32()), length = Int(try u32())
+      let first = Int(try u32())
+      let length = Int(try u32())
       try require((1...TokenizerTables.maxCount - ids.count).contains(length), "a run of \(length) ids")
       try require(first + length - 1 <= TokenizerTables.maxID, "a run up to id \(first + length - 1)")
       for id in first..<first + length { ids.append(Int32(id)) }

@@ -49,7 +49,8 @@ struct AddedTokenTable {
   private mutating func add(_ id: Int, _ entry: AddedTokenEntry, _ source: String) {
     let content = Array(entry.content.utf8)
     guard (0...Self.maxID).contains(id) else {
-      return report(.badTokenizer, source, "the id \(id) of \"\(entry.content)\" is out of range; it must be 0 to \(Self.maxID)")
+      return report(
+        .badTokenizer, source, "the id \(id) of \"\(entry.content)\" is out of range; it must be 0 to \(Self.maxID)")
     }
     guard (1...SentencePieceModel.maxPieceBytes).contains(content.count) else {
       return report(.badTokenizer, source, "added token \(id) must have 1 to \(SentencePieceModel.maxPieceBytes) bytes")
@@ -58,7 +59,9 @@ struct AddedTokenTable {
       report(.badTokenizer, source, "\"\(entry.content)\" has two ids, \(other) and \(id); remove one entry")
     }
     if let other = tokens[id] {
-      report(.badTokenizer, source, "id \(id) belongs to both \"\(other.entry.content)\" and \"\(entry.content)\"; remove one entry")
+      report(
+        .badTokenizer, source,
+        "id \(id) belongs to both \"\(other.entry.content)\" and \"\(entry.content)\"; remove one entry")
     }
     if entry.isSingleWord {
       report(.unsupported, source, "single_word of \"\(entry.content)\" is not supported; set it to false")
@@ -98,7 +101,8 @@ struct AddedTokenTable {
       case .object(let entry): entry
       }
     if entry.isSingleWord {
-      report(.unsupported, "tokenizer_config.json", "single_word of \"\(entry.content)\" is not supported; set it to false")
+      report(
+        .unsupported, "tokenizer_config.json", "single_word of \"\(entry.content)\" is not supported; set it to false")
     }
     idByContent[content] = id
     tokens[id] = Token(entry: entry, id: id, isSpecial: true, isSeparate: false)

@@ -31,7 +31,8 @@ struct MediaTokens {
     while let id = find("<\(code)\(codes.count)>") { codes.append(id) }
     let listed = added.tokens.values.count { Self.isCode($0.entry.content, code) }
     if listed > codes.count {
-      problems.append("there are \(listed) <\(code)N> tokens, but <\(code)\(codes.count)> is missing; list every number from 0")
+      problems.append(
+        "there are \(listed) <\(code)N> tokens, but <\(code)\(codes.count)> is missing; list every number from 0")
     }
     switch (start, end, codes.isEmpty) {
     case (let start?, let end?, false): return Block(start: start, end: end, codes: codes)

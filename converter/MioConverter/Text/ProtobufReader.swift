@@ -1,7 +1,7 @@
 /// Walks the fields of one protobuf message, never past its end.
 ///
-/// Only what `ModelProto` of google/sentencepiece needs: varints, fixed 32 and 64 bit values, byte strings. Groups (wire types 3
-/// and 4, long deprecated) are refused.
+/// Only what `ModelProto` of google/sentencepiece needs: varints, fixed 32 and 64 bit values, byte strings. Groups
+/// (wire types 3 and 4, long deprecated) are refused.
 struct ProtobufReader {
   enum Value: Equatable {
     case varint(UInt64)

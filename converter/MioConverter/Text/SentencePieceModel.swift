@@ -1,6 +1,7 @@
 /// The part of a sentencepiece model (`tokenizer.model`, protobuf `ModelProto`) that byte-fallback BPE needs.
 ///
-/// Field numbers as in `src/sentencepiece_model.proto` of google/sentencepiece; an absent field has the default given there.
+/// Field numbers as in `src/sentencepiece_model.proto` of google/sentencepiece; an absent field has the default given
+/// there.
 struct SentencePieceModel {
   enum PieceKind: UInt8 {
     case normal = 1
@@ -12,7 +13,8 @@ struct SentencePieceModel {
   }
 
   struct Piece {
-    /// UTF-8. Bytes, because two pieces may be canonically equivalent (`String` would call them equal) and still differ.
+    /// UTF-8. Bytes, because two pieces may be canonically equivalent (`String` would call them equal) and still
+    /// differ.
     var text: [UInt8] = []
     var score: Float = 0
     var kind = PieceKind.normal
@@ -69,7 +71,8 @@ struct SentencePieceModel {
     while let (number, value) = try reader.nextField() {
       switch (number, value) {
       case (1, .bytes(let text)):
-        guard String(validating: bytes[text], as: UTF8.self) != nil, (1...Self.maxPieceBytes).contains(text.count) else {
+        guard String(validating: bytes[text], as: UTF8.self) != nil, (1...Self.maxPieceBytes).contains(text.count)
+        else {
           throw ProtobufReader.Fault(
             byteOffset: text.lowerBound,
             message: "piece \(id) is not UTF-8 text of 1 to \(Self.maxPieceBytes) bytes")
@@ -86,7 +89,8 @@ struct SentencePieceModel {
         }
         piece.kind = known
       case (1, _), (2, _), (3, _):
-        throw ProtobufReader.Fault(byteOffset: reader.offset, message: "field \(number) of piece \(id) has a wrong type")
+        throw ProtobufReader.Fault(
+          byteOffset: reader.offset, message: "field \(number) of piece \(id) has a wrong type")
       default: break
       }
     }
@@ -144,15 +148,17 @@ extension SentencePieceModel {
   func unsupportedFeatures() -> [String] {
     var list: [String] = []
     func refuse(_ what: String, _ wayOut: String) { list.append("\(what) is not supported; \(wayOut)") }
-    let needsBPE = "convert a checkpoint whose tokenizer is sentencepiece BPE with byte fallback, as Yi's and Llama's are"
+    let needsBPE =
+      "convert a checkpoint whose tokenizer is sentencepiece BPE with byte fallback, as Yi's and Llama's are"
     if algorithm != Algorithm.bytePairEncoding.rawValue {
       let name = Algorithm(rawValue: algorithm).map { "\($0)" } ?? "\(algorithm)"
       refuse("model_type \(name)", needsBPE)
     }
     if !hasByteFallback { refuse("a model without byte_fallback", needsBPE) }
     if charsmapByteCount > 0 {
-      refuse("a precompiled_charsmap (\(charsmapByteCount) bytes of normalisation rules)",
-             "train or export the tokenizer with normalization_rule_name=identity")
+      refuse(
+        "a precompiled_charsmap (\(charsmapByteCount) bytes of normalisation rules)",
+        "train or export the tokenizer with normalization_rule_name=identity")
     }
     if removesExtraWhitespaces {
       refuse("remove_extra_whitespaces", "export the tokenizer with remove_extra_whitespaces=false")
@@ -162,7 +168,9 @@ extension SentencePieceModel {
       refuse("treat_whitespace_as_suffix", "export the tokenizer with treat_whitespace_as_suffix=false")
     }
     if let id = pieces.firstIndex(where: { $0.kind == .unused }) {
-      refuse("the UNUSED piece \(id) \"\(String(decoding: pieces[id].text, as: UTF8.self))\"", "make it a NORMAL piece or remove it from the model")
+      refuse(
+        "the UNUSED piece \(id) \"\(String(decoding: pieces[id].text, as: UTF8.self))\"",
+        "make it a NORMAL piece or remove it from the model")
     }
     return list
   }

@@ -1,35 +1,4 @@
-/// Writes the `tokenizer` blob, version 1.
-///
-/// All numbers are little-endian; `i32` is two's complement, -1 meaning "none". Sections follow each other without gaps, in
-/// this order; a `u8` section is padded with zero bytes to a multiple of 4. The blob ends with the last section.
-///
-/// | offset | type | field |
-/// | --- | --- | --- |
-/// | 0 | 4 bytes | `MTOK` |
-/// | 4 | u32 | version, 1 |
-/// | 8 | u32 | options: bit 0 dummy prefix (sentencepiece puts a space in front of every segment), bit 1 legacy segmentation, bit 2 bos in front of every text, bit 3 eos after every text; other bits 0 |
-/// | 12 | u32 | P, number of pieces, 1 to 2^20; the id of a piece is its index |
-/// | 16 | u32 | A, number of added tokens, 0 to 2^20 |
-/// | 20 | u32 | S, bytes of the strings section without padding, at most 2^26 |
-/// | 24 | i32 × 4 | ids of bos, eos, unk, pad |
-/// | 40 | i32 × 2 | ids of `<\|im_start\|>`, `<\|im_end\|>` |
-/// | 48 | i32 × 2 | ids of `<image>`, `</image>` |
-/// | 56 | i32 × 2 | ids of `<spch>`, `</spch>` |
-/// | 64 | u32 | I, number of runs of image code ids, at most 2^20 |
-/// | 68 | u32 | J, number of runs of speech code ids, at most 2^20 |
-/// | 72 | u32 × 2 | reserved, 0 |
-/// | 80 | u32 × (P + A + 1) | `ends`: where string i ends in the strings section; it starts where string i - 1 ends, the first at 0. Strings are the P pieces by id, the A added tokens, and last the text that the unknown piece decodes to. Each is valid UTF-8; the pieces and added tokens have 1 to 4096 bytes, the last 0 to 4096. The last end is S |
-/// | | f32 × P | score of each piece, finite; of two possible merges the one with the higher score goes first |
-/// | | u8 × P | type of each piece: 1 normal, 2 unknown, 3 control, 4 user-defined, 6 byte |
-/// | | u32 × A | id of each added token, below 2^24, all different. Added tokens are in strictly ascending order of their string's bytes; where an id is below P the added token replaces the piece when ids become text |
-/// | | u8 × A | flags of each added token: bit 0 removes white space on its left, bit 1 on its right, bit 2 special (left out when special tokens are skipped), bit 3 set apart with spaces when decoded; other bits 0 |
-/// | | (u32, u32) × I | runs of the ids of `<img0>`, `<img1>`, …: first id, count ≥ 1; id = first + k for the run's k-th number. At most 2^20 numbers |
-/// | | (u32, u32) × J | the same for `<spch0>`, `<spch1>`, … |
-/// | | u8 × S | strings |
-///
-/// No two pieces have the same string. The 256 pieces of type byte are `<0x00>` to `<0xFF>`. There is exactly one piece of type
-/// unknown. Ids named in the header and the runs have a token. `<image>`, `</image>` and image codes are all present or all
-/// absent, so are the speech tokens.
+/// Writes the `tokenizer` blob: section "Tokenizer blob" of `format-spec/SPEC.md`, whose order the code follows.
 enum TokenizerBlob {
   static let magic: [UInt8] = Array("MTOK".utf8)
   static let version: UInt32 = 1

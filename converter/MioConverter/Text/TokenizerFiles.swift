@@ -100,7 +100,9 @@ struct TokenizerConfiguration {
     guard let entries = listed.object else { throw TokenizerFileFault("added_tokens_decoder is not an object") }
     addedTokens = []
     for (key, value) in zip(entries.keys, entries.values) {
-      guard let id = Int(key) else { throw TokenizerFileFault("the key \"\(key)\" of added_tokens_decoder is not an id") }
+      guard let id = Int(key) else {
+        throw TokenizerFileFault("the key \"\(key)\" of added_tokens_decoder is not an id")
+      }
       addedTokens?.append((id, try AddedTokenEntry(value, "added_tokens_decoder.\(key)")))
     }
   }

@@ -1,8 +1,8 @@
 /// A checkpoint's tokenizer, read from its directory: the `tokenizer` blob of a `.mio` file and a summary for people.
 ///
-/// Reads `tokenizer.model`, `tokenizer_config.json` and, where the latter has no `added_tokens_decoder`, `added_tokens.json` and
-/// `special_tokens_map.json`, by the rules of transformers 4.34. What the runtime does not implement is refused by name; all
-/// problems are reported together.
+/// Reads `tokenizer.model`, `tokenizer_config.json` and, where the latter has no `added_tokens_decoder`,
+/// `added_tokens.json` and `special_tokens_map.json`, by the rules of transformers 4.34. What the runtime does not
+/// implement is refused by name; all problems are reported together.
 package struct TokenizerImport: Sendable {
   package let summary: TokenizerSummary
   /// The bytes of the blob; layout in ``TokenizerBlob``.
@@ -90,7 +90,8 @@ private struct TokenizerFiles {
 
   /// Directories written before transformers 4.34: all tokens of `added_tokens.json` strip both sides, and
   /// `special_tokens_map.json` overrides the roles.
-  mutating func legacyAddedTokens(_ configuration: inout TokenizerConfiguration) -> [(id: Int, entry: AddedTokenEntry)] {
+  mutating func legacyAddedTokens(_ configuration: inout TokenizerConfiguration) -> [(id: Int, entry: AddedTokenEntry)]
+  {
     let map = "special_tokens_map.json"
     if checkpoint.has(map), let object = object(map) {
       do { try configuration.overrideSpecials(from: object) } catch {

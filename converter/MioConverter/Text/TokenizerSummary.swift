@@ -1,4 +1,5 @@
-/// What was found in a checkpoint's tokenizer: the numbers that differ between checkpoints, for configuration and for people.
+/// What was found in a checkpoint's tokenizer: the numbers that differ between checkpoints, for configuration and for
+/// people.
 package struct TokenizerSummary: Hashable, Sendable {
   package let pieceCount: Int
   package let addedTokenCount: Int
