@@ -19,6 +19,7 @@ static const mio_kernels avx512vnni = {
     .pack_q4 = mio_pack_q4_avx512,
     .pack_q8 = mio_pack_q8_avx512,
     .pack_f16 = mio_pack_f16_avx512,
+    .attention = &mio_attention_avx512,
 };
 
 static int runs_avx512vnni(void) {

@@ -12,7 +12,8 @@
   mio_quantize_rows mio_quantize_rows_##isa;        \
   mio_pack_panel mio_pack_q4_##isa;                 \
   mio_pack_panel mio_pack_q8_##isa;                 \
-  mio_pack_panel mio_pack_f16_##isa;
+  mio_pack_panel mio_pack_f16_##isa;                \
+  extern const mio_attention_kernels mio_attention_##isa;
 
 #if defined(__x86_64__)
 MIO_DECLARE_LEVEL(avx2)

@@ -60,7 +60,7 @@ package struct Attention: Hashable, Sendable {
     guard rows.count > 0, let packed = unsafe scratch.queries.bytes.baseAddress else { return }
 
     let operand = unsafe AttentionOperand(
-      attention: self, format: format, queryBytes: queryBytes, layer: layer, queries: queries.base, keys: keys.base,
+      attention: self, kernels: AttentionKernels(context.level, format: format), format: format, queryBytes: queryBytes, layer: layer, queries: queries.base, keys: keys.base,
       values: values.base, packed: packed, output: y.base, cache: cache, rotary: rotary, rows: rows.rows)
     // One task for a row's key/value head and its queries.
     context.pool.run(tasks: rows.count * kvHeadCount) { task in

@@ -4,6 +4,7 @@ import CMioKernels
 @safe
 struct AttentionOperand: @unchecked Sendable {
   let attention: Attention
+  let kernels: AttentionKernels
   let format: KeyValueFormat
   let queryBytes: Int
   let layer: Int
@@ -118,7 +119,7 @@ struct AttentionOperand: @unchecked Sendable {
             pages: pages, keys: offset, values: offset + cache.shape.blockByteCount, width: part.width, queries: count,
             query: query.baseAddress, visible: visible.baseAddress, maximum: part.maximum + start,
             sum: part.sum + start, output: part.output + start * part.width)
-          unsafe AttentionKernels.attend(block, format: format)
+          unsafe kernels.attend(block)
         }
       }
     }
@@ -136,9 +137,26 @@ struct AttentionOperand: @unchecked Sendable {
   }
 }
 
-/// Chooses between the kernels of this processor and the portable definition.
-enum AttentionKernels {
-  static func attend(_ block: mio_attention_block, format: KeyValueFormat) {
-    unsafe AttentionReference.attend(block, format: format)
+/// The attention kernels of one instruction-set level for one form of the cache.
+@safe
+struct AttentionKernels: @unchecked Sendable {
+  let format: KeyValueFormat
+  private let kernel: (@convention(c) (UnsafePointer<mio_attention_block>?) -> Void)?
+
+  init(_ level: KernelLevel, format: KeyValueFormat) {
+    self.format = format
+    let table = unsafe level.table.pointee.attention?.pointee
+    switch format {
+    case .int8: unsafe kernel = table?.i8
+    case .f16: unsafe kernel = table?.f16
+    case .f32: unsafe kernel = table?.f32
+    }
+  }
+
+  /// Computes one block, see `mio_attention.h`.
+  @unsafe
+  func attend(_ block: mio_attention_block) {
+    guard let kernel = unsafe kernel else { return unsafe AttentionReference.attend(block, format: format) }
+    unsafe withUnsafePointer(to: block) { unsafe kernel($0) }
   }
 }

@@ -1,17 +1,17 @@
 // Attention over cache pages with AVX-512 (VNNI for int8 keys); definition in mio_attention.h.
-#include "mio_attention.h"
+#include "../levels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
 #pragma clang attribute push(                                                                                          \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"))), apply_to = function)
+#pragma STDC FP_CONTRACT OFF
 
 #define INLINE static inline __attribute__((always_inline))
 
 // 2^x of 16 lanes, x <= 0.
 INLINE __m512 exp2_16(__m512 x) {
-#pragma STDC FP_CONTRACT OFF
   __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   __m512 f = _mm512_sub_ps(x, n);
   __m512 p = _mm512_set1_ps(MIO_EXP2_C6);
@@ -181,9 +181,11 @@ INLINE void dispatch(const mio_attention_block *block, int format) {
   }
 }
 
-void mio_attention_i8_avx512(const mio_attention_block *block) { dispatch(block, I8); }
-void mio_attention_f16_avx512(const mio_attention_block *block) { dispatch(block, F16); }
-void mio_attention_f32_avx512(const mio_attention_block *block) { dispatch(block, F32); }
+static void attend_i8(const mio_attention_block *block) { dispatch(block, I8); }
+static void attend_f16(const mio_attention_block *block) { dispatch(block, F16); }
+static void attend_f32(const mio_attention_block *block) { dispatch(block, F32); }
+
+const mio_attention_kernels mio_attention_avx512 = {attend_i8, attend_f16, attend_f32};
 
 #pragma clang attribute pop
 #endif

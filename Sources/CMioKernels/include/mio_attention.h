@@ -31,7 +31,7 @@
 ///   score[p]  = i8: scale_q * sum over groups g, in order, fma(float(exact integer sum), scale_k[p][g], ...)
 ///               f16, f32: sum over d, in order, fma(query[d], key[p][d], ...)
 ///   maximum   = max of score, -infinity if nothing is visible
-///   weight[p] = exp2(score[p] - maximum), see `mio_exp2` below
+///   weight[p] = exp2(score[p] - maximum), as below
 ///   sum       = 16 partial sums (p modulo 16), in order of p, then folded 8 + 8, 4 + 4, 2 + 2, 1 + 1
 ///   output[d] = sum over p, in order, fma(weight[p], value[p][d], ...); i8: value = float(int8) * scale_v, rounded
 ///
@@ -58,15 +58,12 @@ typedef struct {
   float *output;
 } mio_attention_block;
 
-typedef void (*mio_attention_function)(const mio_attention_block *block);
+typedef void mio_attend(const mio_attention_block *block);
 
-/// The kernels of one instruction-set level; NULL means that the portable definition is to be used.
+/// The kernels of one instruction-set level, for each form of the cache.
 typedef struct {
-  mio_attention_function i8, f16, f32;
+  mio_attend *i8, *f16, *f32;
 } mio_attention_kernels;
-
-/// Chooses the best kernels within `features`, a subset of `mio_cpu_features()`.
-mio_attention_kernels mio_attention_kernels_for(uint32_t features);
 
 // Coefficients of 2^f for f in -0.5...0.5, relative error 2e-9 before rounding; c0 is 1.
 #define MIO_EXP2_C1 0x1.62e43p-1f

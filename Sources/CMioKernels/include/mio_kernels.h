@@ -69,6 +69,7 @@ typedef struct {
   mio_pack_panel *pack_q4;
   mio_pack_panel *pack_q8;
   mio_pack_panel *pack_f16;
+  const mio_attention_kernels *attention;
 } mio_kernels;
 
 /// Levels this build knows for its architecture, from "portable" upwards.
