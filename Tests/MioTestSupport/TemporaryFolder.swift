@@ -1,7 +1,7 @@
 import Foundation
 
 /// An empty folder that is removed with its last reference.
-package final class TemporaryFolder {
+package final class TemporaryFolder: Sendable {
   package let url: URL
 
   package init() throws {
