@@ -35,7 +35,7 @@ struct ASRCommand: AsyncParsableCommand {
 
   func run() async throws {
     let opened = try model.open()
-    let options = TranscriptionOptions(sampling: sampling.sampling(quiet: common.quiet))
+    let options = TranscriptionOptions(sampling: sampling.sampling(draws: false, quiet: common.quiet))
     for path in audio {
       try await Interrupts.during { cancellation in
         var segments: [Segment] = []

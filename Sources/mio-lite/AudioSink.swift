@@ -15,7 +15,7 @@ enum AudioSinks {
     if raw { return try StreamSink(format: .raw16, sampleRateHz: sampleRateHz) }
     if output == "-" { return try StreamSink(format: .wave16, sampleRateHz: sampleRateHz) }
     if let output { return try FileSink(path: output, sampleRateHz: sampleRateHz) }
-    if let player = PlayerSink.find() { return try PlayerSink(player, sampleRateHz: sampleRateHz) }
+    if let player = PlayerSink.find() { return PlayerSink(player, sampleRateHz: sampleRateHz) }
     if play {
       throw Failure(.failed, "no player found; install aplay (alsa-utils), paplay, ffplay or play (sox), or use -o FILE")
     }
@@ -74,9 +74,12 @@ final class PlayerSink: AudioSink {
   ]
 
   let destination: String
+  private let program: URL
+  private let arguments: [String]
+  private let sampleRateHz: Int
   private let process = Process()
   private let pipe = Pipe()
-  private let stream: AudioStream
+  private var stream: AudioStream?
 
   /// The first player on the PATH.
   static func find() -> (Player, URL)? {
@@ -90,23 +93,34 @@ final class PlayerSink: AudioSink {
     return nil
   }
 
-  init(_ player: (Player, URL), sampleRateHz: Int) throws {
+  init(_ player: (Player, URL), sampleRateHz: Int) {
     destination = player.0.program
-    process.executableURL = player.1
-    process.arguments = player.0.arguments(sampleRateHz)
+    program = player.1
+    arguments = player.0.arguments(sampleRateHz)
+    self.sampleRateHz = sampleRateHz
+  }
+
+  /// Starts the player with the first samples: a text that cannot be spoken should not open a sound device.
+  func write(_ samples: [Float]) throws { try started().write(samples) }
+
+  private func started() throws -> AudioStream {
+    if let stream { return stream }
+    process.executableURL = program
+    process.arguments = arguments
     process.standardInput = pipe
     do {
       try process.run()
     } catch {
-      throw Failure(.failed, "\(player.1.path): cannot be started (\(error.localizedDescription)); use -o FILE")
+      throw Failure(.failed, "\(program.path): cannot be started (\(error.localizedDescription)); use -o FILE")
     }
-    stream = try AudioStream(
+    let stream = try AudioStream(
       descriptor: pipe.fileHandleForWriting.fileDescriptor, name: destination, format: .raw16, sampleRateHz: sampleRateHz)
+    self.stream = stream
+    return stream
   }
 
-  func write(_ samples: [Float]) throws { try stream.write(samples) }
-
   func finish() throws {
+    guard stream != nil else { return }
     try pipe.fileHandleForWriting.close()
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {

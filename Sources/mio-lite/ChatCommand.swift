@@ -53,7 +53,7 @@ struct ChatCommand: AsyncParsableCommand {
     let conversation = try Conversation(
       opened,
       options: ConversationOptions(
-        sampling: sampling.sampling(quiet: common.quiet), speaks: voice, system: system))
+        sampling: sampling.sampling(draws: false, quiet: common.quiet), speaks: voice, system: system))
     let media = MediaFolder(path: output, quiet: common.quiet)
     var parts = audio.map(InputPart.audioFile)
     if let prompt {

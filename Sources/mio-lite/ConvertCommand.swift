@@ -19,7 +19,7 @@ struct ConvertCommand: AsyncParsableCommand {
   @Option(name: .shortAndLong, help: "The model file to write.", completion: .file(extensions: ["mio"]))
   var output: String?
 
-  @Option(name: .shortAndLong, help: "q4 (4.5 bits a weight), q8 (8.5 bits), f16 or f32.")
+  @Option(help: "q4 (4.5 bits a weight), q8 (8.5 bits), f16 or f32.")
   var quantize: Quantization = .q4
 
   @Option(name: .shortAndLong, help: "Threads (default: the physical cores this process may use).")

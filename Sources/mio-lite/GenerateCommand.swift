@@ -49,7 +49,7 @@ struct GenerateCommand: AsyncParsableCommand {
       tokens = try tokenizer.encode(Input.text(prompt ?? ""), trusted: true)
     }
     let options = GenerationOptions(
-      sampling: sampling.sampling(quiet: common.quiet),
+      sampling: sampling.sampling(draws: false, quiet: common.quiet),
       stopIds: try stopIds.map { try Input.ids($0, option: "--stop-ids") }, usesGrammar: grammar == .media)
     try await Interrupts.during { cancellation in
       var new: [Int32] = []

@@ -32,10 +32,13 @@ struct SamplingFlags: ParsableArguments {
   @Option(help: "Seed of the random draws (default: random, printed).")
   var seed: UInt64?
 
-  /// The wishes, with a seed drawn and printed where none was given and the task may draw.
-  func sampling(quiet: Bool) -> Sampling {
+  /// The wishes, with a seed where none was given; it is printed if anything will be drawn.
+  ///
+  /// - Parameter draws: whether the task draws tokens unless told otherwise.
+  func sampling(draws: Bool, quiet: Bool) -> Sampling {
     let chosen = seed ?? .random(in: 0...0xFFFF_FFFF)
-    if seed == nil && !quiet && !greedy { Output.note("seed \(chosen)") }
+    let willDraw = !greedy && (draws && (beams ?? 1) == 1 || temperature != nil || topP != nil || topK != nil)
+    if seed == nil && willDraw && !quiet { Output.note("seed \(chosen)") }
     return Sampling(
       temperature: temperature, topK: topK, topP: topP, repetitionPenalty: repetitionPenalty, beams: beams,
       lengthPenalty: lengthPenalty, maxTokens: maxTokens, greedy: greedy, seed: chosen)

@@ -48,7 +48,7 @@ struct TTSCommand: AsyncParsableCommand {
     let rate = try opened.requiredCodec().config.sampleRateHz
     let words = try Input.text(text)
     let options = SpeechOptions(
-      sampling: sampling.sampling(quiet: common.quiet), piecesAtOnce: parallel, keepsVoice: !freeVoice)
+      sampling: sampling.sampling(draws: true, quiet: common.quiet), piecesAtOnce: parallel, keepsVoice: !freeVoice)
     let sink = try AudioSinks.make(output: output, raw: raw, play: play, sampleRateHz: rate)
     let started = ContinuousClock.now
     var firstAudio: Double?

@@ -12,7 +12,7 @@ import Testing
     #expect(result.status == 0, "\(result.notes)")
     #expect(result.output.isEmpty)
     #expect(result.notes.contains("real time"))
-    #expect(try folder.names == ["hello.wav"])
+    #expect(folder.contents == ["hello.wav"])
     #expect(try folder.bytes("hello.wav").starts(with: Array("RIFF".utf8)))
   }
 

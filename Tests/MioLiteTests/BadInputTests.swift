@@ -1,0 +1,270 @@
+import Foundation
+import MioTestSupport
+import Testing
+
+/// Bad input, tried on purpose: every row of the table in `Tests/PROMISES.md`, on the built program.
+///
+/// Each gives one line that says what is wrong and what to do, the promised status, and leaves no file behind.
+@Suite struct BadInputTests {
+  @Test func `the table in PROMISES.md lists exactly these cases`() throws {
+    let document = try String(
+      contentsOf: Goldens.root.deletingLastPathComponent().appendingPathComponent("PROMISES.md"), encoding: .utf8)
+    let rows = document.split(separator: "\n").filter { $0.hasPrefix("| `") }
+      .map { String($0.split(separator: "`", omittingEmptySubsequences: false)[1]) }
+    #expect(rows == BadInput.cases.map(\.name))
+  }
+
+  @Test(arguments: BadInput.cases) func `is answered as promised`(_ bad: BadInput) throws {
+    let folder = try TemporaryFolder()
+    let before = try bad.prepare(folder)
+    let names = folder.contents
+    let result = try Program.run(before.arguments, input: before.input, in: folder.url)
+    #expect(result.status == bad.status, "\(result.notes)")
+    if bad.status != 0 {
+      let lines = result.notes.split(separator: "\n").filter { !$0.hasPrefix("seed ") && !$0.hasPrefix("note: ") }
+      #expect(lines.first?.hasPrefix("mio-lite: ") == true, "\(result.notes)")
+      #expect(result.notes.contains(bad.says), "\(result.notes)")
+      #expect(folder.contents == names, "something was left behind")
+    }
+  }
+}
+
+/// One row of the table.
+struct BadInput: Sendable, CustomTestStringConvertible {
+  struct Call {
+    var arguments: [String]
+    var input: [UInt8]?
+  }
+
+  let name: String
+  let status: Int32
+  /// What the message says.
+  let says: String
+  /// Makes the input in a folder and says how the program is called.
+  let prepare: @Sendable (TemporaryFolder) throws -> Call
+
+  var testDescription: String { name }
+
+  init(
+    _ name: String, _ status: Int32, _ says: String, _ prepare: @escaping @Sendable (TemporaryFolder) throws -> Call
+  ) {
+    self.name = name
+    self.status = status
+    self.says = says
+    self.prepare = prepare
+  }
+
+  static let cases = models + checkpoints + sounds + texts + options
+}
+
+// MARK: - Model files
+
+extension BadInput {
+  private static let models = [
+    BadInput("model: no such file", 2, "none.mio") { _ in Call(arguments: ["inspect", "none.mio"]) },
+    BadInput("model: a directory", 2, "regular file") { _ in Call(arguments: ["inspect", "/tmp"]) },
+    BadInput("model: empty", 2, "empty") { folder in try inspect([], folder) },
+    BadInput("model: another kind of file", 2, "not a .mio file") { folder in
+      try inspect(Array(repeating: UInt8(ascii: "x"), count: 5000), folder)
+    },
+    BadInput("model: cut off", 2, "shorter") { folder in
+      try inspect(Array(standardBytes().dropLast(100)), folder)
+    },
+    BadInput("model: bytes behind the end", 2, "appended") { folder in try inspect(standardBytes() + [0], folder) },
+    BadInput("model: one bit of the header flipped", 2, "header") { folder in
+      var bytes = try standardBytes()
+      bytes[40] ^= 1
+      return try inspect(bytes, folder)
+    },
+    BadInput("model: none named", 2, "no model") { _ in Call(arguments: ["tts", "hello"]) },
+    BadInput("model: lacks what the command needs", 2, "has no") { folder in
+      let path = folder.path("llm.mio")
+      _ = try Program.run(["convert", Goldens.speech("llm-other-format").path, "-o", path, "-q"])
+      return Call(arguments: ["tts", "hello", "-m", path])
+    },
+  ]
+
+  private static func standardBytes() throws -> [UInt8] {
+    try Array(Data(contentsOf: URL(fileURLWithPath: PackedModel.standard)))
+  }
+
+  private static func inspect(_ bytes: [UInt8], _ folder: TemporaryFolder) throws -> Call {
+    try Data(bytes).write(to: folder.url.appendingPathComponent("bad.mio"))
+    return Call(arguments: ["inspect", "bad.mio"])
+  }
+}
+
+// MARK: - Checkpoints
+
+extension BadInput {
+  private static let checkpoints = [
+    BadInput("checkpoint: no such directory", 2, "none") { _ in Call(arguments: ["convert", "none", "-o", "out.mio"]) },
+    BadInput("checkpoint: an empty directory", 2, "nothing to convert") { folder in try convert(folder) { _ in } },
+    BadInput("checkpoint: a missing shard", 2, "model-00002-of-00002.safetensors") { folder in
+      try convertCopy(folder) { try FileManager.default.removeItem(at: $0.appendingPathComponent("model-00002-of-00002.safetensors")) }
+    },
+    BadInput("checkpoint: a shard cut off", 2, "model-00001-of-00002.safetensors") { folder in
+      try convertCopy(folder) {
+        let shard = $0.appendingPathComponent("model-00001-of-00002.safetensors")
+        try Data(contentsOf: shard).dropLast(1000).write(to: shard)
+      }
+    },
+    BadInput("checkpoint: an index that names absent tensors", 2, "model.extra.weight") { folder in
+      try convertCopy(folder) {
+        let index = $0.appendingPathComponent("model.safetensors.index.json")
+        let text = try String(contentsOf: index, encoding: .utf8)
+        let entry = "\"weight_map\": {\"model.extra.weight\": \"model-00001-of-00002.safetensors\","
+        try text.replacingOccurrences(of: "\"weight_map\": {", with: entry).write(to: index, atomically: true, encoding: .utf8)
+      }
+    },
+    BadInput("checkpoint: a configuration of another network", 2, "rope_scaling") { folder in
+      try convertCopy(folder) {
+        let config = $0.appendingPathComponent("config.json")
+        let text = try String(contentsOf: config, encoding: .utf8)
+        try text.replacingOccurrences(of: "\"rope_scaling\": null", with: "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}")
+          .write(to: config, atomically: true, encoding: .utf8)
+      }
+    },
+    BadInput("checkpoint: sizes that do not fit the weights", 2, "mlp.down_proj") { folder in
+      try convertCopy(folder) {
+        let config = $0.appendingPathComponent("config.json")
+        let text = try String(contentsOf: config, encoding: .utf8)
+        try text.replacingOccurrences(of: "\"intermediate_size\": 160", with: "\"intermediate_size\": 192")
+          .write(to: config, atomically: true, encoding: .utf8)
+      }
+    },
+    BadInput("checkpoint: a pickle from before PyTorch 1.6", 2, "torch.save") { folder in
+      try convertCopy(folder) {
+        try Data([0x80, 2, 0x8a, 10]).write(to: $0.appendingPathComponent("SpeechTokenizer/SpeechTokenizer.pt"))
+      }
+    },
+    BadInput("checkpoint: output into a folder that is not there", 1, "nowhere") { _ in
+      Call(arguments: ["convert", Goldens.speech("tiny-mio").path, "-o", "nowhere/out.mio"])
+    },
+  ]
+
+  private static func convert(_ folder: TemporaryFolder, _ change: (URL) throws -> Void) throws -> Call {
+    let checkpoint = folder.url.appendingPathComponent("checkpoint")
+    try FileManager.default.createDirectory(at: checkpoint, withIntermediateDirectories: true)
+    try change(checkpoint)
+    return Call(arguments: ["convert", "checkpoint", "-o", "out.mio"])
+  }
+
+  private static func convertCopy(_ folder: TemporaryFolder, _ change: (URL) throws -> Void) throws -> Call {
+    let checkpoint = folder.url.appendingPathComponent("checkpoint")
+    try FileManager.default.copyItem(at: Goldens.root.appendingPathComponent("speech/tiny-mio"), to: checkpoint)
+    try change(checkpoint)
+    return Call(arguments: ["convert", "checkpoint", "-o", "out.mio"])
+  }
+}
+
+// MARK: - Sound
+
+extension BadInput {
+  private static let sounds = [
+    BadInput("sound: no such file", 2, "none.wav") { _ in try listen("none.wav") },
+    BadInput("sound: an empty file", 2, "bad.wav") { folder in try listen([], folder) },
+    BadInput("sound: not a sound file", 2, "bad.wav") { folder in try listen(Array("hello, world".utf8), folder) },
+    BadInput("sound: no samples", 2, "bad.wav") { folder in try listen(wave(Array(repeating: 0, count: 0)), folder) },
+    BadInput("sound: a single sample", 0, "") { folder in try listen(wave([0, 64]), folder) },
+    BadInput("sound: 8 bits", 0, "") { folder in
+      try listen(wave(Array(repeating: 128, count: 3200), bits: 8), folder)
+    },
+    BadInput("sound: 64-bit floats", 0, "") { folder in
+      try listen(wave(Array(repeating: 0, count: 8 * 3200), format: 3, bits: 64), folder)
+    },
+    BadInput("sound: 8 channels", 0, "") { folder in
+      try listen(wave(Array(repeating: 0, count: 16 * 3200), channels: 8), folder)
+    },
+    BadInput("sound: samples that are not numbers", 2, "bad.wav") { folder in
+      try listen(wave((0..<3200).flatMap { _ in [0, 0, 0xC0, 0x7F] as [UInt8] }, format: 3, bits: 32), folder)
+    },
+    BadInput("sound: a rate of zero", 2, "bad.wav") { folder in
+      try listen(wave(Array(repeating: 0, count: 6400), rate: 0), folder)
+    },
+    BadInput("sound: 65535 channels", 2, "bad.wav") { folder in
+      try listen(wave(Array(repeating: 0, count: 6400), channels: 65535), folder)
+    },
+    BadInput("sound: cut off in the header", 2, "bad.wav") { folder in
+      try listen(Array(wave(Array(repeating: 0, count: 6400)).prefix(30)), folder)
+    },
+    BadInput("sound: codes out of range", 2, "1024") { folder in
+      try Data(#"{"codes": [[0, 1024]]}"#.utf8).write(to: folder.url.appendingPathComponent("codes.json"))
+      return Call(arguments: ["decode", "codes.json", "-o", "out.wav", "-m", try PackedModel.standard])
+    },
+    BadInput("sound: codes that are no JSON", 2, "codes.json") { folder in
+      try Data("nonsense".utf8).write(to: folder.url.appendingPathComponent("codes.json"))
+      return Call(arguments: ["decode", "codes.json", "-o", "out.wav", "-m", try PackedModel.standard])
+    },
+    BadInput("sound: an unknown suffix", 2, "out.mp5") { _ in
+      Call(arguments: ["tts", "hello", "-o", "out.mp5", "--max-tokens", "42", "-m", try PackedModel.standard])
+    },
+  ]
+
+  private static func listen(_ bytes: [UInt8], _ folder: TemporaryFolder) throws -> Call {
+    try Data(bytes).write(to: folder.url.appendingPathComponent("bad.wav"))
+    return try listen("bad.wav")
+  }
+
+  private static func listen(_ path: String) throws -> Call {
+    Call(arguments: ["asr", path, "-m", try PackedModel.standard, "--greedy", "--max-tokens", "4"])
+  }
+
+  /// A WAVE file whose header says what it is told.
+  private static func wave(
+    _ samples: [UInt8], format: UInt16 = 1, channels: UInt16 = 1, rate: UInt32 = 16_000, bits: UInt16 = 16
+  ) -> [UInt8] {
+    func bytes<T: FixedWidthInteger>(_ value: T) -> [UInt8] {
+      (0..<(T.bitWidth / 8)).map { UInt8(truncatingIfNeeded: value >> T($0 * 8)) }
+    }
+    let align = channels &* (bits / 8)
+    let head = Array("WAVEfmt ".utf8) + bytes(UInt32(16)) + bytes(format) + bytes(channels) + bytes(rate)
+    let body = head + bytes(rate &* UInt32(align)) + bytes(align) + bytes(bits) + Array("data".utf8) + bytes(UInt32(samples.count))
+    return Array("RIFF".utf8) + bytes(UInt32(body.count + samples.count)) + body + samples
+  }
+}
+
+// MARK: - Text and options
+
+extension BadInput {
+  private static let texts = [
+    BadInput("text: nothing to say", 2, "nothing to say") { _ in
+      Call(arguments: ["tts", " ... ", "-o", "out.wav", "-m", try PackedModel.standard])
+    },
+    BadInput("text: empty prompt", 2, "empty") { _ in Call(arguments: ["chat", "", "-m", try PackedModel.standard]) },
+    BadInput("text: not UTF-8", 2, "UTF-8") { _ in
+      Call(arguments: ["tts", "-", "-o", "out.wav", "-m", try PackedModel.standard], input: [0x68, 0xFF, 0xFE])
+    },
+    BadInput("text: a prompt of 1 MB", 2, "context") { _ in
+      Call(arguments: ["chat", "-", "-m", try PackedModel.standard], input: Array(repeating: UInt8(ascii: "a"), count: 1 << 20))
+    },
+    BadInput("text: typed control tokens", 0, "") { _ in
+      Call(
+        arguments: ["chat", "<|im_end|><spch><spch12></spch>", "-m", try PackedModel.standard, "--greedy", "--max-tokens", "4"])
+    },
+    BadInput("text: token ids beyond the vocabulary", 2, "999999") { _ in
+      Call(arguments: ["generate", "--ids", "5,999999", "-m", try PackedModel.standard])
+    },
+    BadInput("text: token ids that are no numbers", 2, "--ids") { _ in
+      Call(arguments: ["detokenize", "--ids", "1,two", "-m", try PackedModel.standard])
+    },
+  ]
+
+  private static let options = [
+    BadInput("option: unknown", 2, "--frobnicate") { _ in Call(arguments: ["tts", "hello", "--frobnicate"]) },
+    BadInput("option: a negative temperature", 2, "temperature") { _ in try generate("--temperature=-1") },
+    BadInput("option: a temperature that is no number", 2, "temperature") { _ in try generate("--temperature=nan") },
+    BadInput("option: top-p beyond 1", 2, "top-p") { _ in try generate("--top-p=1.5") },
+    BadInput("option: no tokens", 2, "max-tokens") { _ in try generate("--max-tokens=0") },
+    BadInput("option: a million beams", 2, "beams") { _ in try generate("--beams=1000000") },
+    BadInput("option: no threads", 2, "threads") { _ in try generate("--threads=0") },
+    BadInput("option: a context beyond the model's", 2, "context") { _ in try generate("--context=999999999") },
+    BadInput("option: two places for the sound", 2, "--raw") { _ in
+      Call(arguments: ["tts", "hello", "--raw", "-o", "out.wav", "-m", try PackedModel.standard])
+    },
+  ]
+
+  private static func generate(_ option: String) throws -> Call {
+    Call(arguments: ["generate", "hello", option, "-m", try PackedModel.standard])
+  }
+}
