@@ -116,7 +116,8 @@ extension FileHeader {
     let version = try reader.integer(UInt32.self, "format version")
     guard version == formatVersion else {
       throw ModelFileError(
-        .unsupportedVersion, "this program reads another format version; use the mio-lite that wrote the file, or convert again",
+        .unsupportedVersion,
+        "this program reads another format version; use the mio-lite that wrote the file, or convert again",
         byteRange: 12..<16, expected: "\(formatVersion)", found: "\(version)")
     }
   }

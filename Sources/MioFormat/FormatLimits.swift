@@ -1,4 +1,6 @@
-/// The limits of format version 0, as in `format-spec/SPEC.md`. Each is checked before memory is taken for what it bounds.
+/// The limits of format version 0, as in `format-spec/SPEC.md`.
+///
+/// Each is checked before memory is taken for what it bounds.
 package enum FormatLimits {
   /// Bytes of a whole file: 16 TiB, far from where 64-bit arithmetic could overflow.
   package static let fileByteCount = 1 << 44

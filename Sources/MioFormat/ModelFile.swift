@@ -1,7 +1,7 @@
 /// An open model file: its directory, and views of its tensors in the mapped memory.
 ///
-/// Opening reads and checks the header and the directory only, whatever the size of the file. ``verify(threads:progress:)``
-/// checks every byte.
+/// Opening reads and checks the header and the directory only, whatever the size of the file.
+/// ``verify(threads:progress:)`` checks every byte.
 package final class ModelFile: Sendable {
   package let path: String
   package let byteCount: Int

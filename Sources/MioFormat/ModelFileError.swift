@@ -51,7 +51,8 @@ extension ModelFileError: CustomStringConvertible {
     var text = [path, place.isEmpty ? nil : place].compactMap { $0 }.map { $0 + ": " }.joined() + message
     if let expected, let found { text += " (expected \(expected), found \(found))" }
     if let byteRange {
-      text += byteRange.count > 1 ? " [bytes \(byteRange.lowerBound)..<\(byteRange.upperBound)]" : " [byte \(byteRange.lowerBound)]"
+      let (start, end) = (byteRange.lowerBound, byteRange.upperBound)
+      text += byteRange.count > 1 ? " [bytes \(start)..<\(end)]" : " [byte \(start)]"
     }
     return text
   }

@@ -78,19 +78,24 @@ import Testing
     ]
 
   private static let components = [
-    Field(4, "directory: section COMP"), Field(4, "2 records"), Field(8, "length of the records"), Field(1, "length of the name"),
-    Field(8, "component \"language\""), Field(1, "flags: required"), Field(2, "2 entries"), Field(1, "length of the key"),
+    Field(4, "directory: section COMP"), Field(4, "2 records"), Field(8, "length of the records"),
+    Field(1, "length of the name"),
+    Field(8, "component \"language\""), Field(1, "flags: required"), Field(2, "2 entries"),
+    Field(1, "length of the key"),
     Field(12, "key \"norm_epsilon\""), Field(1, "type 2: number"), Field(8, "1e-5"), Field(1, "length of the key"),
     Field(5, "key \"width\""), Field(1, "type 1: integer"), Field(8, "5"), Field(1, "length of the name"),
     Field(5, "component \"about\""), Field(1, "flags: optional"), Field(2, "1 entry"), Field(1, "length of the key"),
-    Field(9, "key \"converter\""), Field(1, "type 4: text"), Field(4, "length of the text"), Field(10, "\"mio-lite 0\""),
+    Field(9, "key \"converter\""), Field(1, "type 4: text"), Field(4, "length of the text"),
+    Field(10, "\"mio-lite 0\""),
   ]
 
   private static let tensors = [
-    Field(4, "section TENS"), Field(4, "2 records"), Field(8, "length of the records"), Field(2, "component 0: language"),
+    Field(4, "section TENS"), Field(4, "2 records"), Field(8, "length of the records"),
+    Field(2, "component 0: language"),
     Field(2, "encoding 1: f32"), Field(1, "rank 1"), Field(1, "length of the name"), Field(2, "reserved"),
     Field(8, "offset 128"), Field(8, "12 bytes"), Field(4, "shape [3]"), Field(32, "SHA-256 of the bytes 128 to 139"),
-    Field(11, "\"norm.weight\""), Field(2, "component 0: language"), Field(2, "encoding 19: panel-q4"), Field(1, "rank 2"),
+    Field(11, "\"norm.weight\""), Field(2, "component 0: language"), Field(2, "encoding 19: panel-q4"),
+    Field(1, "rank 2"),
     Field(1, "length of the name"), Field(2, "reserved"), Field(8, "offset 192"), Field(8, "288 bytes"),
     Field(8, "shape [2, 5]"), Field(32, "SHA-256 of the bytes 192 to 479"), Field(11, "\"head.weight\""),
   ]

@@ -4,7 +4,7 @@ import MioKernels
 
 /// Everything a reader must find in a file, in the form of the JSON files beside the valid vectors.
 ///
-/// Numbers of a configuration are texts, floats the hexadecimal digits of their bits, so that no JSON reader rounds them.
+/// Numbers of a configuration are texts, floats the hexadecimal digits of their bits: no JSON reader can round them.
 struct FileDescription: Codable, Equatable {
   struct Entry: Codable, Equatable {
     var key: String
@@ -50,7 +50,9 @@ struct FileDescription: Codable, Equatable {
   init(_ file: ModelFile) throws {
     identity = file.identity.description
     optional_features = String(file.optionalFeatures, radix: 16)
-    components = file.components.map { Part(name: $0.name, required: $0.isRequired, config: $0.config.entries.map(Entry.init)) }
+    components = file.components.map {
+      Part(name: $0.name, required: $0.isRequired, config: $0.config.entries.map(Entry.init))
+    }
     tensors = try file.tensors.map { record in
       Tensor(
         component: record.component, name: record.name, encoding: record.encoding.name, shape: record.shape,

@@ -41,9 +41,13 @@ struct InvalidVector {
     InvalidVector(bytes: "text-mode-line-feeds", .textModeDamage) { bytes in
       bytes = zip(bytes, bytes.dropFirst() + [0]).filter { !($0 == 13 && $1 == 10) }.map(\.0)
     },
-    InvalidVector(bytes: "text-mode-carriage-returns", .textModeDamage) { $0 = $0.flatMap { $0 == 10 ? [13, 10] : [$0] } },
+    InvalidVector(bytes: "text-mode-carriage-returns", .textModeDamage) {
+      $0 = $0.flatMap { $0 == 10 ? [13, 10] : [$0] }
+    },
     InvalidVector(bytes: "text-mode-seven-bits", .textModeDamage) { $0 = $0.map { $0 & 0x7F } },
-    InvalidVector(bytes: "text-mode-latin-1-to-utf-8", .textModeDamage) { $0.replaceSubrange(0..<1, with: [0xC2, 0x89]) },
+    InvalidVector(bytes: "text-mode-latin-1-to-utf-8", .textModeDamage) {
+      $0.replaceSubrange(0..<1, with: [0xC2, 0x89])
+    },
     InvalidVector(bytes: "text-mode-replacement-character", .textModeDamage) {
       $0.replaceSubrange(0..<1, with: [0xEF, 0xBF, 0xBD])
     },
@@ -77,7 +81,9 @@ struct InvalidVector {
     InvalidVector("sections-out-of-order", .malformedDirectory) { $0.editSections = { $0.swapAt(0, 1) } },
     InvalidVector("sections-without-blobs", .malformedDirectory) { $0.editSections = { $0.removeLast() } },
     InvalidVector("section-repeated", .malformedDirectory) { $0.editSections = { $0.append($0[2]) } },
-    InvalidVector("section-kind-not-letters", .malformedDirectory) { $0.editSections = { $0.append(.init("se3k", 0, [])) } },
+    InvalidVector("section-kind-not-letters", .malformedDirectory) {
+      $0.editSections = { $0.append(.init("se3k", 0, [])) }
+    },
     InvalidVector("section-unknown-required", .unknownRequiredFeature) {
       $0.editSections = { $0.append(.init("Seek", 0, [])) }
     },
@@ -108,7 +114,9 @@ struct InvalidVector {
       file.components[1].entryCount = 2
     },
     InvalidVector("config-keys-unsorted", .unsorted) { $0.components[0].entries.swapAt(0, 1) },
-    InvalidVector("config-key-twice", .duplicateName) { $0.components[0].entries[0].key = $0.components[0].entries[1].key },
+    InvalidVector("config-key-twice", .duplicateName) {
+      $0.components[0].entries[0].key = $0.components[0].entries[1].key
+    },
     InvalidVector("config-key-empty", .invalidName) { $0.components[0].entries[0].key = [] },
     InvalidVector("config-key-not-utf-8", .invalidName) { $0.components[0].entries[0].key = [0x80] },
     InvalidVector("config-type-0", .invalidConfig) { $0.components[0].entries[0].type = 0 },
@@ -116,14 +124,24 @@ struct InvalidVector {
     InvalidVector("config-truth-of-2", .invalidConfig) { $0.components[0].entries = [.bool("x", 2)] },
     InvalidVector("config-number-infinite", .invalidConfig) { $0.components[0].entries = [.float("x", .infinity)] },
     InvalidVector("config-number-nan", .invalidConfig) { $0.components[0].entries = [.floats("x", [1, .nan])] },
-    InvalidVector("config-text-not-utf-8", .invalidText) { $0.components[0].entries = [.init("x", 4, le(UInt32(1)) + [0xC0])] },
+    InvalidVector("config-text-not-utf-8", .invalidText) {
+      $0.components[0].entries = [.init("x", 4, le(UInt32(1)) + [0xC0])]
+    },
     InvalidVector("config-text-surrogate", .invalidText) {
       $0.components[0].entries = [.init("x", 7, le(UInt32(1)) + le(UInt32(3)) + [0xED, 0xA0, 0x80])]
     },
-    InvalidVector("config-text-too-long", .limitExceeded) { $0.components[0].entries = [.init("x", 4, le(UInt32(65_537)))] },
-    InvalidVector("config-text-cut", .malformedDirectory) { $0.components[1].entries = [.init("x", 4, le(UInt32(9)) + [65])] },
-    InvalidVector("config-list-too-long", .limitExceeded) { $0.components[0].entries = [.init("x", 5, le(UInt32(65_537)))] },
-    InvalidVector("config-list-cut", .malformedDirectory) { $0.components[0].entries = [.init("x", 5, le(UInt32(65_536)))] },
+    InvalidVector("config-text-too-long", .limitExceeded) {
+      $0.components[0].entries = [.init("x", 4, le(UInt32(65_537)))]
+    },
+    InvalidVector("config-text-cut", .malformedDirectory) {
+      $0.components[1].entries = [.init("x", 4, le(UInt32(9)) + [65])]
+    },
+    InvalidVector("config-list-too-long", .limitExceeded) {
+      $0.components[0].entries = [.init("x", 5, le(UInt32(65_537)))]
+    },
+    InvalidVector("config-list-cut", .malformedDirectory) {
+      $0.components[0].entries = [.init("x", 5, le(UInt32(65_536)))]
+    },
   ]
 
   private static let tensors = [
@@ -136,7 +154,9 @@ struct InvalidVector {
     InvalidVector("tensor-rank-5", .invalidShape) { $0.tensors[0].shape = [3, 1, 1, 1, 1] },
     InvalidVector("tensor-dimension-0", .invalidShape) { $0.tensors[0].shape = [3, 0] },
     InvalidVector("tensor-dimension-beyond-limit", .invalidShape) { $0.tensors[0].shape = [1 << 31] },
-    InvalidVector("tensor-shape-overflows", .invalidShape) { $0.tensors[0].shape = [1 << 30, 1 << 30, 1 << 30, 1 << 30] },
+    InvalidVector("tensor-shape-overflows", .invalidShape) {
+      $0.tensors[0].shape = [1 << 30, 1 << 30, 1 << 30, 1 << 30]
+    },
     InvalidVector("tensor-shape-wraps-to-12-bytes", .invalidShape) {
       // 4 · 2^31 · 2^31 wraps to 0 in 64 bits; with the factor below the product wraps to a small number.
       $0.tensors[0].shape = [0x7FFF_FFFF, 0x7FFF_FFFF, 0x7FFF_FFFF, 3]

@@ -22,7 +22,9 @@ import Testing
       "same component": FileLayout(components: [component, component]),
       "component name": FileLayout(components: [Component(name: "a b", isRequired: true, config: ConfigTable())]),
       "too many components": FileLayout(
-        components: (0...FormatLimits.componentCount).map { Component(name: "\($0)", isRequired: true, config: ConfigTable()) }),
+        components: (0...FormatLimits.componentCount).map {
+          Component(name: "\($0)", isRequired: true, config: ConfigTable())
+        }),
       "same tensor": FileLayout(components: [component], tensors: [tensor("t"), tensor("t")]),
       "unknown component": FileLayout(components: [component], tensors: [tensor("t", in: "x")]),
       "not grouped": FileLayout(components: [component, second], tensors: [tensor("t", in: "d"), tensor("t")]),

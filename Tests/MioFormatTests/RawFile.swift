@@ -9,7 +9,10 @@ struct RawFile: Sendable {
     var type: UInt8
     var value: [UInt8]
 
-    init(_ key: String, _ type: UInt8, _ value: [UInt8]) { (self.key, self.type, self.value) = (Array(key.utf8), type, value) }
+    init(_ key: String, _ type: UInt8, _ value: [UInt8]) {
+      (self.key, self.type, self.value) = (Array(key.utf8), type, value)
+    }
+
     static func int(_ key: String, _ value: Int64) -> Entry { Entry(key, 1, le(UInt64(bitPattern: value))) }
     static func float(_ key: String, _ value: Double) -> Entry { Entry(key, 2, le(value.bitPattern)) }
     static func bool(_ key: String, _ value: UInt8) -> Entry { Entry(key, 3, [value]) }

@@ -9,7 +9,9 @@ enum Specification {
   /// Whether to write what the tests generate instead of comparing: `MIO_UPDATE_SPEC=1 swift test ...`.
   static let updates = ProcessInfo.processInfo.environment["MIO_UPDATE_SPEC"] == "1"
 
-  static func bytes(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: root.appendingPathComponent(path))) }
+  static func bytes(_ path: String) throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: root.appendingPathComponent(path)))
+  }
 
   /// Whether the file at `path` has the contents `expected`, after writing it if asked to.
   static func matches(_ path: String, _ expected: [UInt8]) throws -> Bool {

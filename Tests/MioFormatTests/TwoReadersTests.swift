@@ -18,7 +18,9 @@ struct TwoReadersTests {
 
   @Test func `the reader in Python says on its exit status whether all files are good`() throws {
     #expect(try IndependentReader.run(["--verify", path("valid/tiny.mio"), path("valid/blobs.mio")]).status == 0)
-    let refusal = try IndependentReader.run(["--verify", path("valid/tiny.mio"), path("invalid/padding-flipped-bit.mio")])
+    let refusal = try IndependentReader.run([
+      "--verify", path("invalid/padding-flipped-bit.mio"), path("valid/tiny.mio"),
+    ])
     #expect(refusal.status == 1 && refusal.errors.contains("nonZeroPadding"))
   }
 
@@ -56,7 +58,8 @@ struct TwoReadersTests {
       for _ in 0..<Int.random(in: 0...2, using: &random) {
         switch Int.random(in: 0..<4, using: &random) {
         case 0: block.remove(at: Int.random(in: 0..<block.count, using: &random))
-        case 1: block.insert(UInt8.random(in: 0...255, using: &random), at: Int.random(in: 0...block.count, using: &random))
+        case 1:
+          block.insert(UInt8.random(in: 0...255, using: &random), at: Int.random(in: 0...block.count, using: &random))
         case 2: count += Int.random(in: -3...3, using: &random)
         default: block[Int.random(in: 0..<block.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
         }

@@ -110,7 +110,8 @@ struct ValidVector {
         "numbers",
         [
           .bool("false", 0), .float("float.largest", .greatestFiniteMagnitude), .float("float.minus-zero", -0.0),
-          .float("float.smallest", .leastNonzeroMagnitude), .floats("floats", [0.1, -1e300]), .floats("floats.none", []),
+          .float("float.smallest", .leastNonzeroMagnitude), .floats("floats", [0.1, -1e300]),
+          .floats("floats.none", []),
           .int("int.largest", .max), .int("int.smallest", .min), .ints("ints", [0, -1, 1 << 53 + 1]),
           .ints("ints.none", []), .bool("true", 1),
         ]),

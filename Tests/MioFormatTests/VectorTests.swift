@@ -23,7 +23,9 @@ import Testing
   }
 
   static let manifest = Manifest(
-    valid: ValidVector.all.map { .init(file: "valid/\($0.name).mio", description: "valid/\($0.name).json", shows: $0.why) },
+    valid: ValidVector.all.map {
+      .init(file: "valid/\($0.name).mio", description: "valid/\($0.name).json", shows: $0.why)
+    },
     invalid: InvalidVector.all.map {
       .init(file: "invalid/\($0.name).mio", error: $0.error.rawValue, stage: $0.stage.rawValue)
     })
