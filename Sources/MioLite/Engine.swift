@@ -62,8 +62,9 @@ extension Model {
     let tokenizer = try requiredTokenizer()
     let vocabularySize = try requiredLanguage().config.vocabularySize
     do {
-      return try TokenClasses(
-        tokenizer, vocabularySize: vocabularySize, stopIds: stopIds)
+      let classes = try TokenClasses(tokenizer, vocabularySize: vocabularySize, stopIds: stopIds)
+      guard let multiple = try settings.intIfPresent("frame_multiple"), classes.speech != nil else { return classes }
+      return try classes.speaking(inMultiplesOf: multiple)
     } catch {
       throw MioError(error)
     }

@@ -37,8 +37,8 @@ extension Model {
     var options = SamplingOptions.defaults(for: task)
     let prefix = task.rawValue + "."
     do {
-      if let sampling = try settings.boolIfPresent(prefix + "do_sample") { options.strategy = sampling ? .sampling : .greedy }
-      if let beams = try settings.intIfPresent(prefix + "num_beams"), beams > 1 { options.strategy = .beamSearch(width: beams) }
+      if let sampling = try settings.boolIfPresent(prefix + "sampling") { options.strategy = sampling ? .sampling : .greedy }
+      if let beams = try settings.intIfPresent(prefix + "beam_count"), beams > 1 { options.strategy = .beamSearch(width: beams) }
       if let value = try settings.floatIfPresent(prefix + "temperature") { options.temperature = value }
       if let value = try settings.floatIfPresent(prefix + "top_p") { options.topP = value }
       if let value = try settings.intIfPresent(prefix + "top_k") { options.topK = value }
@@ -52,6 +52,13 @@ extension Model {
 }
 
 extension Model {
+  /// Words of the longest piece of text that the model can speak at once, if the file says so.
+  var wordsPerPiece: Int? {
+    get throws(MioError) {
+      do { return try settings.intIfPresent("words_per_piece").map { max(1, $0) } } catch { throw MioError(error) }
+    }
+  }
+
   /// Whether the file says that the model knows one voice only.
   var isOneVoice: Bool {
     get throws(MioError) {

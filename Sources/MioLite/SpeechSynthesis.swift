@@ -72,7 +72,11 @@ struct SpeechSynthesis {
     self.options = options
     codec = try model.requiredCodec()
     guard options.piecesAtOnce >= 1 else { throw MioError(.invalidInput, "pieces at once: must be 1 or more") }
-    pieces = TextPieces(text).pieces
+    if let words = try model.wordsPerPiece {
+      pieces = TextPieces(text, lengths: .init(shortest: 1, longest: words), measure: { _ in 1 }).pieces
+    } else {
+      pieces = TextPieces(text).pieces
+    }
     guard pieces.contains(where: { $0.text.contains { $0.isLetter || $0.isNumber } }) else {
       throw MioError(.invalidInput, "the text has nothing to say: no letter and no number")
     }

@@ -18,9 +18,19 @@ from llama import Llama, Shape
 from voice import BUCKET
 
 # The voice needs other settings than MIO's: the same code is rightly repeated frame after frame.
-GENERATION = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "do_sample": True, "temperature": 0.8,
-              "top_p": 0.7, "repetition_penalty": 1.0, "num_beams": 1, "max_new_tokens": 1024,
-              "speech_length_bucket": BUCKET, "speech_words_per_piece": 8}
+# `mio_lite` is read by mio-lite's converter; transformers ignores it.
+GENERATION = {
+    "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+    "mio_lite": {
+        "description": "demo model: about 7 M parameters, one voice, simple English; not MIO-7B",
+        "frame_multiple": BUCKET, "words_per_piece": 8, "one_voice": True,
+        "tasks": {
+            "textToSpeech": {"do_sample": True, "temperature": 0.8, "top_p": 0.7, "repetition_penalty": 1.0,
+                             "max_new_tokens": 1024},
+            "text": {"do_sample": False, "num_beams": 1},
+        },
+    },
+}
 
 
 def llama_config(shape: Shape) -> dict:

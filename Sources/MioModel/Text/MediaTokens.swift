@@ -18,7 +18,7 @@ package enum TokenRole: Hashable, Sendable {
 
 /// The tokens of images and speech: their ids by number and back.
 ///
-/// `<spchN>` stands for code N mod 1024 of level N div 1024; level 0 is content, 1 to 3 are timbre.
+/// `<spchN>` stands for code N mod K of level N div K, K codes to a level (1024 in MIO); level 0 is content, 1 to 3 are timbre.
 package struct MediaTokens: Sendable {
   /// Start, end and codes of one kind of block. Ids need not ascend or be contiguous.
   package struct Block: Sendable {
@@ -28,8 +28,8 @@ package struct MediaTokens: Sendable {
     package let codes: [Int32]
   }
 
-  /// Codes of one level of speech in MIO's vocabulary.
-  package static let speechCodesPerLevel = 1024
+  /// Levels of speech in the vocabulary: content and three of timbre.
+  package static let speechLevelCount = 4
   /// Tokens of one image.
   package static let imageLength = 32
 
@@ -61,14 +61,17 @@ package struct MediaTokens: Sendable {
     self.roles = roles
   }
 
+  /// K, the codes of one level of speech: 1024 in MIO.
+  package var speechCodesPerLevel: Int { max(1, (speech?.codes.count ?? 0) / Self.speechLevelCount) }
+
   /// The role of a media token; nil for all others.
   package func role(of id: Int32) -> TokenRole? { roles[id] }
 
   /// `[Q][code]`: the ids of the speech codes, level by level.
   package var speechLevels: [[Int32]] {
     let codes = speech?.codes ?? []
-    return stride(from: 0, to: codes.count, by: Self.speechCodesPerLevel).map {
-      Array(codes[$0...].prefix(Self.speechCodesPerLevel))
+    return stride(from: 0, to: codes.count, by: speechCodesPerLevel).map {
+      Array(codes[$0...].prefix(speechCodesPerLevel))
     }
   }
 
@@ -88,10 +91,10 @@ package struct MediaTokens: Sendable {
     guard let speech else { throw TextError(.missingToken, "this checkpoint has no speech tokens") }
     var tokens = [speech.start]
     for (level, codes) in levels.enumerated() {
-      guard codes.allSatisfy((0..<Self.speechCodesPerLevel).contains) else {
-        throw TextError(.codeOutOfRange, "speech codes must be 0 to \(Self.speechCodesPerLevel - 1)")
+      guard codes.allSatisfy((0..<speechCodesPerLevel).contains) else {
+        throw TextError(.codeOutOfRange, "speech codes must be 0 to \(speechCodesPerLevel - 1)")
       }
-      tokens += try ids(codes.map { $0 + level * Self.speechCodesPerLevel }, in: speech, "speech")
+      tokens += try ids(codes.map { $0 + level * speechCodesPerLevel }, in: speech, "speech")
     }
     return tokens + [speech.end]
   }

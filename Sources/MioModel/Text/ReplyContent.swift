@@ -45,10 +45,11 @@ package struct ReplySpeech: Hashable, Sendable {
   /// Levels that MIO speaks: content and three of timbre.
   package static let levelCount = 4
 
-  package init(numbers: [Int], isFinished: Bool) {
+  /// - Parameter codesPerLevel: K of ``MediaTokens``.
+  package init(numbers: [Int], codesPerLevel: Int = 1024, isFinished: Bool) {
     self.numbers = numbers
     self.isFinished = isFinished
-    let runs = Self.runs(numbers)
+    let runs = Self.runs(numbers, codesPerLevel)
     fault = Self.fault(numbers, runs)
     levels = Self.usableLevels(runs)
   }
@@ -58,10 +59,10 @@ package struct ReplySpeech: Hashable, Sendable {
     var codes: [Int]
   }
 
-  private static func runs(_ numbers: [Int]) -> [Run] {
+  private static func runs(_ numbers: [Int], _ codesPerLevel: Int) -> [Run] {
     var runs: [Run] = []
     for number in numbers {
-      let (level, code) = number.quotientAndRemainder(dividingBy: MediaTokens.speechCodesPerLevel)
+      let (level, code) = number.quotientAndRemainder(dividingBy: codesPerLevel)
       if runs.last?.level != level { runs.append(Run(level: level, codes: [])) }
       runs[runs.count - 1].codes.append(code)
     }

@@ -83,7 +83,8 @@ package struct ReplyParser: Sendable {
       switch kind {
       case _ where numbers.isEmpty: .stray(kind == .image ? "<image>" : "<spch>")
       case .image: .image(ReplyImage(codes: numbers, isFinished: isFinished))
-      case .speech: .speech(ReplySpeech(numbers: numbers, isFinished: isFinished))
+      case .speech: .speech(ReplySpeech(
+          numbers: numbers, codesPerLevel: tokenizer.media.speechCodesPerLevel, isFinished: isFinished))
       }
     return [part] + text(spaces.map { decoder.append($0) }.joined())
   }

@@ -137,7 +137,7 @@ struct Benchmark {
     guard let speech = tokenizer.media.speech else {
       throw Failure(.wrongInput, "\(file.path): the model has no speech tokens; leave speech-decode out of --phases")
     }
-    let ids = speech.codes.prefix(MediaTokens.speechCodesPerLevel).map(Int.init).sorted()
+    let ids = speech.codes.prefix(tokenizer.media.speechCodesPerLevel).map(Int.init).sorted()
     return ids.reduce(into: [Range<Int>]()) { ranges, id in
       if let last = ranges.last, last.upperBound == id {
         ranges[ranges.count - 1] = last.lowerBound..<(id + 1)

@@ -23,8 +23,37 @@ enum GenerationPlan {
         }
       }
     }
+    if checkpoint.has("generation_config.json"), let own = try checkpoint.object("generation_config.json")["mio_lite"] {
+      add(own, to: &entries, &problems)
+    }
     if !problems.isEmpty { throw ConversionError(problems) }
     return entries.isEmpty ? nil : ComponentPlan(component, config: ConfigTable(entries), files: files)
+  }
+
+  /// What a checkpoint made for mio-lite says beyond transformers' keys: `mio_lite`, an object of the keys below and of
+  /// `tasks`, whose members are settings by task.
+  private static func add(
+    _ own: JSON, to entries: inout [(String, ConfigValue)], _ problems: inout [ConversionError.Problem]
+  ) {
+    func read(_ object: JSON.Object, _ known: [Setting], prefix: String) {
+      for (key, value) in zip(object.keys, object.values) where key != "tasks" {
+        if let setting = known.first(where: { $0.key == key }), let converted = setting.value(value) {
+          entries.append((prefix + setting.name, converted))
+        } else {
+          problems.append(
+            .init(.unsupported, file: "generation_config.json", "mio_lite: '\(prefix)\(key)' is not known or has a wrong type"))
+        }
+      }
+    }
+    guard let object = own.object else {
+      problems.append(.init(.unsupported, file: "generation_config.json", "mio_lite: expected an object"))
+      return
+    }
+    read(object, ownSettings, prefix: "")
+    guard let tasks = object["tasks"]?.object else { return }
+    for (task, value) in zip(tasks.keys, tasks.values) {
+      if let members = value.object { read(members, settings, prefix: task + ".") }
+    }
   }
 
   /// A key of transformers, its name in the file format, and what it holds.
@@ -35,6 +64,7 @@ enum GenerationPlan {
       case count = "a whole number"
       case number = "a number"
       case flag = "true or false"
+      case text = "a text"
     }
 
     let key: String
@@ -47,9 +77,17 @@ enum GenerationPlan {
       case .ids: (json.integer.map { [$0] } ?? json.integers).flatMap { $0.allSatisfy { $0 >= 0 } ? .ints($0) : nil }
       case .number: json.double.map { .float($0) }
       case .flag: json.bool.map { .bool($0) }
+      case .text: json.string.map { .string($0) }
       }
     }
   }
+
+  private static let ownSettings = [
+    Setting(key: "description", name: "description", kind: .text),
+    Setting(key: "frame_multiple", name: "frame_multiple", kind: .count),
+    Setting(key: "words_per_piece", name: "words_per_piece", kind: .count),
+    Setting(key: "one_voice", name: "one_voice", kind: .flag),
+  ]
 
   private static let settings = [
     Setting(key: "eos_token_id", name: "stop_ids", kind: .ids),
