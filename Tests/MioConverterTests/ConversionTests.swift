@@ -1,4 +1,5 @@
 import Foundation
+import MioCheckpoints
 import MioConverter
 import MioFormat
 import MioKernels
@@ -52,16 +53,59 @@ import Testing
     #expect(try encodings("lm_head.weight") == .panelQ8)
   }
 
-  @Test func `gives the same bytes on any number of threads`() throws {
-    let directory = try TemporaryFolder()
-    var files: [Data] = []
-    for threads in [1, 2, 5] {
-      let output = directory.path("\(threads).mio")
-      _ = try Conversion(checkpoint: Goldens.speech("tiny-mio").path, threads: threads).run(output: output)
-      files.append(try Data(contentsOf: URL(fileURLWithPath: output)))
+  /// A checkpoint whose embedding and head are packed in several steps, the last of an odd size.
+  private func largerCheckpoint(in folder: TemporaryFolder) throws -> String {
+    var sizes = LanguageSizes()
+    (sizes.width, sizes.innerWidth, sizes.layerCount, sizes.headCount, sizes.kvHeadCount) = (72, 200, 2, 6, 3)
+    sizes.rows = 33_333
+    var checkpoint = RandomCheckpoint()
+    checkpoint.language = sizes
+    checkpoint.speech = SpeechSizes().scaled(by: 1 / 32)
+    checkpoint.pieceCount = 900
+    checkpoint.shardByteCount = 5_000_000
+    let model = try Data(contentsOf: Goldens.speech("tiny-mio/tokenizer.model"))
+    try checkpoint.write(to: folder.path("checkpoint"), tokenizer: [UInt8](model))
+    return folder.path("checkpoint")
+  }
+
+  @Test(arguments: Quantization.allCases)
+  func `packs matrices in steps as if in one`(_ quantization: Quantization) throws {
+    let folder = try TemporaryFolder()
+    let conversion = try Conversion(checkpoint: largerCheckpoint(in: folder), quantization: quantization, threads: 2)
+    _ = try conversion.run(output: folder.path("out.mio"))
+    let file = try ModelFile.open(path: folder.path("out.mio"))
+    #expect(throws: Never.self) { try file.verify(threads: 2) }
+    let source = try conversion.checkpoint.languageTensors().tensors
+    for record in file.tensors where record.component == "language" {
+      let values = try #require(source[record.name]).floats()
+      let view = try file.tensor("language", record.name)
+      guard let format = format(of: record.encoding) else {
+        #expect(try rows(of: record.name, in: file, component: "language") == values)
+        continue
+      }
+      var expected = [UInt8](repeating: 0xAA, count: record.byteCount)
+      unsafe values.withUnsafeBufferPointer { values in
+        unsafe expected.withUnsafeMutableBytes { target in
+          unsafe PackedMatrix.pack(
+            values, rows: record.shape[0], columns: record.shape[1], format: format, into: target)
+        }
+      }
+      #expect(unsafe view.bytes.elementsEqual(expected), "\(record.name)")
     }
-    #expect(files[0] == files[1])
-    #expect(files[0] == files[2])
+  }
+
+  @Test func `gives the same bytes on any number of threads`() throws {
+    let folder = try TemporaryFolder()
+    for checkpoint in [Goldens.speech("tiny-mio").path, try largerCheckpoint(in: folder)] {
+      var files: [Data] = []
+      for threads in [1, 2, 5] {
+        let output = folder.path("\(threads).mio")
+        _ = try Conversion(checkpoint: checkpoint, threads: threads).run(output: output)
+        files.append(try Data(contentsOf: URL(fileURLWithPath: output)))
+      }
+      #expect(files[0] == files[1])
+      #expect(files[0] == files[2])
+    }
   }
 
   @Test func `writes down where everything came from`() throws {
@@ -168,13 +212,7 @@ import Testing
 /// The rows of a matrix, or the elements of a plain tensor, as floats.
 func rows(of name: String, in file: ModelFile, component: String) throws -> [Float] {
   let view = try file.tensor(component, name)
-  let format: WeightFormat
-  switch view.record.encoding {
-  case .panelF32: format = .f32
-  case .panelF16: format = .f16
-  case .panelQ8: format = .q8
-  case .panelQ4: format = .q4
-  default:
+  guard let format = format(of: view.record.encoding) else {
     return unsafe Array(view.bytes.assumingMemoryBound(to: Float.self))
   }
   let (rows, columns) = (view.record.shape[0], view.record.shape[1])
@@ -187,4 +225,15 @@ func rows(of name: String, in file: ModelFile, component: String) throws -> [Flo
     }
   }
   return result
+}
+
+/// The kernels' name of a panel encoding; nil for the others.
+private func format(of encoding: TensorEncoding) -> WeightFormat? {
+  switch encoding {
+  case .panelF32: .f32
+  case .panelF16: .f16
+  case .panelQ8: .q8
+  case .panelQ4: .q4
+  default: nil
+  }
 }
