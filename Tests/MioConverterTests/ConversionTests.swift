@@ -206,6 +206,10 @@ import Testing
     let conversion = try Conversion(checkpoint: Goldens.speech("llm-other-format").path, threads: 1)
     #expect(conversion.components.map(\.component) == ["language", "generation"])
     #expect(conversion.notes.contains { $0.contains("no text tokenizer") })
+    #expect(conversion.notes.contains { $0.contains("no speech codec") })
+    let speech = try Conversion(checkpoint: Goldens.speech("speech-snake").path, threads: 1)
+    #expect(speech.components.map(\.component) == ["speech"])
+    #expect(speech.notes.contains { $0.contains("no language model") })
   }
 }
 

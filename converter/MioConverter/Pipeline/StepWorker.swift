@@ -48,6 +48,8 @@ struct StepWorker {
       } else {
         copy(tensor.elementCount, into: &output)
       }
+      // Whole tensors are far larger than steps; with many threads they must not stay in memory.
+      floats = []
     }
   }
 
