@@ -82,6 +82,9 @@ extension Activations {
   /// x / (1 + e^-x).
   package mutating func silu() { transform { x in x * VectorMath.sigmoid(x) } }
 
+  /// max(x, 0).
+  package mutating func relu() { transform { x in x.replacing(with: 0, where: x .< 0) } }
+
   /// 1 / (1 + e^-x).
   package mutating func sigmoid() { transform { x in VectorMath.sigmoid(x) } }
 

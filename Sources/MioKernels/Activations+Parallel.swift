@@ -1,0 +1,95 @@
+// Row operations of networks with many rows per pass: each is one sweep over memory, and the rows are shared by the
+// threads. A row's result is that of the plain forms.
+extension Activations {
+  /// Overwrites `self` with the layer norm of every row of `x`; the shape becomes that of x.
+  package mutating func layerNormalize(
+    _ x: borrowing Activations, weight: WeightVector, bias: WeightVector, epsilon: Float, on context: KernelContext
+  ) {
+    precondition(
+      weight.count == x.columns && bias.count == x.columns, "norm weight and bias need one element per column")
+    reshape(rows: x.rows, columns: x.columns)
+    let (target, source) = unsafe (base, x.base)
+    forEachRow(on: context) { row, width in
+      let (to, from) = unsafe (target + row * width, source + row * width)
+      let mean = unsafe Self.sum(from, width) / Float(width)
+      let scale = unsafe 1 / (Self.sumOfSquares(from, width, minus: mean) / Float(width) + epsilon).squareRoot()
+      unsafe to.update(from: from, count: width)
+      unsafe Self.combine(to, weight.base, count: width) { ($0 - mean) * scale * $1 }
+      unsafe Self.combine(to, bias.base, count: width) { $0 + $1 }
+    }
+  }
+
+  /// Layer norm of every row, in place.
+  package mutating func layerNormalize(
+    weight: WeightVector, bias: WeightVector, epsilon: Float, on context: KernelContext
+  ) {
+    precondition(weight.count == columns && bias.count == columns, "norm weight and bias need one element per column")
+    let base = unsafe base
+    forEachRow(on: context) { row, width in
+      let x = unsafe base + row * width
+      let mean = unsafe Self.sum(x, width) / Float(width)
+      let scale = unsafe 1 / (Self.sumOfSquares(x, width, minus: mean) / Float(width) + epsilon).squareRoot()
+      unsafe Self.combine(x, weight.base, count: width) { ($0 - mean) * scale * $1 }
+      unsafe Self.combine(x, bias.base, count: width) { $0 + $1 }
+    }
+  }
+
+  /// x + bias in every row.
+  package mutating func add(bias: WeightVector, on context: KernelContext) {
+    precondition(bias.count == columns, "a vector of \(bias.count) does not fit \(columns) columns")
+    let base = unsafe base
+    forEachRow(on: context) { row, width in
+      unsafe Self.combine(base + row * width, bias.base, count: width) { $0 + $1 }
+    }
+  }
+
+  /// x + (other + bias), the sum of a residual branch with the bias of its last product.
+  package mutating func add(_ other: borrowing Activations, bias: WeightVector, on context: KernelContext) {
+    precondition(rows == other.rows && columns == other.columns, "the two operands differ in shape")
+    precondition(bias.count == columns, "a vector of \(bias.count) does not fit \(columns) columns")
+    let (target, source) = unsafe (base, other.base)
+    forEachRow(on: context) { row, width in
+      for start in stride(from: 0, to: width, by: 16) {
+        let count = min(16, width - start)
+        let (to, from) = unsafe (target + row * width + start, source + row * width + start)
+        let sum = unsafe Self.load(to, count) + (Self.load(from, count) + Self.load(bias.base + start, count))
+        unsafe Self.store(sum, to, count)
+      }
+    }
+  }
+
+  /// GELU(x + bias) with the error function.
+  package mutating func gelu(bias: WeightVector, on context: KernelContext) {
+    precondition(bias.count == columns, "a vector of \(bias.count) does not fit \(columns) columns")
+    let base = unsafe base
+    forEachRow(on: context) { row, width in
+      for start in stride(from: 0, to: width, by: 16) {
+        let count = min(16, width - start)
+        let target = unsafe base + row * width + start
+        let x = unsafe Self.load(target, count) + Self.load(bias.base + start, count)
+        unsafe Self.store(0.5 * x * (1 + VectorMath.erf(x * 0.707106781186547524)), target, count)
+      }
+    }
+  }
+
+  /// Rows that one task takes: enough elements to outweigh handing it out.
+  private static let taskElements = 1 << 14
+
+  private func forEachRow(on context: KernelContext, _ body: (_ row: Int, _ width: Int) -> Void) {
+    let (rows, width) = (rows, columns)
+    let perTask = max(1, Self.taskElements / max(width, 1))
+    context.pool.run(tasks: (rows + perTask - 1) / perTask) { task in
+      for row in (task * perTask)..<min(rows, (task + 1) * perTask) { body(row, width) }
+    }
+  }
+
+  /// Writes the first `count` lanes.
+  @inline(__always)
+  static func store(_ lanes: Lanes, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
+    if count == 16 {
+      unsafe UnsafeMutableRawPointer(target).storeBytes(of: lanes, as: Lanes.self)
+    } else {
+      for lane in 0..<count { unsafe target[lane] = lanes[lane] }
+    }
+  }
+}
