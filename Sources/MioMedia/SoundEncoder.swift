@@ -10,6 +10,7 @@ import Musl
 @safe
 final class SoundEncoder {
   private let file: AtomicFile
+  private let output: WatchedFile
   private let format: AudioFormat
   private var handle: OpaquePointer?
 
@@ -29,8 +30,11 @@ final class SoundEncoder {
     info.samplerate = Int32(sampleRateHz)
     info.channels = 1
     info.format = Int32(encoding)
+    var callbacks = WatchedFile.callbacks()
+    output = WatchedFile(file.descriptor)
     guard unsafe sf_format_check(&info) != 0,
-      let handle = unsafe sf_open_fd(file.descriptor.value, Int32(SFM_WRITE), &info, 0)
+      let handle = unsafe sf_open_virtual(
+        &callbacks, Int32(SFM_WRITE), &info, Unmanaged.passUnretained(output).toOpaque())
     else {
       throw MediaError(
         .writeFailed, file.path,
@@ -59,6 +63,7 @@ final class SoundEncoder {
             unsafe sf_writef_float(handle, $0.baseAddress!, sf_count_t($0.count))
           }
         }
+      if let reason = output.failure { throw failure(reason) }
       if Int(written) != block.count { throw failure(unsafe String(cString: sf_strerror(handle))) }
     }
   }
@@ -66,12 +71,49 @@ final class SoundEncoder {
   func finish() throws(MediaError) {
     guard let handle = unsafe handle else { return }
     unsafe self.handle = nil
-    let lengthBefore = file.descriptor.regularFileLength
-    guard unsafe sf_close(handle) == 0, lengthBefore != nil else { throw failure("the encoder failed") }
+    let status = unsafe sf_close(handle)
+    if let reason = output.failure { throw failure(reason) }
+    guard status == 0 else { throw failure("the encoder failed") }
     if format == .vorbis || format == .opus { try OggStream.fixSerialNumber(of: file.descriptor, name: file.path) }
   }
 
   private func failure(_ reason: String) -> MediaError {
     MediaError(.writeFailed, file.path, "cannot write: \(reason); check space and permissions")
+  }
+}
+
+/// A file that remembers whether a write failed: libsndfile's encoders do not report every short write.
+private final class WatchedFile {
+  private let descriptor: FileDescriptor
+  private(set) var failure: String?
+
+  init(_ descriptor: FileDescriptor) { self.descriptor = descriptor }
+
+  private func write(_ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+    var done = 0
+    while done < count, failure == nil {
+      let written = unsafe descriptor.writeSome(bytes + done, count - done)
+      if written > 0 {
+        done += written
+      } else if errno != EINTR {
+        failure = systemErrorText()
+      }
+    }
+    return done
+  }
+
+  private static func from(_ pointer: UnsafeMutableRawPointer?) -> WatchedFile {
+    unsafe Unmanaged<WatchedFile>.fromOpaque(pointer!).takeUnretainedValue()
+  }
+
+  /// libsndfile's view of the file; the caller passes `self` as user data and keeps it alive.
+  static func callbacks() -> SF_VIRTUAL_IO {
+    unsafe SF_VIRTUAL_IO(
+      get_filelen: { unsafe sf_count_t(WatchedFile.from($0).descriptor.regularFileLength ?? -1) },
+      seek: { unsafe sf_count_t(lseek(WatchedFile.from($2).descriptor.value, off_t($0), $1)) },
+      // A file that is being written is still read: FLAC's encoder completes its header at the end.
+      read: { unsafe sf_count_t(WatchedFile.from($2).descriptor.readSome($0!, Int($1))) },
+      write: { unsafe sf_count_t(WatchedFile.from($2).write($0!, Int($1))) },
+      tell: { unsafe sf_count_t(lseek(WatchedFile.from($0).descriptor.value, 0, SEEK_CUR)) })
   }
 }

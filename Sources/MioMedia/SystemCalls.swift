@@ -36,7 +36,7 @@ final class FileDescriptor {
     var done = 0
     while done < bytes.count {
       let written = unsafe bytes.withUnsafeBytes {
-        unsafe Self.systemWrite(value, $0.baseAddress! + done, $0.count - done)
+        unsafe writeSome($0.baseAddress! + done, $0.count - done)
       }
       if written > 0 {
         done += written
@@ -53,7 +53,7 @@ final class FileDescriptor {
     while true {
       var count = 0
       let bytes = unsafe [UInt8](unsafeUninitializedCapacity: maximumCount) { buffer, used in
-        count = unsafe Self.systemRead(value, buffer.baseAddress!, maximumCount)
+        count = unsafe readSome(buffer.baseAddress!, maximumCount)
         used = max(count, 0)
       }
       if count >= 0 { return bytes }
@@ -63,19 +63,21 @@ final class FileDescriptor {
     }
   }
 
-  private static func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+  /// One call of the system: bytes written, or a negative number and `errno`.
+  func writeSome(_ bytes: UnsafeRawPointer, _ count: Int) -> Int {
     #if canImport(Glibc)
-    unsafe Glibc.write(descriptor, bytes, count)
+    unsafe Glibc.write(value, bytes, count)
     #else
-    unsafe Musl.write(descriptor, bytes, count)
+    unsafe Musl.write(value, bytes, count)
     #endif
   }
 
-  private static func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
+  /// One call of the system: bytes read, 0 at the end, or a negative number and `errno`.
+  func readSome(_ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
     #if canImport(Glibc)
-    unsafe Glibc.read(descriptor, bytes, count)
+    unsafe Glibc.read(value, bytes, count)
     #else
-    unsafe Musl.read(descriptor, bytes, count)
+    unsafe Musl.read(value, bytes, count)
     #endif
   }
 }
