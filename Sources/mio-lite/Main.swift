@@ -5,7 +5,9 @@ import Foundation
 enum Main {
   /// Parses, runs, and turns every error into one line on standard error and the documented exit status.
   static func main() async {
+    // A closed pipe and a full quota are errors to report, not reasons to die with files half-written.
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
     do {
       var command = try MioLiteCommand.parseAsRoot()
       if var asynchronous = command as? any AsyncParsableCommand {
