@@ -83,19 +83,39 @@ INLINE void scores_float(const mio_attention_block *block, size_t n, const uint8
 
 enum { I8, F16, F32 };
 
+INLINE void prefetch(const uint8_t *bytes, size_t count) {
+  for (size_t i = 0; i < count; i += 64) __builtin_prefetch(bytes + i);
+}
+
+INLINE void prefetch_keys(const mio_attention_block *block, int32_t start, int format) {
+  const uint8_t *keys = block->pages[start / MIO_ATTENTION_PAGE] + block->keys;
+  size_t panel = (size_t)start % MIO_ATTENTION_PAGE / 16, width = block->width;
+  size_t bytes = 16 * width * (format == I8 ? 1 : format == F16 ? 2 : 4);
+  prefetch(keys + panel * bytes, bytes);
+  if (format == I8) prefetch(keys + MIO_ATTENTION_PAGE * width + panel * width, width);
+}
+
+// The quarter of a page's values that goes with a panel of its keys; both take the same number of bytes.
+INLINE void prefetch_values(const mio_attention_block *block, int32_t start) {
+  size_t bytes = (block->values - block->keys) / 4, panel = (size_t)start % MIO_ATTENTION_PAGE / 16;
+  prefetch(block->pages[start / MIO_ATTENTION_PAGE] + block->values + panel * bytes, bytes);
+}
+
 INLINE void attend(const mio_attention_block *block, size_t n, int format) {
   _Alignas(64) float weights[8][MIO_ATTENTION_CHUNK];
   size_t width = block->width;
   int32_t positions = 0;
   for (size_t q = 0; q < n; q++) positions = block->visible[q] > positions ? block->visible[q] : positions;
 
-  // Scores and their maxima.
+  // Scores and their maxima. What comes next is asked from memory early: keys two panels ahead, and the values.
   __m512 maxima[8];
   for (size_t q = 0; q < n; q++) maxima[q] = _mm512_set1_ps(-__builtin_inff());
   const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   for (int32_t start = 0; start < positions; start += 16) {
     const uint8_t *keys = block->pages[start / MIO_ATTENTION_PAGE] + block->keys;
     size_t panel = (size_t)start % MIO_ATTENTION_PAGE / 16;
+    prefetch_values(block, start);
+    if (start + 32 < positions) prefetch_keys(block, start + 32, format);
     __m512 score[8];
     if (format == I8)
       scores_i8(block, n, keys + panel * 16 * width, keys + MIO_ATTENTION_PAGE * width + panel * width, score);
