@@ -27,6 +27,9 @@ struct AttentionOperand: @unchecked Sendable {
     let position = rows[row].position
     let width = KeyValueFormat.storedWidth(headWidth)
     let offset = cache.shape.offset(layer: layer, head: group)
+    if let prepare = unsafe kernels.prepare, width <= Int(MIO_ATTENTION_WIDTH) {
+      return unsafe withRow(row, group: group, offset: offset) { unsafe prepare($0) }
+    }
     unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { buffer in
       guard let vector = buffer.baseAddress else { return }
       unsafe vector.initialize(repeating: 0, count: width)
@@ -43,10 +46,28 @@ struct AttentionOperand: @unchecked Sendable {
     }
   }
 
+  /// Describes a row and head to the kernels.
+  private func withRow(
+    _ row: Int, group: Int, offset: Int, _ body: (UnsafePointer<mio_attention_row>) -> Void
+  ) {
+    let position = rows[row].position
+    let page = unsafe cache.page(of: position, in: rows[row].pages.addresses).assumingMemoryBound(to: UInt8.self) + offset
+    let head = row * attention.headCount + group * headsPerGroup
+    let key = (row * attention.kvHeadCount + group) * headWidth
+    let description = unsafe mio_attention_row(
+      head_width: headWidth, rotation: rotary.row(position), key: keys + key, value: values + key, keys: page,
+      values: page + cache.shape.blockByteCount, position: position % KeyValueFormat.pageLength,
+      queries: queries + head * headWidth, heads: headsPerGroup,
+      packed: (packed + head * queryBytes).assumingMemoryBound(to: UInt8.self), packed_stride: queryBytes, factor: factor)
+    unsafe withUnsafePointer(to: description) { unsafe body($0) }
+  }
+
+  /// log2(e) / sqrt(D), which turns products of queries and keys into exponents of 2.
+  private var factor: Float { Float(1.4426950408889634 / Double(headWidth).squareRoot()) }
+
   /// Multiplies a query [S] with log2(e) / sqrt(D) and brings it into the form the kernels read.
   private func pack(_ query: UnsafePointer<Float>, into target: UnsafeMutableRawPointer) {
     let width = KeyValueFormat.storedWidth(headWidth)
-    let factor = Float(1.4426950408889634 / Double(headWidth).squareRoot())
     guard format == .int8 else {
       for start in stride(from: 0, to: width, by: 16) {
         unsafe target.storeBytes(of: Activations.load(query + start, 16) * factor, toByteOffset: 4 * start, as: Lanes.self)
@@ -142,10 +163,13 @@ struct AttentionOperand: @unchecked Sendable {
 struct AttentionKernels: @unchecked Sendable {
   let format: KeyValueFormat
   private let kernel: (@convention(c) (UnsafePointer<mio_attention_block>?) -> Void)?
+  /// Stores and packs a row; nil where the portable steps are to be used.
+  let prepare: (@convention(c) (UnsafePointer<mio_attention_row>?) -> Void)?
 
   init(_ level: KernelLevel, format: KeyValueFormat) {
     self.format = format
     let table = unsafe level.table.pointee.attention?.pointee
+    unsafe prepare = format == .int8 ? table?.prepare_i8 : nil
     switch format {
     case .int8: unsafe kernel = table?.i8
     case .f16: unsafe kernel = table?.f16

@@ -56,7 +56,9 @@ extension KeyValueCache {
     }
   }
 
-  private func page(
+  /// The page that holds a position.
+  @unsafe
+  func page(
     of position: Int, in addresses: UnsafeMutablePointer<UnsafePointer<UInt8>?>
   ) -> UnsafeMutableRawPointer {
     guard let page = unsafe addresses[position / KeyValueFormat.pageLength] else {

@@ -42,11 +42,17 @@ package final class RotaryEmbedding {
     }
   }
 
+  /// Cosines [D/2] and sines [D/2] of a position.
+  @unsafe
+  func row(_ position: Int) -> UnsafePointer<Float> {
+    precondition(position >= 0 && position < prepared, "the rotation of this position was not prepared")
+    return unsafe UnsafePointer(table + position * headWidth)
+  }
+
   /// Writes the rotated head at `source` [D] to `target` [D].
   func rotate(_ source: UnsafePointer<Float>, position: Int, into target: UnsafeMutablePointer<Float>) {
-    precondition(position >= 0 && position < prepared, "the rotation of this position was not prepared")
     let half = headWidth / 2
-    let cosines = unsafe table + position * headWidth
+    let cosines = unsafe row(position)
     let sines = unsafe cosines + half
     for start in stride(from: 0, to: half, by: 16) {
       let count = min(16, half - start)

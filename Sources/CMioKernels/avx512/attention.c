@@ -1,14 +1,13 @@
 // Attention over cache pages with AVX-512 (VNNI for int8 keys); definition in mio_attention.h.
-#include "../levels.h"
+#include "../vector/vector.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
 #pragma clang attribute push(                                                                                          \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"))), apply_to = function)
-#pragma STDC FP_CONTRACT OFF
 
-#define INLINE static inline __attribute__((always_inline))
+#include "../vector/attention_row.h"
 
 // 2^x of 16 lanes, x <= 0.
 INLINE __m512 exp2_16(__m512 x) {
@@ -205,7 +204,7 @@ static void attend_i8(const mio_attention_block *block) { dispatch(block, I8); }
 static void attend_f16(const mio_attention_block *block) { dispatch(block, F16); }
 static void attend_f32(const mio_attention_block *block) { dispatch(block, F32); }
 
-const mio_attention_kernels mio_attention_avx512 = {attend_i8, attend_f16, attend_f32};
+const mio_attention_kernels mio_attention_avx512 = {attend_i8, attend_f16, attend_f32, prepare_i8};
 
 #pragma clang attribute pop
 #endif

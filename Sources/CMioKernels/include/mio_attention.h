@@ -12,6 +12,8 @@
 #define MIO_ATTENTION_CHUNK 256
 /// Query vectors of one call.
 #define MIO_ATTENTION_QUERIES 8
+/// Largest head width of `mio_attention_row`.
+#define MIO_ATTENTION_WIDTH 512
 
 /// Up to eight query vectors against one chunk of positions of one key/value head.
 ///
@@ -40,7 +42,7 @@
 typedef struct {
   /// Pages of the chunk in order of position.
   const uint8_t *const *pages;
-  /// Byte offsets of this layer's and head's keys and values in every page.
+  /// Byte offsets of this layer's and head's keys and values in every page; the values follow the keys.
   size_t keys, values;
   /// S.
   size_t width;
@@ -60,9 +62,38 @@ typedef struct {
 
 typedef void mio_attend(const mio_attention_block *block);
 
+/// One row of one key/value head on its way into an int8 cache, and the queries that read it.
+///
+/// rotated[j] = a[j] cos - a[j + D/2] sin, rotated[j + D/2] = a[j + D/2] cos + a[j] sin, with separate multiplications and
+/// additions. Groups of 32 numbers become bytes round(x / scale), ties to even, scale = max |x| / 127 rounded up to bfloat16.
+/// A query becomes n = round(x / scale), scale = max |x| / 32512 over the head, stored as scale * factor.
+typedef struct {
+  /// D, even, at most MIO_ATTENTION_WIDTH.
+  size_t head_width;
+  /// [D/2] cosines, [D/2] sines of the position.
+  const float *rotation;
+  /// [D]
+  const float *key;
+  const float *value;
+  /// Where this layer's and head's keys and values lie in the page; the position counts from the page's first.
+  uint8_t *keys, *values;
+  size_t position;
+  /// [heads][D]
+  const float *queries;
+  size_t heads;
+  /// Packed queries, `packed_stride` bytes apart.
+  uint8_t *packed;
+  size_t packed_stride;
+  /// log2(e) / sqrt(D)
+  float factor;
+} mio_attention_row;
+
+typedef void mio_prepare_attention(const mio_attention_row *row);
+
 /// The kernels of one instruction-set level, for each form of the cache.
 typedef struct {
   mio_attend *i8, *f16, *f32;
+  mio_prepare_attention *prepare_i8;
 } mio_attention_kernels;
 
 // Coefficients of 2^f for f in -0.5...0.5, relative error 2e-9 before rounding; c0 is 1.

@@ -1,13 +1,12 @@
 // Attention over cache pages with NEON and its dot product; definition in mio_attention.h.
-#include "../levels.h"
+#include "../vector/vector.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
-#pragma STDC FP_CONTRACT OFF
 
-#define INLINE static inline __attribute__((always_inline))
+#include "../vector/attention_row.h"
 
 enum { I8, F16, F32 };
 
@@ -170,7 +169,7 @@ static void attend_i8(const mio_attention_block *block) { attend_all(block, I8);
 static void attend_f16(const mio_attention_block *block) { attend_all(block, F16); }
 static void attend_f32(const mio_attention_block *block) { attend_all(block, F32); }
 
-const mio_attention_kernels mio_attention_neon = {attend_i8, attend_f16, attend_f32};
+const mio_attention_kernels mio_attention_neon = {attend_i8, attend_f16, attend_f32, prepare_i8};
 
 #pragma clang attribute pop
 #endif

@@ -1,0 +1,107 @@
+// Rotates the queries and the key of one row, and stores key and value in an int8 cache page; mio_attention.h has the layout.
+// Repeats RotaryEmbedding.rotate, AttentionOperand.pack and KeyValueCache.store operation by operation.
+
+INLINE lanes load_lanes(const float *source, size_t count) {
+  lanes x = 0;
+  memcpy(&x, source, count * sizeof(float));
+  return x;
+}
+
+INLINE lanes magnitude(lanes x) { return (lanes)((integers)x & 0x7FFFFFFF); }
+
+// Nearest integers of numbers within +-2^22, ties to even.
+INLINE integers nearest(lanes x) { return (integers)(x + 12582912.0f) - 0x4B400000; }
+
+INLINE float inverse(float scale) { return scale >= 0x1p-120f ? 1.0f / scale : 0.0f; }
+
+INLINE void rotate(const float *source, const float *rotation, size_t head_width, float *target) {
+  size_t half = head_width / 2;
+  for (size_t start = 0; start < half; start += LANES) {
+    size_t count = half - start < LANES ? half - start : LANES;
+    lanes a, b, cosine, sine;
+    if (count == LANES) {
+      a = load_lanes(source + start, LANES), b = load_lanes(source + half + start, LANES);
+      cosine = load_lanes(rotation + start, LANES), sine = load_lanes(rotation + half + start, LANES);
+      lanes first = a * cosine - b * sine, second = b * cosine + a * sine;
+      memcpy(target + start, &first, sizeof first);
+      memcpy(target + half + start, &second, sizeof second);
+    } else {
+      a = load_lanes(source + start, count), b = load_lanes(source + half + start, count);
+      cosine = load_lanes(rotation + start, count), sine = load_lanes(rotation + half + start, count);
+      lanes first = a * cosine - b * sine, second = b * cosine + a * sine;
+      memcpy(target + start, &first, count * sizeof(float));
+      memcpy(target + half + start, &second, count * sizeof(float));
+    }
+  }
+}
+
+// 32 floats as bytes in -127...127; returns the bits of their bfloat16 scale.
+INLINE uint16_t quantize_32(const float *source, bytes *low, bytes *high) {
+  lanes a = load_lanes(source, LANES), b = load_lanes(source + LANES, LANES);
+  float peak = __builtin_reduce_max(__builtin_elementwise_max(magnitude(a), magnitude(b))) * (1.0f / 127);
+  uint32_t bits;
+  memcpy(&bits, &peak, sizeof bits);
+  uint16_t scale = (uint16_t)((bits + 0xFFFF) >> 16);
+  bits = (uint32_t)scale << 16;
+  memcpy(&peak, &bits, sizeof peak);
+  float factor = inverse(peak);
+  *low = __builtin_convertvector(nearest(a * factor), bytes);
+  *high = __builtin_convertvector(nearest(b * factor), bytes);
+  return scale;
+}
+
+INLINE void pack_query(const float *query, size_t width, float factor, uint8_t *target) {
+  lanes peaks = 0;
+  for (size_t start = 0; start < width; start += LANES)
+    peaks = __builtin_elementwise_max(peaks, magnitude(load_lanes(query + start, LANES)));
+  float scale = __builtin_reduce_max(peaks) * (1.0f / 32512), reciprocal = inverse(scale);
+  for (size_t group = 0; group < width / 32; group++) {
+    integers sum = 0;
+    for (size_t start = 32 * group; start < 32 * group + 32; start += LANES) {
+      integers n = nearest(load_lanes(query + start, LANES) * reciprocal);
+      integers upper = (n + 128) >> 8;
+      bytes high = __builtin_convertvector(upper, bytes), low = __builtin_convertvector(n - (upper << 8), bytes);
+      memcpy(target + start, &high, sizeof high);
+      memcpy(target + width + start, &low, sizeof low);
+      sum += n;
+    }
+    int32_t total = __builtin_reduce_add(sum);
+    memcpy(target + 2 * width + 4 * group, &total, sizeof total);
+  }
+  scale *= factor;
+  memcpy(target + 2 * width + width / 8, &scale, sizeof scale);
+}
+
+static void prepare_i8(const mio_attention_row *row) {
+  _Alignas(64) float vector[MIO_ATTENTION_WIDTH];
+  size_t head_width = row->head_width, width = (head_width + 31) / 32 * 32;
+  memset(vector + head_width, 0, (width - head_width) * sizeof(float));
+  bytes low, high;
+
+  rotate(row->key, row->rotation, head_width, vector);
+  size_t lane = row->position % 16, panel = row->position / 16;
+  uint8_t *keys = row->keys + panel * 16 * width;
+  uint16_t *key_scales = (uint16_t *)(row->keys + MIO_ATTENTION_PAGE * width + panel * width);
+  for (size_t group = 0; group < width / 32; group++) {
+    key_scales[16 * group + lane] = quantize_32(vector + 32 * group, &low, &high);
+    uint8_t *target = keys + group * 512 + lane * 4;
+    for (size_t quad = 0; quad < 4; quad++) {
+      memcpy(target + 64 * quad, (const uint8_t *)&low + 4 * quad, 4);
+      memcpy(target + 64 * (quad + 4), (const uint8_t *)&high + 4 * quad, 4);
+    }
+  }
+
+  memcpy(vector, row->value, head_width * sizeof(float));
+  uint16_t *value_scales = (uint16_t *)(row->values + MIO_ATTENTION_PAGE * width);
+  for (size_t group = 0; group < width / 32; group++) {
+    size_t index = group * MIO_ATTENTION_PAGE + row->position;
+    value_scales[index] = quantize_32(vector + 32 * group, &low, &high);
+    memcpy(row->values + 32 * index, &low, sizeof low);
+    memcpy(row->values + 32 * index + sizeof low, &high, sizeof high);
+  }
+
+  for (size_t head = 0; head < row->heads; head++) {
+    rotate(row->queries + head * head_width, row->rotation, head_width, vector);
+    pack_query(vector, width, row->factor, row->packed + head * row->packed_stride);
+  }
+}
