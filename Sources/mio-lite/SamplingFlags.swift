@@ -3,33 +3,35 @@ import MioLite
 
 /// The sampling options, wherever tokens are generated.
 struct SamplingFlags: ParsableArguments {
-  @Option(name: [.customLong("temperature"), .customLong("temp")], help: "Divides the scores before drawing; 0 is greedy.")
+  @Option(
+    name: [.customLong("temperature"), .customLong("temp")], parsing: .unconditional,
+    help: "Divides the scores before drawing; 0 is greedy.")
   var temperature: Double?
 
-  @Option(help: "Draw from the smallest set of tokens that reaches this probability.")
+  @Option(parsing: .unconditional, help: "Draw from the smallest set of tokens that reaches this probability.")
   var topP: Double?
 
-  @Option(help: "Draw from the K most probable tokens; 0 is off.")
+  @Option(parsing: .unconditional, help: "Draw from the K most probable tokens; 0 is off.")
   var topK: Int?
 
   @Option(
-    name: [.customLong("repetition-penalty"), .customLong("repeat-penalty")],
+    name: [.customLong("repetition-penalty"), .customLong("repeat-penalty")], parsing: .unconditional,
     help: "Weakens tokens that occurred before; 1 is off.")
   var repetitionPenalty: Double?
 
-  @Option(help: "Beam search with this many beams.")
+  @Option(parsing: .unconditional, help: "Beam search with this many beams.")
   var beams: Int?
 
-  @Option(help: "Exponent of the length that divides a beam's score.")
+  @Option(parsing: .unconditional, help: "Exponent of the length that divides a beam's score.")
   var lengthPenalty: Double?
 
-  @Option(help: "Most tokens to generate.")
+  @Option(parsing: .unconditional, help: "Most tokens to generate.")
   var maxTokens: Int?
 
   @Flag(help: "Take the most probable token at every step.")
   var greedy = false
 
-  @Option(help: "Seed of the random draws (default: random, printed).")
+  @Option(parsing: .unconditional, help: "Seed of the random draws (default: random, printed).")
   var seed: UInt64?
 
   /// The wishes, with a seed where none was given; it is printed if anything will be drawn.
