@@ -73,9 +73,9 @@ extension Activations {
   }
 
   /// Rows that one task takes: enough elements to outweigh handing it out.
-  private static let taskElements = 1 << 14
+  static let taskElements = 1 << 14
 
-  private func forEachRow(on context: KernelContext, _ body: (_ row: Int, _ width: Int) -> Void) {
+  func forEachRow(on context: KernelContext, _ body: (_ row: Int, _ width: Int) -> Void) {
     let (rows, width) = (rows, columns)
     let perTask = max(1, Self.taskElements / max(width, 1))
     context.pool.run(tasks: (rows + perTask - 1) / perTask) { task in
