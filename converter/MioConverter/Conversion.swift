@@ -41,10 +41,12 @@ package struct Conversion: Sendable {
       return text.plan
     }
     found.add { () throws(ConversionError) in try SpeechPlan.plan(for: checkpoint) }
+    found.add { () throws(ConversionError) in try DiffusionPlan.plan(for: checkpoint, threads: threads) }
     if found.plans.isEmpty && found.problems.isEmpty {
       throw ConversionError(
         .notACheckpoint, file: path,
-        "nothing to convert: no config.json with weights, no tokenizer.model, no SpeechTokenizer folder")
+        "nothing to convert: no config.json with weights, no tokenizer.model, no SpeechTokenizer or "
+          + "stable-diffusion-2-1-unclip folder")
     }
     if found.plans.contains(where: { $0.component == LanguagePlan.component }) {
       found.add { () throws(ConversionError) in try GenerationPlan.plan(for: checkpoint) }
@@ -58,7 +60,7 @@ package struct Conversion: Sendable {
   }
 
   /// The rules of all components: which tensors keep how many bits, and why.
-  package static let rules = LanguagePlan.rules + SpeechPlan.rules
+  package static let rules = LanguagePlan.rules + SpeechPlan.rules + DiffusionPlan.rules
 
   /// Plans and problems of the components so far.
   private struct Findings {
@@ -87,6 +89,9 @@ package struct Conversion: Sendable {
     }
     if !present.contains(SpeechPlan.component) {
       notes.append("no speech codec (SpeechTokenizer folder): the file cannot speak or listen")
+    }
+    if !present.contains(DiffusionPlan.component) {
+      notes.append("no diffusion model (stable-diffusion-2-1-unclip folder): the file cannot draw")
     }
     return notes
   }
