@@ -33,7 +33,7 @@ let package = Package(
     // One folder per network, one file per component.
     .target(
       name: "MioModel", dependencies: ["MioFormat", "MioKernels"],
-      exclude: ["Generation/MODEL.md", "Speech/MODEL.md", "Text/MODEL.md"],
+      exclude: ["Generation/MODEL.md", "Image/Diffusion/MODEL.md", "Speech/MODEL.md", "Text/MODEL.md"],
       swiftSettings: swiftSettings),
     // Sound files, resampling.
     .target(name: "MioMedia", dependencies: ["CSndfile"], swiftSettings: swiftSettings),

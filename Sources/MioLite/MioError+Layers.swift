@@ -15,6 +15,7 @@ extension MioError {
       self.init(error.code == .promptTooLong ? .contextFull : .invalidInput, error.description)
     case let error as TextError: self.init(.invalidInput, error.description)
     case let error as SpeechCodecError: self.init(.invalidInput, error.description)
+    case let error as DiffusionError: self.init(error.code == .cancelled ? .cancelled : .invalidInput, error.description)
     case let error as LanguageError: self.init(.contextFull, error.description)
     case is CancellationError: self.init(.cancelled, "cancelled")
     default: self.init(.failed, "\(error)")

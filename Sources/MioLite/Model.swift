@@ -57,6 +57,7 @@ public final class Model: Sendable {
   package let language: LanguageModel?
   package let tokenizer: TextTokenizer?
   package let codec: SpeechCodec?
+  package let diffusion: DiffusionModel?
 
   /// Opens a model file.
   ///
@@ -75,6 +76,7 @@ public final class Model: Sendable {
       language = file.component(LanguageModel.componentName) == nil ? nil : try LanguageModel(from: file)
       tokenizer = file.hasBlob("text", "tokenizer") ? try TextTokenizer(parsing: file.blob("text", "tokenizer")) : nil
       codec = file.component(SpeechCodec.component) == nil ? nil : try SpeechCodec(from: file)
+      diffusion = file.component(DiffusionModel.component) == nil ? nil : try DiffusionModel(from: file)
     } catch {
       throw MioError(error)
     }
@@ -108,6 +110,11 @@ public final class Model: Sendable {
   package func requiredCodec() throws(MioError) -> SpeechCodec {
     guard let codec else { throw missing("a speech codec", for: "speech") }
     return codec
+  }
+
+  package func requiredDiffusion() throws(MioError) -> DiffusionModel {
+    guard let diffusion else { throw missing("a diffusion model", for: "drawing") }
+    return diffusion
   }
 
   private func missing(_ part: String, for task: String) -> MioError {

@@ -12,15 +12,22 @@ struct TraceCommand: ParsableCommand {
       backbone       reads ids int32 [T]; writes logits [T, V], hidden.0 ... hidden.N [T, E], hidden.norm [T, E]
       speech-encode  reads wave f32 [samples] at the codec's rate; writes features [D, T], codes int32 [Q, T]
       speech-decode  reads codes int32 [q, T]; writes quantized [D, T], wave [samples]
+      unet           reads latents [4, h, w], timestep int32 [1], class_labels [B, 2D]; writes prediction [B, 4, h, w]
+      diffuse        reads embedding [D], latents [4, h, w], steps int32 [1], guidance f32 [1]; writes timesteps int32 [n],
+                     guided and trajectory [n, 4, h, w], image [3, H, W] in -1...1
+      vae-decode     reads latents [4, h, w] as the sampler leaves them; writes image [3, H, W]
       """)
 
   enum Stage: String, CaseIterable, ExpressibleByArgument {
     case backbone
     case speechEncode = "speech-encode"
     case speechDecode = "speech-decode"
+    case unet
+    case diffuse
+    case vaeDecode = "vae-decode"
   }
 
-  @Argument(help: "backbone, speech-encode or speech-decode.")
+  @Argument(help: "backbone, speech-encode, speech-decode, unet, diffuse or vae-decode.")
   var stage: Stage
 
   @Option(name: .shortAndLong, help: "The given tensors, a safetensors file.", completion: .file(extensions: ["safetensors"]))
@@ -41,6 +48,9 @@ struct TraceCommand: ParsableCommand {
     case .backbone: try traceBackbone(opened, given, context, into: &results)
     case .speechEncode: try traceEncoder(opened, given, context, into: &results)
     case .speechDecode: try traceDecoder(opened, given, context, into: &results)
+    case .unet: try traceUNet(opened, given, context, into: &results)
+    case .diffuse: try traceDiffusion(opened, given, context, into: &results)
+    case .vaeDecode: try tracePictureDecoder(opened, given, context, into: &results)
     }
     try results.write(to: output)
   }
@@ -89,7 +99,7 @@ struct TraceCommand: ParsableCommand {
     results.add("wave", [wave.count], wave)
   }
 
-  private func requireShape(_ name: String, _ shape: [Int], rank: Int) throws {
+  func requireShape(_ name: String, _ shape: [Int], rank: Int) throws {
     guard shape.count == rank, !shape.contains(0) else {
       throw Failure(.wrongInput, "\(input): '\(name)' has the shape \(shape); this stage needs \(rank) axes, none empty")
     }

@@ -15,4 +15,13 @@ package enum Goldens {
     let set = other.map { URL(fileURLWithPath: $0) } ?? root.appendingPathComponent("speech")
     return set.appendingPathComponent(path)
   }
+
+  /// A file or folder of the image set: `Goldens.image("expected/unet.safetensors")`.
+  ///
+  /// Another set made by `make_image_oracle.py` is tested by naming it in `MIO_IMAGE_GOLDENS`.
+  package static func image(_ path: String) -> URL {
+    let other = ProcessInfo.processInfo.environment["MIO_IMAGE_GOLDENS"]
+    let set = other.map { URL(fileURLWithPath: $0) } ?? root.appendingPathComponent("image")
+    return set.appendingPathComponent(path)
+  }
 }

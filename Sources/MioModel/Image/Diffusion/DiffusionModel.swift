@@ -1,0 +1,136 @@
+import MioFormat
+import MioKernels
+
+/// Draws a picture from its embedding: Stable Diffusion 2.1 unCLIP with the empty prompt.
+///
+/// Rombach et al. 2022, arXiv:2112.10752; Ramesh et al. 2022, arXiv:2204.06125. MODEL.md describes the network; all
+/// sizes come from the file.
+package struct DiffusionModel: Sendable {
+  /// The component of a model file that holds the model.
+  package static let component = "diffusion"
+
+  package let config: DiffusionConfig
+  package let schedule: DiffusionSchedule
+  let network: UNet
+  let decoder: PictureDecoder
+
+  package init(from file: ModelFile) throws(ModelFileError) {
+    let weights = WeightScope(file, component: Self.component)
+    config = try DiffusionConfig(weights.config)
+    schedule = DiffusionSchedule(config)
+    network = try UNet(config, from: weights)
+    decoder = try PictureDecoder(config, from: weights)
+  }
+
+  /// One evaluation of the U-Net.
+  ///
+  /// - Parameter embeddings: [N][D]; nil for a picture that is told nothing.
+  /// - Returns: the prediction [N, C, h, w].
+  package func predict(
+    _ latents: Latents, timestep: Int, embeddings: [[Float]?], trace: DiffusionTrace? = nil, on context: KernelContext
+  ) throws(DiffusionError) -> [Float] {
+    try check(latents)
+    for embedding in embeddings { try check(embedding) }
+    guard (0..<config.trainingStepCount).contains(timestep) else {
+      throw DiffusionError(.wrongSteps, "step \(timestep); the schedule has 0 to \(config.trainingStepCount - 1)")
+    }
+    let classes = network.conditions.classes(embeddings, trace: trace, on: context)
+    return network.forward(
+      latents.map(pictures: embeddings.count), timestep: timestep, classes: classes, trace: trace, on: context
+    ).channelsFirst
+  }
+
+  /// Turns noise into the latents of a picture.
+  ///
+  /// - Parameters:
+  ///   - embedding: [D], what the picture shows.
+  ///   - latents: the noise to start from.
+  ///   - options: steps and guidance.
+  ///   - progress: called after each evaluation; returns false to stop.
+  package func sample(
+    _ embedding: [Float], from latents: Latents, _ options: DrawingOptions = .init(), on context: KernelContext,
+    progress: (DrawingStep) -> Bool = { _ in true }
+  ) throws(DiffusionError) -> Latents {
+    try check(latents)
+    try check(embedding)
+    try options.check(mostSteps: schedule.mostSteps)
+    // Without guidance, the row that is told nothing is not needed.
+    let isGuided = options.guidance > 1
+    let classes = network.conditions.classes(isGuided ? [nil, embedding] : [embedding], on: context)
+    var sampler = MultistepSampler(schedule, steps: options.steps)
+    var state = latents
+    for (index, timestep) in sampler.timesteps.enumerated() {
+      let output = network.forward(
+        state.map(pictures: isGuided ? 2 : 1), timestep: timestep, classes: classes, on: context
+      ).channelsFirst
+      let guided = isGuided ? Self.guide(output, options.guidance) : output
+      sampler.advance(&state.values, along: guided)
+      let step = DrawingStep(
+        index: index, count: sampler.timesteps.count, timestep: timestep, guided: guided, latents: state)
+      if !progress(step) { throw DiffusionError(.cancelled, "stopped after \(index + 1) evaluations") }
+    }
+    return state
+  }
+
+  /// Latents as the sampler leaves them, to a picture.
+  package func decode(_ latents: Latents, on context: KernelContext) throws(DiffusionError) -> DrawnPicture {
+    try check(latents)
+    let map = decoder.forward(latents.map(pictures: 1), on: context)
+    return DrawnPicture(width: map.width, height: map.height, values: map.channelsFirst)
+  }
+
+  /// `v_u + g (v_c - v_u)` of the two halves of a batch.
+  private static func guide(_ output: [Float], _ guidance: Float) -> [Float] {
+    let half = output.count / 2
+    return (0..<half).map { output[$0] + guidance * (output[half + $0] - output[$0]) }
+  }
+
+  private func check(_ embedding: [Float]?) throws(DiffusionError) {
+    guard let embedding, embedding.count != config.embeddingWidth || !embedding.allSatisfy(\.isFinite) else { return }
+    throw DiffusionError(
+      .wrongEmbedding, "an embedding of \(embedding.count) values; the model takes \(config.embeddingWidth) finite numbers")
+  }
+
+  private func check(_ latents: Latents) throws(DiffusionError) {
+    let factor = config.sideFactor
+    guard latents.channels == config.latentChannels, latents.height > 0, latents.width > 0,
+      latents.height % factor == 0, latents.width % factor == 0, max(latents.height, latents.width) <= Latents.mostRows
+    else {
+      throw DiffusionError(
+        .wrongLatents,
+        "latents of \(latents.channels) x \(latents.height) x \(latents.width); the model takes \(config.latentChannels) "
+          + "channels and sides that are multiples of \(factor), at most \(Latents.mostRows)")
+    }
+  }
+}
+
+/// How a picture is drawn. The defaults are the reference's.
+package struct DrawingOptions: Hashable, Sendable {
+  /// Steps of the sampler; the network is evaluated once more than that.
+  package var steps: Int
+  /// How much the embedding counts; 1 is as trained, without a second evaluation of the network in each step.
+  package var guidance: Float
+
+  package init(steps: Int = 20, guidance: Float = 10) {
+    self.steps = steps
+    self.guidance = guidance
+  }
+
+  func check(mostSteps: Int) throws(DiffusionError) {
+    guard (1...mostSteps).contains(steps) else {
+      throw DiffusionError(.wrongSteps, "\(steps) steps; the schedule allows 1 to \(mostSteps)")
+    }
+    guard guidance.isFinite else { throw DiffusionError(.wrongGuidance, "the guidance must be a finite number") }
+  }
+}
+
+/// What is known after one evaluation of the network.
+package struct DrawingStep {
+  /// 0..<count.
+  package let index: Int
+  package let count: Int
+  package let timestep: Int
+  /// The guided prediction, [C, h, w].
+  package let guided: [Float]
+  package let latents: Latents
+}

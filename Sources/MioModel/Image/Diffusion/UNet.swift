@@ -1,0 +1,126 @@
+import MioFormat
+import MioKernels
+
+/// The network that predicts how to clean a noisy picture: `v(x, t, picture)` for latents x at step t.
+///
+/// Rombach et al. 2022, arXiv:2112.10752; Ronneberger et al. 2015, arXiv:1505.04597. `UNet2DConditionModel` of
+/// huggingface/diffusers, see MODEL.md. Blocks on the way down leave their results for those on the way up.
+struct UNet: Sendable {
+  let config: DiffusionConfig
+  let conditions: UNetConditions
+  let input: Convolution2d
+  let down: [UNetDownBlock]
+  let middle: UNetMiddle
+  let up: [UNetUpBlock]
+  let norm: GroupNormalization
+  let output: Convolution2d
+
+  init(_ config: DiffusionConfig, from weights: WeightScope) throws(ModelFileError) {
+    self.config = config
+    conditions = try UNetConditions(config, from: weights)
+    input = try weights.convolution("conv_in", from: config.latentChannels, to: config.channels[0])
+    var skips = [config.channels[0]]
+    var width = config.channels[0]
+    var (down, up): ([UNetDownBlock], [UNetUpBlock]) = ([], [])
+    for block in config.channels.indices {
+      down.append(try UNetDownBlock(config, block, inputChannels: width, from: weights["down_blocks"][block]))
+      width = config.channels[block]
+      let isLast = block == config.channels.count - 1
+      skips += Array(repeating: width, count: config.layerCount + (isLast ? 0 : 1))
+    }
+    middle = try UNetMiddle(config, from: weights["mid_block"])
+    for block in config.channels.indices {
+      // The blocks on the way up have one layer more, which reads what the halving left.
+      let own = Array(skips.suffix(config.layerCount + 1).reversed())
+      skips.removeLast(own.count)
+      up.append(try UNetUpBlock(config, block, inputChannels: width, skips: own, from: weights["up_blocks"][block]))
+      width = config.channels[config.channels.count - 1 - block]
+    }
+    (self.down, self.up) = (down, up)
+    norm = try weights.groupNorm("conv_norm_out", width, groups: config.groupCount, epsilon: config.normEpsilon)
+    output = try weights.convolution("conv_out", from: width, to: config.latentChannels)
+  }
+
+  /// - Parameters:
+  ///   - latents: [N, C, h, w], the same picture for every n where guidance is used.
+  ///   - timestep: 0..<training steps.
+  ///   - classes: [N, E] from ``UNetConditions/classes(_:on:)``.
+  /// - Returns: the prediction, a map like the latents.
+  func forward(
+    _ latents: FeatureMap, timestep: Int, classes: borrowing Activations, trace: DiffusionTrace? = nil,
+    on context: KernelContext
+  ) -> FeatureMap {
+    var condition = conditions.time(timestep, pictures: latents.pictures, trace: trace, on: context)
+    condition.add(classes)
+    condition.silu()
+    var h = input(latents, on: context)
+    trace?.record("conv_in", h)
+    var skips = [h]
+    for (index, block) in down.enumerated() {
+      let scope = trace?.scope("down_blocks.\(index)")
+      h = block.forward(h, condition: condition, skips: &skips, trace: scope, on: context)
+    }
+    h = middle.forward(h, condition: condition, on: context)
+    trace?.record("mid_block", h)
+    for (index, block) in up.enumerated() {
+      h = block.forward(h, condition: condition, skips: &skips, on: context)
+      trace?.record("up_blocks.\(index)", h)
+    }
+    trace?.record("conv_norm_out", norm, h, on: context)
+    return output(norm(h, activates: true, on: context), on: context)
+  }
+}
+
+/// What the network is told beside the picture: the step, and the embedding of the picture to draw.
+struct UNetConditions: Sendable {
+  let config: DiffusionConfig
+  let time1: LinearLayer  // [E, C0]
+  let time2: LinearLayer  // [E, E]
+  let class1: LinearLayer  // [E, D], the constant half of the label folded into its bias
+  let class2: LinearLayer  // [E, E]
+  /// What both class layers make of a label of zeros.
+  let unconditional: WeightVector  // [E]
+
+  init(_ config: DiffusionConfig, from weights: WeightScope) throws(ModelFileError) {
+    let e = config.conditionWidth
+    self.config = config
+    time1 = try weights.linear("time_embedding.linear_1", [e, config.channels[0]])
+    time2 = try weights.linear("time_embedding.linear_2", [e, e])
+    class1 = try weights.linear("class_embedding.linear_1", [e, config.embeddingWidth])
+    class2 = try weights.linear("class_embedding.linear_2", [e, e])
+    unconditional = try weights.vector("class_embedding.unconditional", e)
+  }
+
+  /// The embedding of a step, for each picture of the batch: [N, E].
+  func time(
+    _ timestep: Int, pictures: Int, trace: DiffusionTrace?, on context: KernelContext
+  ) -> Activations {
+    let waves = Activations(
+      rows: 1, columns: config.channels[0], values: DiffusionSchedule.waves(timestep, count: config.channels[0]))
+    var hidden = time1(waves, on: context)
+    hidden.silu()
+    let embedding = time2(hidden, on: context)
+    trace?.record("time_embedding", embedding)
+    var result = Activations(rows: pictures, columns: config.conditionWidth)
+    for picture in 0..<pictures { result.copyRows(0..<1, from: embedding, to: picture) }
+    return result
+  }
+
+  /// The class embeddings [N, E] of N pictures; nil stands for none, the unconditional row.
+  func classes(_ embeddings: [[Float]?], trace: DiffusionTrace? = nil, on context: KernelContext) -> Activations {
+    var result = Activations(rows: embeddings.count, columns: config.conditionWidth)
+    for (index, embedding) in embeddings.enumerated() {
+      if let embedding {
+        var hidden = class1(Activations(rows: 1, columns: config.embeddingWidth, values: embedding), on: context)
+        hidden.silu()
+        let row = class2(hidden, on: context)
+        result.copyRows(0..<1, from: row, to: index)
+        trace?.record("class_embedding", row)
+      } else {
+        let row = Activations(rows: 1, copying: unconditional)
+        result.copyRows(0..<1, from: row, to: index)
+      }
+    }
+    return result
+  }
+}
