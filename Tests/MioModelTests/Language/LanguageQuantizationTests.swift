@@ -37,10 +37,10 @@ import Testing
     // llama.cpp's Q4_0 loses 2.99 with an agreement of 0.24 on these weights, simulated with its 8-bit activations.
     Case(
       name: "q4 weights, q8 head", weights: .q4, head: .q8, cache: .f32,
-      measured: Loss(divergence: 2.56, agreement: 0.307)),
+      measured: Loss(divergence: 2.46, agreement: 0.279)),
     Case(
       name: "q4 weights, q8 head, int8 cache", weights: .q4, head: .q8, cache: .int8,
-      measured: Loss(divergence: 2.56, agreement: 0.300)),
+      measured: Loss(divergence: 2.47, agreement: 0.285)),
   ]
 
   /// A fifth more than measured is allowed: other roundings move the figures by a few hundredths.
