@@ -9,32 +9,54 @@ static const mio_kernels portable = {.name = "portable"};
 
 #if defined(__x86_64__)
 
-static const mio_kernels avx512vnni = {
-    .name = "avx512vnni",
-    .multiply_q4 = mio_multiply_q4_avx512,
-    .multiply_q8 = mio_multiply_q8_avx512,
-    .multiply_f32 = mio_multiply_f32_avx512,
-    .multiply_f16 = mio_multiply_f16_avx512,
-    .quantize_rows = mio_quantize_rows_avx512,
-    .pack_q4 = mio_pack_q4_avx512,
-    .pack_q8 = mio_pack_q8_avx512,
-    .pack_f16 = mio_pack_f16_avx512,
-    .attention = &mio_attention_avx512,
-};
+static const mio_kernels avx2 = MIO_LEVEL("avx2", avx2, avx2);
+static const mio_kernels avxvnni = MIO_LEVEL("avxvnni", avx2, avxvnni);
+static const mio_kernels avx512vnni = MIO_LEVEL("avx512vnni", avx512, avx512);
 
-static int runs_avx512vnni(void) {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
+static int runs_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
 
-size_t mio_level_count(void) { return 2; }
+static int runs_avx512vnni(void) {
+  return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
+}
+
+size_t mio_level_count(void) { return 4; }
 
 const mio_kernels *mio_level(size_t index) {
   __builtin_cpu_init();
   switch (index) {
     case 0: return &portable;
-    case 1: return runs_avx512vnni() ? &avx512vnni : NULL;
+    case 1: return runs_avx2() ? &avx2 : NULL;
+    case 2: return runs_avx2() && __builtin_cpu_supports("avxvnni") ? &avxvnni : NULL;
+    case 3: return runs_avx512vnni() ? &avx512vnni : NULL;
+    default: return NULL;
+  }
+}
+
+#elif defined(__aarch64__)
+
+#if defined(__linux__)
+#include <sys/auxv.h>
+
+static int has_dot_products(void) {
+  const unsigned long asimd_dot_product = 1ul << 20;  // HWCAP_ASIMDDP
+  return (getauxval(AT_HWCAP) & asimd_dot_product) != 0;
+}
+#else
+// Every Apple processor that runs macOS has them.
+static int has_dot_products(void) { return 1; }
+#endif
+
+static const mio_kernels neon = MIO_LEVEL("neon", neon, neon);
+
+size_t mio_level_count(void) { return 2; }
+
+const mio_kernels *mio_level(size_t index) {
+  switch (index) {
+    case 0: return &portable;
+    case 1: return has_dot_products() ? &neon : NULL;
     default: return NULL;
   }
 }

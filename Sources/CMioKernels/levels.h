@@ -4,22 +4,59 @@
 
 #include "mio_kernels.h"
 
-#define MIO_DECLARE_LEVEL(isa)                      \
+#define MIO_DECLARE_INTEGER_PRODUCTS(isa)           \
   mio_multiply_quantized mio_multiply_q4_##isa;     \
-  mio_multiply_quantized mio_multiply_q8_##isa;     \
+  mio_multiply_quantized mio_multiply_q8_##isa;
+
+#define MIO_DECLARE_LEVEL(isa)                      \
+  MIO_DECLARE_INTEGER_PRODUCTS(isa)                 \
   mio_multiply_float mio_multiply_f32_##isa;        \
   mio_multiply_float mio_multiply_f16_##isa;        \
   mio_quantize_rows mio_quantize_rows_##isa;        \
   mio_pack_panel mio_pack_q4_##isa;                 \
   mio_pack_panel mio_pack_q8_##isa;                 \
   mio_pack_panel mio_pack_f16_##isa;                \
+  mio_map mio_elu_##isa;                            \
+  mio_map mio_silu_##isa;                           \
+  mio_map mio_sigmoid_##isa;                        \
+  mio_map mio_tanh_##isa;                           \
+  mio_map mio_gelu_##isa;                           \
+  mio_map mio_softmax_##isa;                        \
+  mio_combine mio_swiglu_##isa;                     \
+  mio_combine mio_snake_##isa;                      \
+  mio_normalize mio_rms_normalize_##isa;            \
+  mio_lstm mio_lstm_step_##isa;                     \
   extern const mio_attention_kernels mio_attention_##isa;
+
+/// A table whose integer products are those of `products` and all else those of `isa`.
+#define MIO_LEVEL(label, isa, products)             \
+  {                                                 \
+    .name = label,                                  \
+    .multiply_q4 = mio_multiply_q4_##products,      \
+    .multiply_q8 = mio_multiply_q8_##products,      \
+    .multiply_f32 = mio_multiply_f32_##isa,         \
+    .multiply_f16 = mio_multiply_f16_##isa,         \
+    .quantize_rows = mio_quantize_rows_##isa,       \
+    .pack_q4 = mio_pack_q4_##isa,                   \
+    .pack_q8 = mio_pack_q8_##isa,                   \
+    .pack_f16 = mio_pack_f16_##isa,                 \
+    .elu = mio_elu_##isa,                           \
+    .silu = mio_silu_##isa,                         \
+    .sigmoid = mio_sigmoid_##isa,                   \
+    .tanh = mio_tanh_##isa,                         \
+    .gelu = mio_gelu_##isa,                         \
+    .softmax = mio_softmax_##isa,                   \
+    .swiglu = mio_swiglu_##isa,                     \
+    .snake = mio_snake_##isa,                       \
+    .rms_normalize = mio_rms_normalize_##isa,       \
+    .lstm_step = mio_lstm_step_##isa,               \
+    .attention = &mio_attention_##isa,              \
+  }
 
 #if defined(__x86_64__)
 MIO_DECLARE_LEVEL(avx2)
+MIO_DECLARE_INTEGER_PRODUCTS(avxvnni)
 MIO_DECLARE_LEVEL(avx512)
-mio_multiply_quantized mio_multiply_q4_avxvnni;
-mio_multiply_quantized mio_multiply_q8_avxvnni;
 #elif defined(__aarch64__)
 MIO_DECLARE_LEVEL(neon)
 #endif

@@ -60,57 +60,137 @@ extension Activations {
   package mutating func scale(by factor: Float) { transform { $0 * factor } }
 
   /// silu(gate) · x, the SwiGLU product.
-  package mutating func swiglu(gatedBy gate: borrowing Activations) {
-    combine(gate) { up, gate in gate * VectorMath.sigmoid(gate) * up }
-  }
-
-  /// x > 0 ? x : e^x - 1.
-  package mutating func elu() {
-    transform { x in VectorMath.expMinusOne(x).replacing(with: x, where: x .> 0) }
+  package mutating func swiglu(gatedBy gate: borrowing Activations, on context: KernelContext? = nil) {
+    precondition(rows == gate.rows && columns == gate.columns, "the two operands differ in shape")
+    let kernel = unsafe KernelLevel.of(context).table.pointee.swiglu
+    let (x, y) = unsafe (base, gate.base)
+    Self.split(count, on: context) { part in
+      let (x, y) = unsafe (x + part.lowerBound, y + part.lowerBound)
+      guard let kernel = unsafe kernel else {
+        return unsafe Self.combine(x, y, count: part.count) { up, gate in gate * VectorMath.sigmoid(gate) * up }
+      }
+      unsafe kernel(x, y, part.count)
+    }
   }
 
   /// x + sin²(αx) / (α + 1e-9), α per column.
-  package mutating func snake(alpha: WeightVector) {
-    combineRows(alpha) { x, alpha in x + VectorMath.sineSquared(alpha * x) / (alpha + 1e-9) }
+  package mutating func snake(alpha: WeightVector, on context: KernelContext? = nil) {
+    precondition(alpha.count == columns, "a vector of \(alpha.count) does not fit \(columns) columns")
+    let kernel = unsafe KernelLevel.of(context).table.pointee.snake
+    let base = unsafe base
+    Self.splitRows(rows, columns, on: context) { row, width in
+      let x = unsafe base + row * width
+      guard let kernel = unsafe kernel else {
+        return unsafe Self.combine(x, alpha.base, count: width) { x, alpha in
+          x + VectorMath.sineSquared(alpha * x) / (alpha + 1e-9)
+        }
+      }
+      unsafe kernel(x, alpha.base, width)
+    }
+  }
+
+  /// x > 0 ? x : e^x - 1.
+  package mutating func elu(on context: KernelContext? = nil) {
+    unsafe map(KernelLevel.of(context).table.pointee.elu, on: context) { x in
+      VectorMath.expMinusOne(x).replacing(with: x, where: x .> 0)
+    }
   }
 
   /// x Φ(x), Φ from the error function.
-  package mutating func gelu() {
-    transform { x in 0.5 * x * (1 + VectorMath.erf(x * 0.707106781186547524)) }
+  package mutating func gelu(on context: KernelContext? = nil) {
+    unsafe map(KernelLevel.of(context).table.pointee.gelu, on: context) { x in
+      0.5 * x * (1 + VectorMath.erf(x * 0.707106781186547524))
+    }
   }
 
   /// x / (1 + e^-x).
-  package mutating func silu() { transform { x in x * VectorMath.sigmoid(x) } }
+  package mutating func silu(on context: KernelContext? = nil) {
+    unsafe map(KernelLevel.of(context).table.pointee.silu, on: context) { x in x * VectorMath.sigmoid(x) }
+  }
 
   /// max(x, 0).
   package mutating func relu() { transform { x in x.replacing(with: 0, where: x .< 0) } }
 
   /// 1 / (1 + e^-x).
-  package mutating func sigmoid() { transform { x in VectorMath.sigmoid(x) } }
+  package mutating func sigmoid(on context: KernelContext? = nil) {
+    unsafe map(KernelLevel.of(context).table.pointee.sigmoid, on: context) { x in VectorMath.sigmoid(x) }
+  }
 
   /// Hyperbolic tangent.
-  package mutating func tanh() { transform { x in VectorMath.tanh(x) } }
+  package mutating func tanh(on context: KernelContext? = nil) {
+    unsafe map(KernelLevel.of(context).table.pointee.tanh, on: context) { x in VectorMath.tanh(x) }
+  }
 
   /// One step of an LSTM cell: `self` [N, H] becomes the new hidden state, `cell` [N, H] the new cell state.
   ///
   /// - Parameter gates: [N, 4H], the sums `W x + U h + b` in the order input, forget, candidate, output.
-  package mutating func lstmStep(gates: borrowing Activations, cell: inout Activations) {
+  package mutating func lstmStep(
+    gates: borrowing Activations, cell: inout Activations, on context: KernelContext? = nil
+  ) {
     precondition(
       gates.rows == rows && gates.columns == 4 * columns && cell.rows == rows && cell.columns == columns,
       "LSTM gates need four times the columns of the state, and the same rows")
+    let kernel = unsafe KernelLevel.of(context).table.pointee.lstm_step
     for row in 0..<rows {
       let (z, c, h) = unsafe (gates.base + row * 4 * columns, cell.base + row * columns, base + row * columns)
-      for start in stride(from: 0, to: columns, by: 16) {
-        let count = min(16, columns - start)
-        let input = unsafe VectorMath.sigmoid(Self.load(z + start, count))
-        let forget = unsafe VectorMath.sigmoid(Self.load(z + columns + start, count))
-        let candidate = unsafe VectorMath.tanh(Self.load(z + 2 * columns + start, count))
-        let output = unsafe VectorMath.sigmoid(Self.load(z + 3 * columns + start, count))
-        let state = unsafe forget * Self.load(c + start, count) + input * candidate
-        let hidden = output * VectorMath.tanh(state)
-        for lane in 0..<count { unsafe (c[start + lane], h[start + lane]) = (state[lane], hidden[lane]) }
+      if let kernel = unsafe kernel {
+        unsafe kernel(z, c, h, columns)
+      } else {
+        unsafe Self.lstmStep(z, c, h, columns)
       }
     }
+  }
+
+  private static func lstmStep(
+    _ gates: UnsafePointer<Float>, _ cell: UnsafeMutablePointer<Float>, _ hidden: UnsafeMutablePointer<Float>, _ width: Int
+  ) {
+    for start in stride(from: 0, to: width, by: 16) {
+      let count = min(16, width - start)
+      let input = unsafe VectorMath.sigmoid(load(gates + start, count))
+      let forget = unsafe VectorMath.sigmoid(load(gates + width + start, count))
+      let candidate = unsafe VectorMath.tanh(load(gates + 2 * width + start, count))
+      let output = unsafe VectorMath.sigmoid(load(gates + 3 * width + start, count))
+      let state = unsafe forget * load(cell + start, count) + input * candidate
+      unsafe store(state, cell + start, count)
+      unsafe store(output * VectorMath.tanh(state), hidden + start, count)
+    }
+  }
+
+  // MARK: - Sharing the work
+
+  /// Elements that one task takes: enough to outweigh handing it out.
+  static let taskElements = 1 << 14
+
+  /// Calls `body` for parts of `0..<count`, on the threads of `context` if there is one.
+  static func split(_ count: Int, on context: KernelContext?, _ body: (Range<Int>) -> Void) {
+    guard let context, count > taskElements else { return body(0..<count) }
+    context.pool.run(tasks: (count + taskElements - 1) / taskElements) { task in
+      body(task * taskElements..<min(count, (task + 1) * taskElements))
+    }
+  }
+
+  /// Calls `body` for every row, on the threads of `context` if there is one.
+  static func splitRows(
+    _ rows: Int, _ width: Int, on context: KernelContext?, _ body: (_ row: Int, _ width: Int) -> Void
+  ) {
+    guard let context else {
+      for row in 0..<rows { body(row, width) }
+      return
+    }
+    let perTask = max(1, taskElements / max(width, 1))
+    context.pool.run(tasks: (rows + perTask - 1) / perTask) { task in
+      for row in (task * perTask)..<min(rows, (task + 1) * perTask) { body(row, width) }
+    }
+  }
+
+  /// Applies a kernel, or its portable definition, to all elements.
+  private mutating func map(
+    _ kernel: (@convention(c) (UnsafeMutablePointer<Float>?, Int) -> Void)?, on context: KernelContext?,
+    _ definition: (Lanes) -> Lanes
+  ) {
+    guard let kernel = unsafe kernel else { return transform(definition) }
+    let base = unsafe base
+    Self.split(count, on: context) { part in unsafe kernel(base + part.lowerBound, part.count) }
   }
 
   /// Up to sixteen floats; missing lanes are 0.

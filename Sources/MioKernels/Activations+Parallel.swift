@@ -72,15 +72,8 @@ extension Activations {
     }
   }
 
-  /// Rows that one task takes: enough elements to outweigh handing it out.
-  static let taskElements = 1 << 14
-
   func forEachRow(on context: KernelContext, _ body: (_ row: Int, _ width: Int) -> Void) {
-    let (rows, width) = (rows, columns)
-    let perTask = max(1, Self.taskElements / max(width, 1))
-    context.pool.run(tasks: (rows + perTask - 1) / perTask) { task in
-      for row in (task * perTask)..<min(rows, (task + 1) * perTask) { body(row, width) }
-    }
+    Self.splitRows(rows, columns, on: context, body)
   }
 
   /// Writes the first `count` lanes.

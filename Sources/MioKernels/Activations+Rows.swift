@@ -1,18 +1,32 @@
 extension Activations {
   /// x_j · weight_j / sqrt(mean(x²) + epsilon), row by row.
-  package mutating func rmsNormalize(weight: WeightVector, epsilon: Float) {
-    precondition(weight.count == columns, "a norm weight of \(weight.count) does not fit \(columns) columns")
-    for row in 0..<rows {
-      let x = unsafe base + row * columns
-      let scale = unsafe 1 / (Self.sumOfSquares(x, columns, minus: 0) / Float(columns) + epsilon).squareRoot()
-      unsafe Self.combine(x, weight.base, count: columns) { $0 * scale * $1 }
-    }
+  package mutating func rmsNormalize(weight: WeightVector, epsilon: Float, on context: KernelContext? = nil) {
+    unsafe rmsNormalize(from: base, weight: weight, epsilon: epsilon, on: context)
   }
 
   /// Overwrites `self` with the RMS norm of `x`.
-  package mutating func rmsNormalize(_ x: borrowing Activations, weight: WeightVector, epsilon: Float) {
-    copyRows(from: x)
-    rmsNormalize(weight: weight, epsilon: epsilon)
+  package mutating func rmsNormalize(
+    _ x: borrowing Activations, weight: WeightVector, epsilon: Float, on context: KernelContext? = nil
+  ) {
+    reshape(rows: x.rows, columns: x.columns)
+    unsafe rmsNormalize(from: x.base, weight: weight, epsilon: epsilon, on: context)
+  }
+
+  private mutating func rmsNormalize(
+    from source: UnsafePointer<Float>, weight: WeightVector, epsilon: Float, on context: KernelContext?
+  ) {
+    precondition(weight.count == columns, "a norm weight of \(weight.count) does not fit \(columns) columns")
+    let kernel = unsafe KernelLevel.of(context).table.pointee.rms_normalize
+    let base = unsafe base
+    Self.splitRows(rows, columns, on: context) { row, width in
+      let (x, y) = unsafe (source + row * width, base + row * width)
+      if let kernel = unsafe kernel { return unsafe kernel(x, weight.base, epsilon, y, width) }
+      let scale = unsafe 1 / (Self.sumOfSquares(x, width, minus: 0) / Float(width) + epsilon).squareRoot()
+      for start in stride(from: 0, to: width, by: 16) {
+        let count = min(16, width - start)
+        unsafe Self.store(Self.load(x + start, count) * scale * Self.load(weight.base + start, count), y + start, count)
+      }
+    }
   }
 
   /// (x_j - mean) / sqrt(variance + epsilon) · weight_j + bias_j, row by row; the variance is the mean square deviation.
@@ -28,23 +42,27 @@ extension Activations {
   }
 
   /// e^(x_j - max) / Σ e^(x_i - max), row by row. Elements of -infinity become 0.
-  package mutating func softmaxRows() {
-    for row in 0..<rows {
-      let x = unsafe base + row * columns
-      var peak = -Float.infinity
-      for column in 0..<columns { peak = unsafe max(peak, x[column]) }
-      if peak == -Float.infinity { peak = 0 }
-      var sum = Lanes(repeating: 0)
-      for start in stride(from: 0, to: columns, by: 16) {
-        let count = min(16, columns - start)
-        var value = unsafe VectorMath.exp(Self.load(x + start, count) - peak)
-        for lane in count..<16 { value[lane] = 0 }
-        sum += value
-        for lane in 0..<count { unsafe x[start + lane] = value[lane] }
-      }
-      let scale = 1 / VectorMath.sum(sum)
-      for column in 0..<columns { unsafe x[column] *= scale }
+  package mutating func softmaxRows(on context: KernelContext? = nil) {
+    let kernel = unsafe KernelLevel.of(context).table.pointee.softmax
+    let base = unsafe base
+    Self.splitRows(rows, columns, on: context) { row, width in
+      if let kernel = unsafe kernel { return unsafe kernel(base + row * width, width) }
+      unsafe Self.softmax(base + row * width, width)
     }
+  }
+
+  private static func softmax(_ x: UnsafeMutablePointer<Float>, _ width: Int) {
+    var peak = -Float.infinity
+    for column in 0..<width { peak = unsafe x[column] > peak ? x[column] : peak }
+    if peak == -Float.infinity { peak = 0 }
+    var sum = Lanes(repeating: 0)
+    for start in stride(from: 0, to: width, by: 16) {
+      let count = min(16, width - start)
+      unsafe store(VectorMath.exp(load(x + start, count) - peak), x + start, count)
+      sum += unsafe load(x + start, count)
+    }
+    let scale = 1 / VectorMath.sum(sum)
+    for column in 0..<width { unsafe x[column] *= scale }
   }
 
   /// Copies all rows of `source`; the shape of `self` becomes that of `source`.

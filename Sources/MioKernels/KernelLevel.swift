@@ -28,4 +28,7 @@ package struct KernelLevel: Sendable, CustomStringConvertible {
     let wanted = unsafe getenv("MIO_ISA").map { unsafe String(cString: $0) }
     return available.last { $0.name == wanted } ?? available[available.count - 1]
   }()
+
+  /// The level of a context, or the preferred one.
+  static func of(_ context: KernelContext?) -> KernelLevel { context?.level ?? preferred }
 }

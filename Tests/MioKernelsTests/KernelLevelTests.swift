@@ -79,4 +79,48 @@ import Testing
       }
     }
   }
+
+  /// Every row function, by name.
+  enum RowFunction: CaseIterable {
+    case elu, silu, sigmoid, tanh, gelu, softmax, swiglu, snake, rmsNormalize, lstmStep
+
+    /// Applies the function to [3, width] numbers; `other` has four times the columns.
+    func apply(_ x: [Float], _ other: [Float], width: Int, on context: KernelContext) -> [Float] {
+      var x = Activations(rows: 3, columns: width, values: x)
+      let vector = WeightVector(other[..<width].map { abs($0) })
+      switch self {
+      case .elu: x.elu(on: context)
+      case .silu: x.silu(on: context)
+      case .sigmoid: x.sigmoid(on: context)
+      case .tanh: x.tanh(on: context)
+      case .gelu: x.gelu(on: context)
+      case .softmax: x.softmaxRows(on: context)
+      case .swiglu:
+        x.swiglu(gatedBy: Activations(rows: 3, columns: width, values: Array(other[..<(3 * width)])), on: context)
+      case .snake: x.snake(alpha: vector, on: context)
+      case .rmsNormalize: x.rmsNormalize(weight: vector, epsilon: 1e-5, on: context)
+      case .lstmStep:
+        var cell = Activations(rows: 3, columns: width, values: x.values)
+        x.lstmStep(gates: Activations(rows: 3, columns: 4 * width, values: other), cell: &cell, on: context)
+        return x.values + cell.values
+      }
+      return x.values
+    }
+  }
+
+  @Test(arguments: RowFunction.allCases)
+  func `row functions equal their definition bit by bit at every tail length`(function: RowFunction) {
+    var random = TestGenerator(seed: 13)
+    let portable = KernelContext(threads: 1, level: KernelLevel.available[0])
+    for width in [1, 2, 15, 16, 17, 31, 100, 9000] {
+      var (x, other) = (random.gaussians(3 * width, scale: 3), random.gaussians(12 * width, scale: 2))
+      x.replaceSubrange(0..<1, with: [width % 2 == 0 ? 100 : -100])
+      other[0] = 0
+      let expected = function.apply(x, other, width: width, on: portable).map(\.bitPattern)
+      for level in Self.levels {
+        let values = function.apply(x, other, width: width, on: KernelContext(threads: 2, level: level))
+        #expect(values.map(\.bitPattern) == expected, "\(level), width \(width)")
+      }
+    }
+  }
 }

@@ -1,11 +1,12 @@
 // Attention over cache pages with AVX2, FMA and F16C; definition in mio_attention.h.
-#include "../vector/vector.h"
+#include "../levels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
+#include "../vector/vector.h"
 #include "../vector/attention_row.h"
 
 enum { I8, F16, F32 };

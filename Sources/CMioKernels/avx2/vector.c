@@ -1,10 +1,14 @@
 // The shared vector sources with AVX2 registers.
-#include "../vector/vector.h"
+#include "../levels.h"
 
 #if defined(__x86_64__)
+#include <string.h>
+
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define MIO_NAME(name) name##_avx2
+#include "../vector/functions.h"
 #include "../vector/pack.h"
 #include "../vector/quantize_rows.h"
+#include "../vector/rows.h"
 #pragma clang attribute pop
 #endif

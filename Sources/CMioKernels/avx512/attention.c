@@ -1,5 +1,5 @@
 // Attention over cache pages with AVX-512 (VNNI for int8 keys); definition in mio_attention.h.
-#include "../vector/vector.h"
+#include "../levels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -7,6 +7,7 @@
 #pragma clang attribute push(                                                                                          \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"))), apply_to = function)
 
+#include "../vector/vector.h"
 #include "../vector/attention_row.h"
 
 // 2^x of 16 lanes, x <= 0.

@@ -58,6 +58,18 @@ typedef void mio_quantize_rows(mio_rows x, size_t first, size_t columns, const m
 /// q8: scale = half(max |x| / 127), values rounded. q4: see best_scale in vector/pack.h.
 typedef void mio_pack_panel(const float *rows, size_t row_count, size_t columns, uint8_t *panel);
 
+/// Element by element: elu, silu, sigmoid, tanh, gelu.
+typedef void mio_map(float *x, size_t count);
+
+/// Element by element, x with y: swiglu = silu(y) x, snake = x + sin(y x)^2 / (y + 1e-9).
+typedef void mio_combine(float *x, const float *y, size_t count);
+
+/// y = x weight / sqrt(mean(x^2) + epsilon); y may be x.
+typedef void mio_normalize(const float *x, const float *weight, float epsilon, float *y, size_t count);
+
+/// One LSTM cell; gates [4][width] in the order input, forget, candidate, output; cell and hidden [width] are updated.
+typedef void mio_lstm(const float *gates, float *cell, float *hidden, size_t width);
+
 /// The kernels of one instruction-set level. A null entry means: use the portable definition.
 typedef struct {
   const char *name;
@@ -69,6 +81,16 @@ typedef struct {
   mio_pack_panel *pack_q4;
   mio_pack_panel *pack_q8;
   mio_pack_panel *pack_f16;
+  mio_map *elu;
+  mio_map *silu;
+  mio_map *sigmoid;
+  mio_map *tanh;
+  mio_map *gelu;
+  mio_map *softmax;
+  mio_combine *swiglu;
+  mio_combine *snake;
+  mio_normalize *rms_normalize;
+  mio_lstm *lstm_step;
   const mio_attention_kernels *attention;
 } mio_kernels;
 

@@ -1,11 +1,12 @@
 // Attention over cache pages with NEON and its dot product; definition in mio_attention.h.
-#include "../vector/vector.h"
+#include "../levels.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
 
+#include "../vector/vector.h"
 #include "../vector/attention_row.h"
 
 enum { I8, F16, F32 };

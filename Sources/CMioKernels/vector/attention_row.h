@@ -1,14 +1,6 @@
 // Rotates the queries and the key of one row, and stores key and value in an int8 cache page; mio_attention.h has the layout.
 // Repeats RotaryEmbedding.rotate, AttentionOperand.pack and KeyValueCache.store operation by operation.
 
-INLINE lanes load_lanes(const float *source, size_t count) {
-  lanes x = 0;
-  memcpy(&x, source, count * sizeof(float));
-  return x;
-}
-
-INLINE lanes magnitude(lanes x) { return (lanes)((integers)x & 0x7FFFFFFF); }
-
 // Nearest integers of numbers within +-2^22, ties to even.
 INLINE integers nearest(lanes x) { return (integers)(x + 12582912.0f) - 0x4B400000; }
 
@@ -20,14 +12,14 @@ INLINE void rotate(const float *source, const float *rotation, size_t head_width
     size_t count = half - start < LANES ? half - start : LANES;
     lanes a, b, cosine, sine;
     if (count == LANES) {
-      a = load_lanes(source + start, LANES), b = load_lanes(source + half + start, LANES);
-      cosine = load_lanes(rotation + start, LANES), sine = load_lanes(rotation + half + start, LANES);
+      a = load_lanes(source + start), b = load_lanes(source + half + start);
+      cosine = load_lanes(rotation + start), sine = load_lanes(rotation + half + start);
       lanes first = a * cosine - b * sine, second = b * cosine + a * sine;
       memcpy(target + start, &first, sizeof first);
       memcpy(target + half + start, &second, sizeof second);
     } else {
-      a = load_lanes(source + start, count), b = load_lanes(source + half + start, count);
-      cosine = load_lanes(rotation + start, count), sine = load_lanes(rotation + half + start, count);
+      a = load_some(source + start, count), b = load_some(source + half + start, count);
+      cosine = load_some(rotation + start, count), sine = load_some(rotation + half + start, count);
       lanes first = a * cosine - b * sine, second = b * cosine + a * sine;
       memcpy(target + start, &first, count * sizeof(float));
       memcpy(target + half + start, &second, count * sizeof(float));
@@ -37,7 +29,7 @@ INLINE void rotate(const float *source, const float *rotation, size_t head_width
 
 // 32 floats as bytes in -127...127; returns the bits of their bfloat16 scale.
 INLINE uint16_t quantize_32(const float *source, bytes *low, bytes *high) {
-  lanes a = load_lanes(source, LANES), b = load_lanes(source + LANES, LANES);
+  lanes a = load_lanes(source), b = load_lanes(source + LANES);
   float peak = __builtin_reduce_max(__builtin_elementwise_max(magnitude(a), magnitude(b))) * (1.0f / 127);
   uint32_t bits;
   memcpy(&bits, &peak, sizeof bits);
@@ -53,12 +45,12 @@ INLINE uint16_t quantize_32(const float *source, bytes *low, bytes *high) {
 INLINE void pack_query(const float *query, size_t width, float factor, uint8_t *target) {
   lanes peaks = 0;
   for (size_t start = 0; start < width; start += LANES)
-    peaks = __builtin_elementwise_max(peaks, magnitude(load_lanes(query + start, LANES)));
+    peaks = __builtin_elementwise_max(peaks, magnitude(load_lanes(query + start)));
   float scale = __builtin_reduce_max(peaks) * (1.0f / 32512), reciprocal = inverse(scale);
   for (size_t group = 0; group < width / 32; group++) {
     integers sum = 0;
     for (size_t start = 32 * group; start < 32 * group + 32; start += LANES) {
-      integers n = nearest(load_lanes(query + start, LANES) * reciprocal);
+      integers n = nearest(load_lanes(query + start) * reciprocal);
       integers upper = (n + 128) >> 8;
       bytes high = __builtin_convertvector(upper, bytes), low = __builtin_convertvector(n - (upper << 8), bytes);
       memcpy(target + start, &high, sizeof high);

@@ -1,33 +1,13 @@
 // Weights to panels. Included once per instruction set with MIO_NAME(function) defined. Lanes are the rows of a panel.
 
-INLINE integers bits_of(lanes x) {
-  integers bits;
-  memcpy(&bits, &x, sizeof bits);
-  return bits;
-}
-
-INLINE lanes lanes_of(integers bits) {
-  lanes x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-INLINE lanes magnitude(lanes x) { return lanes_of(bits_of(x) & 0x7FFFFFFF); }
-
-/// `mask` is -1 in the lanes that take `yes`.
-INLINE integers choose(integers mask, integers yes, integers no) { return (mask & yes) | (~mask & no); }
-INLINE lanes choose_lanes(integers mask, lanes yes, lanes no) {
-  return lanes_of(choose(mask, bits_of(yes), bits_of(no)));
-}
-
 /// 16-bit floats, rounded to nearest even, beyond 65,504 held there; as HalfFloat.bits.
 INLINE integers half_bits(lanes x) {
   const integers sign = (bits_of(x) >> 16) & 0x8000;
   const integers rest = bits_of(x) & 0x7FFFFFFF;
   const integers normal = ((rest + 0xFFF + ((rest >> 13) & 1)) >> 13) - (112 << 10);
   const integers subnormal = bits_of(lanes_of(rest) + 0.5f) - 0x3F000000;
-  const integers large = choose(rest > 0x7F800000, 0x7E00, 0x7BFF);
-  return sign | choose(rest >= 0x477FE000, large, choose(rest < 0x38800000, subnormal, normal));
+  const integers large = rest > 0x7F800000 ? (integers)0x7E00 : (integers)0x7BFF;
+  return sign | (rest >= 0x477FE000 ? large : rest < 0x38800000 ? subnormal : normal);
 }
 
 /// Exact; infinities and NaNs do not occur in scales.
@@ -61,7 +41,7 @@ INLINE lanes peak_of(const lanes x[MIO_GROUP]) {
 }
 
 /// 1 / x, or 0 where |x| <= least.
-INLINE lanes reciprocal(lanes x, float least) { return choose_lanes(magnitude(x) > least, 1 / x, (lanes)0.0f); }
+INLINE lanes reciprocal(lanes x, float least) { return magnitude(x) > least ? 1 / x : (lanes)0.0f; }
 
 void MIO_NAME(mio_pack_q8)(const float *rows, size_t row_count, size_t columns, uint8_t *panel) {
   const size_t groups = (columns + MIO_GROUP - 1) / MIO_GROUP;
@@ -115,8 +95,8 @@ INLINE lanes best_scale(const lanes x[MIO_GROUP]) {
     }
     const lanes score = a * a / b;
     const integers better = score > best;
-    best = choose_lanes(better, score, best);
-    scale = choose_lanes(better, a / b, scale);
+    best = better ? score : best;
+    scale = better ? a / b : scale;
   }
   return peak * scale;
 }

@@ -20,4 +20,43 @@ typedef int8_t bytes __attribute__((ext_vector_type(16)));
 
 #define LANES 16
 
+INLINE lanes load_lanes(const float *x) {
+  lanes value;
+  memcpy(&value, x, sizeof value);
+  return value;
+}
+
+INLINE void store_lanes(float *x, lanes value) { memcpy(x, &value, sizeof value); }
+
+/// The first `count` floats, zeros after them.
+INLINE lanes load_some(const float *x, size_t count) {
+  if (count >= LANES) return load_lanes(x);
+  float padded[LANES] = {0};
+  memcpy(padded, x, count * sizeof(float));
+  return load_lanes(padded);
+}
+
+INLINE void store_some(float *x, lanes value, size_t count) {
+  if (count >= LANES) return store_lanes(x, value);
+  float padded[LANES];
+  store_lanes(padded, value);
+  memcpy(x, padded, count * sizeof(float));
+}
+
+INLINE integers bits_of(lanes x) {
+  integers bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+INLINE lanes lanes_of(integers bits) {
+  lanes x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+INLINE lanes magnitude(lanes x) { return lanes_of(bits_of(x) & 0x7FFFFFFF); }
+INLINE lanes at_least(lanes x, float bound) { return x < bound ? (lanes)bound : x; }
+INLINE lanes at_most(lanes x, float bound) { return x > bound ? (lanes)bound : x; }
+
 #endif

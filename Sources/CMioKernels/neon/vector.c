@@ -1,0 +1,10 @@
+// The shared vector sources with NEON registers.
+#include "../levels.h"
+
+#if defined(__aarch64__)
+#define MIO_NAME(name) name##_neon
+#include "../vector/functions.h"
+#include "../vector/pack.h"
+#include "../vector/quantize_rows.h"
+#include "../vector/rows.h"
+#endif
