@@ -24,6 +24,8 @@ let package = Package(
     // MARK: - Foundations (these two never import each other)
     // C11 kernels: pure functions over pointers, one file per instruction set, run-time dispatch.
     .target(name: "CMioKernels"),
+    // Decodes and encodes pictures: stb_image and stb_image_write behind limits.
+    .target(name: "CStbImage"),
     // The safe Swift face of the kernels, their portable definition, and the thread pool.
     .target(name: "MioKernels", dependencies: ["CMioKernels"], swiftSettings: swiftSettings),
     // Reads, checks and writes `.mio` files; knows no networks.
@@ -33,10 +35,13 @@ let package = Package(
     // One folder per network, one file per component.
     .target(
       name: "MioModel", dependencies: ["MioFormat", "MioKernels"],
-      exclude: ["Generation/MODEL.md", "Image/Diffusion/MODEL.md", "Speech/MODEL.md", "Text/MODEL.md"],
+      exclude: [
+        "Generation/MODEL.md", "Image/Diffusion/MODEL.md", "Image/Tokenizer/MODEL.md", "Language/MODEL.md",
+        "Speech/MODEL.md", "Text/MODEL.md",
+      ],
       swiftSettings: swiftSettings),
-    // Sound files, resampling.
-    .target(name: "MioMedia", dependencies: ["CSndfile"], swiftSettings: swiftSettings),
+    // Sound files, resampling; pictures.
+    .target(name: "MioMedia", dependencies: ["CSndfile", "CStbImage"], swiftSettings: swiftSettings),
 
     // MARK: - Front doors
     // The public API: open a model, speak, transcribe, chat.
@@ -72,7 +77,7 @@ let package = Package(
     .testTarget(
       name: "MioFormatTests", dependencies: ["MioFormat", "MioKernels", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "MioModelTests", dependencies: ["MioModel", "MioTestSupport"], swiftSettings: swiftSettings),
+      name: "MioModelTests", dependencies: ["MioModel", "MioMedia", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(name: "MioMediaTests", dependencies: ["MioMedia", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MioConverterTests", dependencies: ["MioConverter", "MioModel", "MioTestSupport", "MioCheckpoints"],

@@ -14,6 +14,7 @@ extension MioError {
     case let error as GenerationError:
       self.init(error.code == .promptTooLong ? .contextFull : .invalidInput, error.description)
     case let error as TextError: self.init(.invalidInput, error.description)
+    case let error as ImageTokenizerError: self.init(.invalidInput, error.description)
     case let error as SpeechCodecError: self.init(.invalidInput, error.description)
     case let error as DiffusionError: self.init(error.code == .cancelled ? .cancelled : .invalidInput, error.description)
     case let error as LanguageError: self.init(.contextFull, error.description)

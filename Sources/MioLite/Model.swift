@@ -57,6 +57,7 @@ public final class Model: Sendable {
   package let language: LanguageModel?
   package let tokenizer: TextTokenizer?
   package let codec: SpeechCodec?
+  package let imageTokenizer: ImageTokenizer?
   package let diffusion: DiffusionModel?
 
   /// Opens a model file.
@@ -76,6 +77,7 @@ public final class Model: Sendable {
       language = file.component(LanguageModel.componentName) == nil ? nil : try LanguageModel(from: file)
       tokenizer = file.hasBlob("text", "tokenizer") ? try TextTokenizer(parsing: file.blob("text", "tokenizer")) : nil
       codec = file.component(SpeechCodec.component) == nil ? nil : try SpeechCodec(from: file)
+      imageTokenizer = file.component(ImageTokenizer.component) == nil ? nil : try ImageTokenizer(from: file)
       diffusion = file.component(DiffusionModel.component) == nil ? nil : try DiffusionModel(from: file)
     } catch {
       throw MioError(error)
@@ -112,13 +114,18 @@ public final class Model: Sendable {
     return codec
   }
 
+  package func requiredImageTokenizer() throws(MioError) -> ImageTokenizer {
+    guard let imageTokenizer else { throw missing("an image tokenizer", for: "seeing") }
+    return imageTokenizer
+  }
+
   package func requiredDiffusion() throws(MioError) -> DiffusionModel {
     guard let diffusion else { throw missing("a diffusion model", for: "drawing") }
     return diffusion
   }
 
   private func missing(_ part: String, for task: String) -> MioError {
-    MioError(.unsupported, "\(path): the file has no \(part.dropFirst(2)), which \(task) needs; convert a checkpoint that has one")
+    MioError(.unsupported, "\(path): the file has no \(part.drop { $0 != " " }.dropFirst()), which \(task) needs; convert a checkpoint that has one")
   }
 }
 

@@ -38,7 +38,7 @@ package final class AudioFile {
     try AudioFile(AudioInput.seekable(FileDescriptor(descriptor, owned: false), name: name), name: name)
   }
 
-  private init(_ input: AudioInput, name: String) throws(MediaError) {
+  init(_ input: AudioInput, name: String) throws(MediaError) {
     var info = SF_INFO()
     guard let handle = unsafe Self.openHandle(input, &info) else { throw Self.openError(name) }
     let problem = Self.problem(in: info)

@@ -1,4 +1,4 @@
-/// Why a sound could not be read or written: what happened, to which file, and what to do about it.
+/// Why a sound or a picture could not be read or written: what happened, to which file, and what to do about it.
 package struct MediaError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The kind of fault. More may be added, so a `switch` needs a `default`.
   package struct Code: RawRepresentable, Hashable, Sendable {
@@ -11,9 +11,11 @@ package struct MediaError: Error, Hashable, Sendable, CustomStringConvertible {
     package static let readFailed = Code(rawValue: "readFailed")
     /// The bytes are no sound file that can be read.
     package static let notAudio = Code(rawValue: "notAudio")
-    /// A sound file whose header contradicts itself or is cut off.
+    /// The bytes are no picture that can be read.
+    package static let notPicture = Code(rawValue: "notPicture")
+    /// A sound or picture that contradicts itself or is cut off.
     package static let malformed = Code(rawValue: "malformed")
-    /// A sound file without a single sample.
+    /// A sound file without a single sample, or a file without bytes.
     package static let empty = Code(rawValue: "empty")
     /// A sample rate outside ``Resampler/supportedRates``.
     package static let unsupportedRate = Code(rawValue: "unsupportedRate")
@@ -21,6 +23,8 @@ package struct MediaError: Error, Hashable, Sendable, CustomStringConvertible {
     package static let badSample = Code(rawValue: "badSample")
     /// More data than the stated limit.
     package static let tooLong = Code(rawValue: "tooLong")
+    /// A picture of more pixels or bytes than the stated limit.
+    package static let tooLarge = Code(rawValue: "tooLarge")
     /// A file name whose suffix names no format that can be written.
     package static let unknownFormat = Code(rawValue: "unknownFormat")
     /// The target cannot be created or written, for example because the disk is full.

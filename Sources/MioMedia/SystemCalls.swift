@@ -41,7 +41,7 @@ final class FileDescriptor {
       if written > 0 {
         done += written
       } else if errno == EPIPE {
-        throw MediaError(.brokenPipe, name, "the program that reads the sound has gone away")
+        throw MediaError(.brokenPipe, name, "the program that reads the output has gone away")
       } else if errno != EINTR {
         throw MediaError(.writeFailed, name, "cannot write: \(systemErrorText()); check space and permissions")
       }

@@ -8,20 +8,43 @@ import MioModel
 /// What `encode` prints and `decode` reads.
 struct CodedMedia: Codable {
   var modality: String?
-  var codes: [[Int32]]
+  var codes: Codes
   var ids: [Int32]?
   var text: String?
 }
 
-/// `encode AUDIO`: sound to codes, ids and token text.
+/// Codes of speech, a list for each codebook, or of a picture, one list.
+enum Codes: Codable {
+  case speech([[Int32]])
+  case image([Int32])
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if let levels = try? container.decode([[Int32]].self) {
+      self = .speech(levels)
+    } else {
+      self = .image(try container.decode([Int32].self))
+    }
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .speech(let levels): try container.encode(levels)
+    case .image(let codes): try container.encode(codes)
+    }
+  }
+}
+
+/// `encode AUDIO|IMAGE`: sound or a picture to codes, ids and token text.
 struct EncodeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "encode", abstract: "Turn a sound file into the codes and tokens that the model reads.")
+    commandName: "encode", abstract: "Turn a sound file or a picture into the codes and tokens that the model reads.")
 
-  @Argument(help: "A sound file; '-' reads standard input.", completion: .file())
+  @Argument(help: "A sound file or a picture; '-' reads standard input.", completion: .file())
   var input: String
 
-  @Flag(help: "All four codebooks instead of the content codebook alone.")
+  @Flag(help: "Sound: all four codebooks instead of the content codebook alone.")
   var timbre = false
 
   @Flag(help: "Print JSON (without it: the token text).")
@@ -32,12 +55,28 @@ struct EncodeCommand: ParsableCommand {
 
   func run() throws {
     let opened = try model.open()
+    let file = input == "-" ? try MediaFile.open(descriptor: STDIN_FILENO, name: "standard input")
+      : try MediaFile.open(path: input)
+    let context = KernelContext(threads: model.threads ?? Processors.usableCoreCount)
+    let coded =
+      switch file {
+      case .sound(let sound): try encode(sound, opened, context)
+      case .picture(let picture): try encode(picture, opened, context)
+      }
+    if json {
+      try Output.json(coded)
+    } else if let text = coded.text {
+      try Output.line(text)
+    } else {
+      throw Failure(
+        .wrongInput, "\(opened.path): the file has no tokenizer to name the tokens; use --json for the codes")
+    }
+  }
+
+  private func encode(_ file: AudioFile, _ opened: Model, _ context: KernelContext) throws -> CodedMedia {
     let codec = try opened.requiredCodec()
-    let file = input == "-" ? try AudioFile.open(descriptor: STDIN_FILENO, name: "standard input")
-      : try AudioFile.open(path: input)
     var source = AudioSource(file, sampleRateHz: codec.config.sampleRateHz)
     let levels = timbre ? min(4, codec.config.codebookCount) : 1
-    let context = KernelContext(threads: model.threads ?? Processors.usableCoreCount)
     let stream = try SpeechEncoderStream(codec, levels: levels, on: context)
     var codes = Array(repeating: [Int32](), count: levels)
     func append(_ more: [[Int32]]) {
@@ -46,19 +85,25 @@ struct EncodeCommand: ParsableCommand {
     while case let block = try source.next(), !block.isEmpty { append(try stream.push(block)) }
     append(stream.finish())
     if codes[0].isEmpty { throw Failure(.wrongInput, "\(input): the sound is empty") }
-    var coded = CodedMedia(modality: "speech", codes: codes)
+    var coded = CodedMedia(modality: "speech", codes: .speech(codes))
     if let tokenizer = opened.tokenizer, tokenizer.media.speech != nil {
       let ids = try tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
       coded.ids = ids
       coded.text = ids.compactMap(tokenizer.piece).joined()
     }
-    if json {
-      try Output.json(coded)
-    } else if let text = coded.text {
-      try Output.line(text)
-    } else {
-      throw Failure(.wrongInput, "\(opened.path): the file has no tokenizer to name the tokens; use --json for the codes")
+    return coded
+  }
+
+  private func encode(_ picture: Picture, _ opened: Model, _ context: KernelContext) throws -> CodedMedia {
+    if timbre { throw Failure(.wrongInput, "\(input): --timbre is about sound; a picture has one list of codes") }
+    let codes = try opened.codes(of: picture, on: context)
+    var coded = CodedMedia(modality: "image", codes: .image(codes))
+    if let tokenizer = opened.tokenizer, tokenizer.media.image != nil {
+      let ids = try tokenizer.media.imageTokens(codes.map(Int.init))
+      coded.ids = ids
+      coded.text = ids.compactMap(tokenizer.piece).joined()
     }
+    return coded
   }
 }
 
@@ -90,11 +135,14 @@ struct DecodeCommand: ParsableCommand {
     if let modality = media.modality, modality != "speech" {
       throw Failure(.wrongInput, "\(input): holds codes of modality '\(modality)'; this version renders speech")
     }
-    guard !media.codes.isEmpty, !media.codes[0].isEmpty else {
+    guard case .speech(let codes) = media.codes else {
+      throw Failure(.wrongInput, "\(input): \"codes\" is one list, as of a picture; this version renders speech")
+    }
+    guard !codes.isEmpty, !codes[0].isEmpty else {
       throw Failure(.wrongInput, "\(input): \"codes\" is empty; give one list of codes per codebook")
     }
     let context = KernelContext(threads: model.threads ?? Processors.usableCoreCount)
-    let samples = try codec.decode(media.codes, on: context)
+    let samples = try codec.decode(codes, on: context)
     let sink = try AudioSinks.make(
       output: output, raw: false, play: false, sampleRateHz: codec.config.sampleRateHz)
     try sink.write(samples)

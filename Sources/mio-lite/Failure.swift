@@ -44,7 +44,8 @@ extension Failure {
       self.init(codes.contains(.cancelled) ? .interrupted : codes.contains(.output) ? .failed : .wrongInput, error.description)
     case let error as ModelFileError:
       self.init(Self.kind(of: error.code), error.description)
-    case is MediaError, is TextError, is SpeechCodecError, is DiffusionError, is LanguageError, is GenerationError:
+    case is MediaError, is TextError, is SpeechCodecError, is ImageTokenizerError, is DiffusionError, is LanguageError,
+      is GenerationError:
       self.init(MioError(error))
     default:
       return nil

@@ -12,6 +12,9 @@ struct TraceCommand: ParsableCommand {
       backbone       reads ids int32 [T]; writes logits [T, V], hidden.0 ... hidden.N [T, E], hidden.norm [T, E]
       speech-encode  reads wave f32 [samples] at the codec's rate; writes features [D, T], codes int32 [Q, T]
       speech-decode  reads codes int32 [q, T]; writes quantized [D, T], wave [samples]
+      image-encode   reads pixels [3, S, S], normalised; writes vision [P, E], queries [Q, E], code_vectors [Q, D],
+                     codes int32 [Q]
+      image-embed    reads codes int32 [Q]; writes embedding [D]
       unet           reads latents [4, h, w], timestep int32 [1], class_labels [B, 2D]; writes prediction [B, 4, h, w]
       diffuse        reads embedding [D], latents [4, h, w], steps int32 [1], guidance f32 [1]; writes timesteps int32 [n],
                      guided and trajectory [n, 4, h, w], image [3, H, W] in -1...1
@@ -22,12 +25,14 @@ struct TraceCommand: ParsableCommand {
     case backbone
     case speechEncode = "speech-encode"
     case speechDecode = "speech-decode"
+    case imageEncode = "image-encode"
+    case imageEmbed = "image-embed"
     case unet
     case diffuse
     case vaeDecode = "vae-decode"
   }
 
-  @Argument(help: "backbone, speech-encode, speech-decode, unet, diffuse or vae-decode.")
+  @Argument(help: "backbone, speech-encode, speech-decode, image-encode, image-embed, unet, diffuse or vae-decode.")
   var stage: Stage
 
   @Option(name: .shortAndLong, help: "The given tensors, a safetensors file.", completion: .file(extensions: ["safetensors"]))
@@ -48,6 +53,8 @@ struct TraceCommand: ParsableCommand {
     case .backbone: try traceBackbone(opened, given, context, into: &results)
     case .speechEncode: try traceEncoder(opened, given, context, into: &results)
     case .speechDecode: try traceDecoder(opened, given, context, into: &results)
+    case .imageEncode: try traceImageEncoder(opened, given, context, into: &results)
+    case .imageEmbed: try traceImageEmbedder(opened, given, context, into: &results)
     case .unet: try traceUNet(opened, given, context, into: &results)
     case .diffuse: try traceDiffusion(opened, given, context, into: &results)
     case .vaeDecode: try tracePictureDecoder(opened, given, context, into: &results)
@@ -97,6 +104,33 @@ struct TraceCommand: ParsableCommand {
     let wave = try codec.decode(codes, trace: trace, on: context)
     results.add("quantized", [codec.config.width, shape[1]], trace.tensors["quantized"]?.channelsFirst ?? [])
     results.add("wave", [wave.count], wave)
+  }
+
+  private func traceImageEncoder(
+    _ opened: Model, _ given: SafetensorsFile, _ context: KernelContext, into results: inout SafetensorsWriter
+  ) throws {
+    let tokenizer = try opened.requiredImageTokenizer()
+    let side = tokenizer.config.imageSize
+    let shape = try given.shape(of: "pixels")
+    guard shape == [3, side, side] else {
+      throw Failure(.wrongInput, "\(input): 'pixels' has the shape \(shape); this model sees [3, \(side), \(side)]")
+    }
+    let trace = ImageTrace()
+    let codes = try tokenizer.encode(pixels: given.floats("pixels"), trace: trace, on: context)
+    for name in ["vision", "queries", "code_vectors"] {
+      guard let tensor = trace.tensors[name] else { continue }
+      results.add(name, [tensor.rows, tensor.width], tensor.values)
+    }
+    results.add("codes", [codes.count], codes)
+  }
+
+  private func traceImageEmbedder(
+    _ opened: Model, _ given: SafetensorsFile, _ context: KernelContext, into results: inout SafetensorsWriter
+  ) throws {
+    let tokenizer = try opened.requiredImageTokenizer()
+    try requireShape("codes", try given.shape(of: "codes"), rank: 1)
+    let embedding = try tokenizer.embed(codes: given.ints("codes"), on: context)
+    results.add("embedding", [embedding.count], embedding)
   }
 
   func requireShape(_ name: String, _ shape: [Int], rank: Int) throws {

@@ -6,9 +6,10 @@ import Testing
 
 /// What the converter writes must be what `format-spec/SPEC.md` says.
 @Suite struct SpecifiedContentsTests {
-  @Test func `every component, key and blob of a converted checkpoint is in SPEC.md`() throws {
+  @Test(arguments: [Goldens.speech("tiny-mio"), Goldens.image("tiny-mio")])
+  func `every component, key and blob of a converted checkpoint is in SPEC.md`(checkpoint: URL) throws {
     let folder = try TemporaryFolder()
-    _ = try Conversion(checkpoint: Goldens.speech("tiny-mio").path, threads: 2).run(output: folder.path("a.mio"))
+    _ = try Conversion(checkpoint: checkpoint.path, threads: 2).run(output: folder.path("a.mio"))
     let file = try ModelFile.open(path: folder.path("a.mio"))
     let specification = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("format-spec/SPEC.md")

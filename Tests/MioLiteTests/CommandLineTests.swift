@@ -70,6 +70,29 @@ import Testing
     #expect(try folder.bytes("out.wav").count > codes[0].count * 320)
   }
 
+  @Test func `encodes a picture to 32 codes and tokens, also from standard input`() throws {
+    let folder = try TemporaryFolder()
+    // Language, text and image tokenizer in one checkpoint.
+    for part in try FileManager.default.contentsOfDirectory(atPath: Goldens.speech("tiny-mio").path) {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.path(part), withDestinationPath: Goldens.speech("tiny-mio/\(part)").path)
+    }
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path("seed-tokenizer-2"), withDestinationPath: Goldens.image("tiny-mio/seed-tokenizer-2").path)
+    let packed = try Program.run(["convert", folder.url.path, "-o", folder.path("all.mio"), "-q"])
+    #expect(packed.status == 0, "\(packed.notes)")
+    let picture = Goldens.image("images/rgba.png")
+    let named = try Program.run(["encode", picture.path, "-m", folder.path("all.mio"), "--json"])
+    let piped = try Program.run(
+      ["encode", "-", "-m", folder.path("all.mio"), "--json"], input: Array(Data(contentsOf: picture)))
+    #expect(named.status == 0 && piped.output == named.output, "\(named.notes)\(piped.notes)")
+    let coded = try named.json
+    let codes = try #require(coded["codes"] as? [Int])
+    #expect(coded["modality"] as? String == "image" && codes.count == 32)
+    #expect((coded["ids"] as? [Int])?.count == 34)
+    #expect((coded["text"] as? String)?.hasPrefix("<image><img\(codes[0])><img\(codes[1])>") == true)
+  }
+
   @Test func `chats for one turn and keeps media of the answer in order`() throws {
     let folder = try TemporaryFolder()
     let result = try Program.run(

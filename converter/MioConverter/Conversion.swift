@@ -41,12 +41,13 @@ package struct Conversion: Sendable {
       return text.plan
     }
     found.add { () throws(ConversionError) in try SpeechPlan.plan(for: checkpoint) }
+    found.add { () throws(ConversionError) in try ImageTokenizerPlan.plan(for: checkpoint) }
     found.add { () throws(ConversionError) in try DiffusionPlan.plan(for: checkpoint, threads: threads) }
     if found.plans.isEmpty && found.problems.isEmpty {
       throw ConversionError(
         .notACheckpoint, file: path,
-        "nothing to convert: no config.json with weights, no tokenizer.model, no SpeechTokenizer or "
-          + "stable-diffusion-2-1-unclip folder")
+        "nothing to convert: no config.json with weights, no tokenizer.model, no SpeechTokenizer, "
+          + "seed-tokenizer-2 or stable-diffusion-2-1-unclip folder")
     }
     if found.plans.contains(where: { $0.component == LanguagePlan.component }) {
       found.add { () throws(ConversionError) in try GenerationPlan.plan(for: checkpoint) }
@@ -60,7 +61,8 @@ package struct Conversion: Sendable {
   }
 
   /// The rules of all components: which tensors keep how many bits, and why.
-  package static let rules = LanguagePlan.rules + SpeechPlan.rules + DiffusionPlan.rules
+  package static let rules = LanguagePlan.rules + SpeechPlan.rules + ImageTokenizerPlan.rules
+    + DiffusionPlan.rules
 
   /// Plans and problems of the components so far.
   private struct Findings {
@@ -89,6 +91,9 @@ package struct Conversion: Sendable {
     }
     if !present.contains(SpeechPlan.component) {
       notes.append("no speech codec (SpeechTokenizer folder): the file cannot speak or listen")
+    }
+    if !present.contains(ImageTokenizerPlan.component) {
+      notes.append("no image tokenizer (seed-tokenizer-2 folder): the file cannot see pictures")
     }
     if !present.contains(DiffusionPlan.component) {
       notes.append("no diffusion model (stable-diffusion-2-1-unclip folder): the file cannot draw")
