@@ -34,22 +34,28 @@ package struct Attention: Hashable, Sendable {
     }
   }
 
-  /// Rotates queries and keys, stores keys and values in `cache`, and attends.
+  /// Rotates and stores keys and values, rotates the queries, and attends.
   ///
   /// - Parameters:
   ///   - queries: [T, H * D].
-  ///   - keys: [T, K * D].
-  ///   - values: [T, K * D].
+  ///   - keys: [U, K * D].
+  ///   - values: [U, K * D].
+  ///   - rows: where the T queries belong.
+  ///   - storing: where the U keys and values belong, if there are more of them than queries; every one is stored before
+  ///     any query reads.
   ///   - y: [T, H * D], overwritten.
   package func forward(
     queries: borrowing Activations, keys: borrowing Activations, values: borrowing Activations,
-    rows: borrowing AttentionRows, layer: Int, cache: KeyValueCache, rotary: RotaryEmbedding,
-    into y: inout Activations, scratch: inout Scratch, on context: KernelContext
+    rows: borrowing AttentionRows, storing stored: borrowing AttentionRows, layer: Int, cache: KeyValueCache,
+    rotary: RotaryEmbedding, into y: inout Activations, scratch: inout Scratch, on context: KernelContext
   ) {
+    let (queryWidth, keyWidth) = (headCount * headWidth, kvHeadCount * headWidth)
     precondition(
-      queries.rows == rows.count && queries.columns == headCount * headWidth && keys.rows == rows.count
-        && keys.columns == kvHeadCount * headWidth && values.rows == rows.count && values.columns == keys.columns
-        && y.rows == rows.count && y.columns == queries.columns, "queries, keys, values and results differ in shape")
+      queries.rows == rows.count && queries.columns == queryWidth && y.rows == rows.count && y.columns == queryWidth,
+      "queries and results need the shape [rows, heads * head width]")
+    precondition(
+      keys.rows == stored.count && keys.columns == keyWidth && values.rows == stored.count && values.columns == keyWidth,
+      "keys and values need the shape [stored rows, key/value heads * head width]")
     precondition(
       cache.shape.kvHeadCount == kvHeadCount && cache.shape.headWidth == headWidth && layer < cache.shape.layerCount,
       "the cache was made for another network")
@@ -57,16 +63,33 @@ package struct Attention: Hashable, Sendable {
     let queryBytes = format.queryByteCount(headWidth: headWidth)
     precondition(
       unsafe scratch.queries.bytes.count >= rows.count * headCount * queryBytes, "more rows than the scratch was made for")
-    guard rows.count > 0, let packed = unsafe scratch.queries.bytes.baseAddress else { return }
+    guard let packed = unsafe scratch.queries.bytes.baseAddress else { return }
 
-    let operand = unsafe AttentionOperand(
-      attention: self, kernels: AttentionKernels(context.level, format: format), format: format, queryBytes: queryBytes, layer: layer, queries: queries.base, keys: keys.base,
-      values: values.base, packed: packed, output: y.base, cache: cache, rotary: rotary, rows: rows.rows)
-    // One task for a row's key/value head and its queries.
-    context.pool.run(tasks: rows.count * kvHeadCount) { task in
-      operand.prepare(row: task / kvHeadCount, group: task % kvHeadCount)
+    func operand(_ rows: [AttentionRows.Row]) -> AttentionOperand {
+      unsafe AttentionOperand(
+        attention: self, kernels: AttentionKernels(context.level, format: format), format: format,
+        queryBytes: queryBytes, layer: layer, queries: queries.base, keys: keys.base, values: values.base,
+        packed: packed, output: y.base, cache: cache, rotary: rotary, rows: rows)
     }
-    attend(operand, tiles: rows.tiles, scratch: &scratch, on: context)
+    // A task takes a row's key/value head, its queries, or both.
+    let reader = operand(rows.rows)
+    let (rowCount, storedCount) = (rows.count, stored.count)
+    if rowCount == storedCount {
+      context.pool.run(tasks: rowCount * kvHeadCount) { task in
+        reader.prepare(row: task / kvHeadCount, group: task % kvHeadCount, [.store, .pack])
+      }
+    } else {
+      let writer = operand(stored.rows)
+      context.pool.run(tasks: (rowCount + storedCount) * kvHeadCount) { task in
+        let (row, group) = (task / kvHeadCount, task % kvHeadCount)
+        if row < storedCount {
+          writer.prepare(row: row, group: group, .store)
+        } else {
+          reader.prepare(row: row - storedCount, group: group, .pack)
+        }
+      }
+    }
+    attend(reader, tiles: rows.tiles, scratch: &scratch, on: context)
   }
 
   /// Tiles beyond this number keep all threads busy on their own; fewer are cut into chunks of positions as well.

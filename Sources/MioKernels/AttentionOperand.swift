@@ -22,22 +22,34 @@ struct AttentionOperand: @unchecked Sendable {
 
   // MARK: - Queries, keys and values of one row
 
-  /// Stores the key and value of one row and head, and packs the queries that read them.
-  func prepare(row: Int, group: Int) {
+  /// What is to be done for a row and key/value head.
+  struct Preparation: OptionSet {
+    let rawValue: Int
+    /// Rotate and store key and value.
+    static let store = Preparation(rawValue: 1)
+    /// Rotate and pack the queries that read them.
+    static let pack = Preparation(rawValue: 2)
+  }
+
+  /// Stores the key and value of one row and head, packs the queries that read them, or both.
+  func prepare(row: Int, group: Int, _ preparation: Preparation) {
     let position = rows[row].position
     let width = KeyValueFormat.storedWidth(headWidth)
     let offset = cache.shape.offset(layer: layer, head: group)
     if let prepare = unsafe kernels.prepare, width <= Int(MIO_ATTENTION_WIDTH) {
-      return unsafe withRow(row, group: group, offset: offset) { unsafe prepare($0) }
+      return unsafe withRow(row, group: group, offset: offset, preparation) { unsafe prepare($0) }
     }
     unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { buffer in
       guard let vector = buffer.baseAddress else { return }
       unsafe vector.initialize(repeating: 0, count: width)
-      let index = (row * attention.kvHeadCount + group) * headWidth
-      unsafe rotary.rotate(keys + index, position: position, into: vector)
-      unsafe cache.store(key: vector, at: position, offset: offset, in: rows[row].pages.addresses)
-      unsafe vector.update(from: values + index, count: headWidth)
-      unsafe cache.store(value: vector, at: position, offset: offset, in: rows[row].pages.addresses)
+      if preparation.contains(.store) {
+        let index = (row * attention.kvHeadCount + group) * headWidth
+        unsafe rotary.rotate(keys + index, position: position, into: vector)
+        unsafe cache.store(key: vector, at: position, offset: offset, in: rows[row].pages.addresses)
+        unsafe vector.update(from: values + index, count: headWidth)
+        unsafe cache.store(value: vector, at: position, offset: offset, in: rows[row].pages.addresses)
+      }
+      guard preparation.contains(.pack) else { return }
       for head in group * headsPerGroup..<(group + 1) * headsPerGroup {
         let head = row * attention.headCount + head
         unsafe rotary.rotate(queries + head * headWidth, position: position, into: vector)
@@ -48,16 +60,19 @@ struct AttentionOperand: @unchecked Sendable {
 
   /// Describes a row and head to the kernels.
   private func withRow(
-    _ row: Int, group: Int, offset: Int, _ body: (UnsafePointer<mio_attention_row>) -> Void
+    _ row: Int, group: Int, offset: Int, _ preparation: Preparation,
+    _ body: (UnsafePointer<mio_attention_row>) -> Void
   ) {
     let position = rows[row].position
     let page = unsafe cache.page(of: position, in: rows[row].pages.addresses).assumingMemoryBound(to: UInt8.self) + offset
     let head = row * attention.headCount + group * headsPerGroup
     let key = (row * attention.kvHeadCount + group) * headWidth
+    let isStored = preparation.contains(.store)
     let description = unsafe mio_attention_row(
-      head_width: headWidth, rotation: rotary.row(position), key: keys + key, value: values + key, keys: page,
+      head_width: headWidth, rotation: rotary.row(position), key: isStored ? keys + key : nil,
+      value: isStored ? values + key : nil, keys: page,
       values: page + cache.shape.blockByteCount, position: position % KeyValueFormat.pageLength,
-      queries: queries + head * headWidth, heads: headsPerGroup,
+      queries: queries + head * headWidth, heads: preparation.contains(.pack) ? headsPerGroup : 0,
       packed: (packed + head * queryBytes).assumingMemoryBound(to: UInt8.self), packed_stride: queryBytes, factor: factor)
     unsafe withUnsafePointer(to: description) { unsafe body($0) }
   }

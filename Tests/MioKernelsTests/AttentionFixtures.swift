@@ -101,7 +101,7 @@ struct AttentionSession: ~Copyable {
       queries: Activations(rows: rows.count, columns: queryWidth, values: queries),
       keys: Activations(rows: rows.count, columns: keyWidth, values: keys),
       values: Activations(rows: rows.count, columns: keyWidth, values: values),
-      rows: rows, layer: 1, cache: cache, rotary: rotary, into: &result, scratch: &scratch, on: context)
+      rows: rows, storing: rows, layer: 1, cache: cache, rotary: rotary, into: &result, scratch: &scratch, on: context)
     return result.values
   }
 }

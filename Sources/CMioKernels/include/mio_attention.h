@@ -72,13 +72,13 @@ typedef struct {
   size_t head_width;
   /// [D/2] cosines, [D/2] sines of the position.
   const float *rotation;
-  /// [D]
+  /// [D]; NULL, both, for a row that is stored already.
   const float *key;
   const float *value;
   /// Where this layer's and head's keys and values lie in the page; the position counts from the page's first.
   uint8_t *keys, *values;
   size_t position;
-  /// [heads][D]
+  /// [heads][D]; none for a row that is only stored.
   const float *queries;
   size_t heads;
   /// Packed queries, `packed_stride` bytes apart.

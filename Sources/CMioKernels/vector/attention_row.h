@@ -64,36 +64,44 @@ INLINE void pack_query(const float *query, size_t width, float factor, uint8_t *
   memcpy(target + 2 * width + width / 8, &scale, sizeof scale);
 }
 
-static void prepare_i8(const mio_attention_row *row) {
-  _Alignas(64) float vector[MIO_ATTENTION_WIDTH];
-  size_t head_width = row->head_width, width = (head_width + 31) / 32 * 32;
-  memset(vector + head_width, 0, (width - head_width) * sizeof(float));
-  bytes low, high;
-
-  rotate(row->key, row->rotation, head_width, vector);
+INLINE void store_key(const mio_attention_row *row, size_t width, float *vector) {
+  rotate(row->key, row->rotation, row->head_width, vector);
   size_t lane = row->position % 16, panel = row->position / 16;
   uint8_t *keys = row->keys + panel * 16 * width;
-  uint16_t *key_scales = (uint16_t *)(row->keys + MIO_ATTENTION_PAGE * width + panel * width);
+  uint16_t *scales = (uint16_t *)(row->keys + MIO_ATTENTION_PAGE * width + panel * width);
+  bytes low, high;
   for (size_t group = 0; group < width / 32; group++) {
-    key_scales[16 * group + lane] = quantize_32(vector + 32 * group, &low, &high);
+    scales[16 * group + lane] = quantize_32(vector + 32 * group, &low, &high);
     uint8_t *target = keys + group * 512 + lane * 4;
     for (size_t quad = 0; quad < 4; quad++) {
       memcpy(target + 64 * quad, (const uint8_t *)&low + 4 * quad, 4);
       memcpy(target + 64 * (quad + 4), (const uint8_t *)&high + 4 * quad, 4);
     }
   }
+}
 
-  memcpy(vector, row->value, head_width * sizeof(float));
-  uint16_t *value_scales = (uint16_t *)(row->values + MIO_ATTENTION_PAGE * width);
+INLINE void store_value(const mio_attention_row *row, size_t width, float *vector) {
+  memcpy(vector, row->value, row->head_width * sizeof(float));
+  uint16_t *scales = (uint16_t *)(row->values + MIO_ATTENTION_PAGE * width);
+  bytes low, high;
   for (size_t group = 0; group < width / 32; group++) {
     size_t index = group * MIO_ATTENTION_PAGE + row->position;
-    value_scales[index] = quantize_32(vector + 32 * group, &low, &high);
+    scales[index] = quantize_32(vector + 32 * group, &low, &high);
     memcpy(row->values + 32 * index, &low, sizeof low);
     memcpy(row->values + 32 * index + sizeof low, &high, sizeof high);
   }
+}
 
+static void prepare_i8(const mio_attention_row *row) {
+  _Alignas(64) float vector[MIO_ATTENTION_WIDTH];
+  size_t width = (row->head_width + 31) / 32 * 32;
+  memset(vector + row->head_width, 0, (width - row->head_width) * sizeof(float));
+  if (row->key) {
+    store_key(row, width, vector);
+    store_value(row, width, vector);
+  }
   for (size_t head = 0; head < row->heads; head++) {
-    rotate(row->queries + head * head_width, row->rotation, head_width, vector);
+    rotate(row->queries + head * row->head_width, row->rotation, row->head_width, vector);
     pack_query(vector, width, row->factor, row->packed + head * row->packed_stride);
   }
 }

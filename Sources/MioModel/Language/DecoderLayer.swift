@@ -48,17 +48,30 @@ struct DecoderLayer: Sendable {
     feedForward = try FeedForward(config.feedForward, from: weights["mlp"])
   }
 
-  /// Updates every row of `x` [T, E] in place.
+  /// Updates every row of `x` [T, E] in place; without `keepsAll`, leaves only the rows that the pass keeps.
   func forward(
-    _ x: inout Activations, layer: Int, pass: borrowing LanguagePass, scratch: inout Scratch, on context: KernelContext
+    _ x: inout Activations, layer: Int, pass: borrowing LanguagePass, keepsAll: Bool, scratch: inout Scratch,
+    on context: KernelContext
   ) {
+    scratch.normalized.rmsNormalize(x, weight: attentionNorm, epsilon: config.normEpsilon, on: context)
+    if !keepsAll { x.keepRows(pass.kept) }
     scratch.update.reshape(rows: x.rows)
-    scratch.normalized.rmsNormalize(x, weight: attentionNorm, epsilon: config.normEpsilon)
     attention.forward(
-      scratch.normalized, layer: layer, pass: pass, into: &scratch.update, scratch: &scratch.attention, on: context)
-    x.add(scratch.update)
-    scratch.normalized.rmsNormalize(x, weight: feedForwardNorm, epsilon: config.normEpsilon)
+      scratch.normalized, layer: layer, pass: pass, keepsAll: keepsAll, into: &scratch.update,
+      scratch: &scratch.attention, on: context)
+    x.add(scratch.update, on: context)
+    scratch.normalized.rmsNormalize(x, weight: feedForwardNorm, epsilon: config.normEpsilon, on: context)
     feedForward.forward(scratch.normalized, into: &scratch.update, scratch: &scratch.feedForward, on: context)
-    x.add(scratch.update)
+    x.add(scratch.update, on: context)
+  }
+}
+
+extension Activations {
+  /// Moves the rows with the given ascending indexes to the front and drops the others.
+  fileprivate mutating func keepRows(_ indexes: [Int]) {
+    for (row, index) in indexes.enumerated() where row != index {
+      unsafe self.row(row).update(fromContentsOf: self.row(index))
+    }
+    reshape(rows: indexes.count)
   }
 }

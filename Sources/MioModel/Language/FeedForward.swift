@@ -39,7 +39,7 @@ struct FeedForward: Sendable {
     scratch.up.reshape(rows: x.rows)
     gate.apply(x, into: &scratch.gate, on: context)
     up.apply(x, into: &scratch.up, on: context)
-    scratch.up.swiglu(gatedBy: scratch.gate)
+    scratch.up.swiglu(gatedBy: scratch.gate, on: context)
     down.apply(scratch.up, into: &y, on: context)
   }
 }

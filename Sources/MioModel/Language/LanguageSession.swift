@@ -19,7 +19,6 @@ package final class LanguageSession: SequenceScorer {
   private var last = Activations(rows: 0, columns: 0)  // [wanted, E], the rows that go through the head
   private var scores = Activations(rows: 0, columns: 0)  // [wanted, V], used when some inputs want no logits
   private var wanted: [Int] = []  // inputs whose logits are wanted
-  private var ends: [Int] = []  // rows of the current pass that are to be kept
   private var kept = 0  // rows of `last` filled so far
   private var legal: [Range<Int>] = []
 
@@ -114,21 +113,18 @@ package final class LanguageSession: SequenceScorer {
         if workspace.hidden.rows == workspace.capacity { finishPass() }
         let count = min(input.tokens.count - start, workspace.capacity - workspace.hidden.rows)
         workspace.append(
-          input.tokens[start..<start + count], of: input.sequence, at: position + start, embedding: model.embedding)
+          input.tokens[start..<start + count], of: input.sequence, at: position + start,
+          keepingLast: input.wantsLogits && start + count == input.tokens.count, embedding: model.embedding)
         start += count
       }
-      if input.wantsLogits { ends.append(workspace.hidden.rows - 1) }
     }
     finishPass()
   }
 
   private func finishPass() {
     workspace.forward(model, on: context)
-    for row in ends {
-      last.copyRows(row..<row + 1, from: workspace.hidden, to: kept)
-      kept += 1
-    }
-    ends.removeAll(keepingCapacity: true)
+    last.copyRows(0..<workspace.hidden.rows, from: workspace.hidden, to: kept)
+    kept += workspace.hidden.rows
     workspace.begin()
   }
 
@@ -137,7 +133,7 @@ package final class LanguageSession: SequenceScorer {
   /// Applies the final norm and the head to the kept rows.
   private func score(_ inputs: [ScoringInput], into logits: inout Activations) {
     guard !wanted.isEmpty else { return }
-    last.rmsNormalize(weight: model.norm, epsilon: model.config.normEpsilon)
+    last.rmsNormalize(weight: model.norm, epsilon: model.config.normEpsilon, on: context)
     legal.removeAll(keepingCapacity: true)
     for index in wanted { legal.append(contentsOf: inputs[index].legal ?? [0..<vocabularySize]) }
     if wanted.count == inputs.count {

@@ -35,8 +35,8 @@ package struct LanguageTrace: Sendable {
       let pass = tokens[start..<min(start + capacity, tokens.count)]
       cache.append(pass.count, to: sequence)
       workspace.begin()
-      workspace.append(pass, of: sequence, at: start, embedding: model.embedding)
-      workspace.forward(model, on: context) { layer, rows in hidden[layer] += rows.values }
+      workspace.append(pass, of: sequence, at: start, keepingLast: false, embedding: model.embedding)
+      workspace.trace(model, on: context) { layer, rows in hidden[layer] += rows.values }
       workspace.hidden.rmsNormalize(weight: model.norm, epsilon: config.normEpsilon)
       normalized += workspace.hidden.values
       scores.reshape(rows: pass.count)

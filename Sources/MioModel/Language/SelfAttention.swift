@@ -15,6 +15,7 @@ struct SelfAttention: Sendable {
     var keys: Activations  // [T, K * D]
     var values: Activations  // [T, K * D]
     var heads: Activations  // [T, H * D]
+    var kept: Activations  // [T, E]
     var attention: Attention.Scratch
 
     init(_ config: Config, format: KeyValueFormat, maxRows: Int) {
@@ -26,6 +27,7 @@ struct SelfAttention: Sendable {
       keys = Activations(rows: maxRows, columns: keyWidth)
       values = Activations(rows: maxRows, columns: keyWidth)
       heads = Activations(rows: maxRows, columns: queryWidth)
+      kept = Activations(rows: maxRows, columns: config.width)
       attention = Attention.Scratch(config.attention, format: format, maxRows: maxRows)
     }
   }
@@ -45,21 +47,38 @@ struct SelfAttention: Sendable {
     output = try weights.matrix("o_proj.weight", [e, shape.headCount * shape.headWidth])
   }
 
-  /// Appends the rows of `x` [T, E] to their sequences in the cache and overwrites `y` [T, E].
+  /// Appends the rows of `x` [T, E] to their sequences in the cache and overwrites `y` with the results of all rows, or
+  /// of those that the pass keeps.
   func forward(
-    _ x: borrowing Activations, layer: Int, pass: borrowing LanguagePass, into y: inout Activations,
+    _ x: borrowing Activations, layer: Int, pass: borrowing LanguagePass, keepsAll: Bool, into y: inout Activations,
     scratch: inout Scratch, on context: KernelContext
   ) {
-    scratch.queries.reshape(rows: x.rows)
+    let rows = keepsAll ? x.rows : pass.kept.count
     scratch.keys.reshape(rows: x.rows)
     scratch.values.reshape(rows: x.rows)
-    scratch.heads.reshape(rows: x.rows)
-    query.apply(x, into: &scratch.queries, on: context)
+    scratch.queries.reshape(rows: rows)
+    scratch.heads.reshape(rows: rows)
     key.apply(x, into: &scratch.keys, on: context)
     value.apply(x, into: &scratch.values, on: context)
-    config.attention.forward(
-      queries: scratch.queries, keys: scratch.keys, values: scratch.values, rows: pass.rows, layer: layer,
-      cache: pass.cache, rotary: pass.rotary, into: &scratch.heads, scratch: &scratch.attention, on: context)
+    if keepsAll {
+      query.apply(x, into: &scratch.queries, on: context)
+      attend(rows: pass.rows, layer: layer, pass: pass, scratch: &scratch, on: context)
+    } else {
+      scratch.kept.reshape(rows: rows)
+      for (row, index) in pass.kept.enumerated() { scratch.kept.copyRows(index..<index + 1, from: x, to: row) }
+      query.apply(scratch.kept, into: &scratch.queries, on: context)
+      attend(rows: pass.keptRows, layer: layer, pass: pass, scratch: &scratch, on: context)
+    }
     output.apply(scratch.heads, into: &y, on: context)
+  }
+
+  private func attend(
+    rows: borrowing AttentionRows, layer: Int, pass: borrowing LanguagePass, scratch: inout Scratch,
+    on context: KernelContext
+  ) {
+    config.attention.forward(
+      queries: scratch.queries, keys: scratch.keys, values: scratch.values, rows: rows, storing: pass.rows,
+      layer: layer, cache: pass.cache, rotary: pass.rotary, into: &scratch.heads, scratch: &scratch.attention,
+      on: context)
   }
 }
