@@ -16,6 +16,7 @@ package struct RandomCheckpoint: Sendable {
 
   package var language: LanguageSizes? = LanguageSizes()
   package var speech: SpeechSizes? = SpeechSizes()
+  package var imageTokenizer: ImageTokenizerSizes?
   package var pieceCount = 64000
   package var tokenStyle = PaddedTokenizer.Style.decoder
   package var form = Form.safetensors
@@ -67,6 +68,16 @@ package struct RandomCheckpoint: Sendable {
       try write(Array(speech.config.utf8), to: directory, "SpeechTokenizer/config.json")
       let file = try OutputFile(path: directory + "/SpeechTokenizer/SpeechTokenizer.pt")
       torchFiles.append((file, TorchFile(speech.tensors(), stem: "SpeechTokenizer"), speech.tensors()))
+    }
+    if let imageTokenizer {
+      let folder = "seed-tokenizer-2"
+      try FileManager.default.createDirectory(atPath: directory + "/" + folder, withIntermediateDirectories: true)
+      for (name, tensors) in [
+        ("eva_vit_g.pth", imageTokenizer.visionTensors()), ("seed_quantizer.pt", imageTokenizer.quantizerTensors()),
+      ] {
+        let file = try OutputFile(path: directory + "/" + folder + "/" + name)
+        torchFiles.append((file, TorchFile(tensors, stem: "archive"), tensors))
+      }
     }
     for (file, layout, tensors) in torchFiles {
       jobs += zip(layout.tensorEntries, tensors).map { TensorJob(tensor: $1, file: file, offset: $0.offset) }

@@ -40,6 +40,10 @@ struct MioCheckpointCommand: ParsableCommand {
   var tied = false
   @Flag(help: "No SpeechTokenizer.")
   var noSpeech = false
+  @Flag(help: "No language model.")
+  var noLanguage = false
+  @Flag(help: "With an image tokenizer of MIO's size: 2.6 GB.")
+  var imageTokenizer = false
   @Flag(help: "Snake instead of ELU in the SpeechTokenizer.")
   var snake = false
   @Option var seed: UInt64 = 1
@@ -64,7 +68,8 @@ struct MioCheckpointCommand: ParsableCommand {
       sizes.width.isMultiple(of: 2 * sizes.headCount), sizes.headCount.isMultiple(of: sizes.kvHeadCount), threads > 0
     else { throw ValidationError("heads must divide the width into even parts, and key/value heads the heads") }
     var checkpoint = RandomCheckpoint()
-    checkpoint.language = sizes
+    checkpoint.language = noLanguage ? nil : sizes
+    if imageTokenizer { checkpoint.imageTokenizer = ImageTokenizerSizes() }
     checkpoint.speech = noSpeech ? nil : SpeechSizes().scaled(by: scale)
     if snake { checkpoint.speech?.activation = "Snake" }
     checkpoint.pieceCount = pieces

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Small pictures of many kinds, and what Pillow's convert("RGB") makes of them.
+
+    pip install pillow==10.4.0
+    python make_picture_kinds.py picture-kinds
+
+Writes the pictures and expected.json: name -> width, height, SHA-256 of the RGB bytes (null for lossy or naively converted kinds),
+and the RGB bytes themselves in hexadecimal, for comparisons with a tolerance.
+"""
+import hashlib, json, os, sys
+from PIL import Image
+
+W, H = 23, 17
+out = sys.argv[1]
+os.makedirs(out, exist_ok=True)
+
+
+def values(count, step):
+    return bytes((i * i // 5 + i * step) % 256 for i in range(count))
+
+
+rgb = Image.frombytes("RGB", (W, H), values(3 * W * H, 7))
+rgba = Image.frombytes("RGBA", (W, H), values(4 * W * H, 11))
+gray = rgb.convert("L")
+la = Image.frombytes("LA", (W, H), values(2 * W * H, 3))
+palette = rgb.quantize(16)
+smooth = Image.merge("CMYK", [Image.linear_gradient("L").resize((W, H)).rotate(90 * k).resize((W, H)) for k in range(4)])
+deep = Image.frombytes("I;16", (W, H), b"".join(int(i * 37 % 700).to_bytes(2, "little") for i in range(W * H)))
+
+pictures = {
+    "rgb.png": rgb, "rgba.png": rgba, "gray.png": gray, "gray-alpha.png": la, "palette.png": palette, "gray16.png": deep,
+    "one-bit.png": gray.point(lambda v: 255 * (v > 99)).convert("1"), "rgb.bmp": rgb, "palette.bmp": palette,
+    "gray.bmp": gray, "palette.gif": palette, "cmyk.jpg": smooth, "gray.jpg": smooth.convert("L"),
+}
+for name, picture in pictures.items():
+    picture.save(os.path.join(out, name), **({"quality": 95} if name.endswith("jpg") else {}))
+palette.save(os.path.join(out, "palette-transparent.png"), transparency=3)
+frames = [rgb.rotate(180 * k).quantize(32) for k in range(3)]
+frames[0].save(os.path.join(out, "animated.gif"), save_all=True, append_images=frames[1:], duration=50)
+turned = Image.Exif()
+turned[0x0112] = 6
+smooth.convert("RGB").save(os.path.join(out, "turned.jpg"), exif=turned, quality=95)
+
+expected = {}
+for name in sorted(os.listdir(out)):
+    if name.endswith("json"):
+        continue
+    picture = Image.open(os.path.join(out, name)).convert("RGB")
+    pixels = picture.tobytes()
+    lossy = name.endswith("jpg")
+    expected[name] = {
+        "width": picture.width, "height": picture.height,
+        "sha256": None if lossy else hashlib.sha256(pixels).hexdigest(), "rgb": pixels.hex() if lossy else None,
+    }
+json.dump(expected, open(os.path.join(out, "expected.json"), "w"), indent=1)
