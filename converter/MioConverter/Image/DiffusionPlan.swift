@@ -10,7 +10,7 @@ enum DiffusionPlan {
 
   /// How the tensors of this component are stored.
   static let rules = [
-    DiffusionTensors.matrices, DiffusionTensors.decoder, DiffusionTensors.vectors,
+    DiffusionTensors.sturdy, DiffusionTensors.matrices, DiffusionTensors.decoder, DiffusionTensors.vectors,
   ]
 
   private static let configs = ["unet/config.json", "vae/config.json", "scheduler/scheduler_config.json"]
