@@ -107,37 +107,46 @@ struct EncodeCommand: ParsableCommand {
   }
 }
 
-/// `decode TOKENS.json -o out.wav`: renders what `encode` printed.
+/// `decode TOKENS.json -o out.wav|out.png`: renders what `encode` printed.
 struct DecodeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "decode", abstract: "Render codes, as 'encode --json' prints them, to a sound file.")
+    commandName: "decode", abstract: "Render codes, as 'encode --json' prints them, to a sound file or a picture.")
 
-  @Argument(help: "JSON with \"codes\": one list per codebook; '-' reads standard input.", completion: .file(extensions: ["json"]))
+  @Argument(
+    help: "JSON with \"codes\": one list per codebook, or one list of a picture; '-' reads standard input.",
+    completion: .file(extensions: ["json"]))
   var input: String
 
-  @Option(name: .shortAndLong, help: "The sound file, format by suffix; '-' streams WAV.", completion: .file())
+  @Option(
+    name: .shortAndLong, help: "The sound file or picture, format by suffix; '-' streams WAV.", completion: .file())
   var output: String
+
+  @Option(help: "Pictures: seed of the noise that they are drawn from (default: random, printed).")
+  var seed: UInt64?
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let opened = try model.open()
-    let codec = try opened.requiredCodec()
     let bytes = try Input.bytes(of: input, limit: 1 << 28)
     let media: CodedMedia
     do {
       media = try JSONDecoder().decode(CodedMedia.self, from: Data(bytes))
     } catch {
       throw Failure(
-        .wrongInput, "\(input): no JSON with \"codes\": [[...] per codebook]; 'mio-lite encode AUDIO --json' prints such a file")
+        .wrongInput,
+        "\(input): no JSON with \"codes\": [[...] per codebook] or [...] of a picture; 'mio-lite encode FILE --json' prints "
+          + "such a file")
     }
-    if let modality = media.modality, modality != "speech" {
-      throw Failure(.wrongInput, "\(input): holds codes of modality '\(modality)'; this version renders speech")
+    switch media.codes {
+    case .speech(let codes): try decode(codes, opened)
+    case .image(let codes): try draw(codes, opened)
     }
-    guard case .speech(let codes) = media.codes else {
-      throw Failure(.wrongInput, "\(input): \"codes\" is one list, as of a picture; this version renders speech")
-    }
+  }
+
+  private func decode(_ codes: [[Int32]], _ opened: Model) throws {
+    let codec = try opened.requiredCodec()
     guard !codes.isEmpty, !codes[0].isEmpty else {
       throw Failure(.wrongInput, "\(input): \"codes\" is empty; give one list of codes per codebook")
     }
@@ -147,5 +156,18 @@ struct DecodeCommand: ParsableCommand {
       output: output, raw: false, play: false, sampleRateHz: codec.config.sampleRateHz)
     try sink.write(samples)
     try sink.finish()
+  }
+
+  private func draw(_ codes: [Int32], _ opened: Model) throws {
+    _ = try PictureFormat(path: output)
+    let chosen = seed ?? .random(in: 0...0xFFFF_FFFF)
+    if seed == nil && !common.quiet { Output.note("seed \(chosen)") }
+    let bar = ProgressBar("decode", quiet: common.quiet)
+    defer { bar.finish() }
+    let options = PictureOptions(sampling: Sampling(seed: chosen))
+    let picture = try opened.picture(of: codes, options: options) { index, count in
+      bar.update(Double(index + 1) / Double(count + 1), detail: "step \(index + 1) of \(count)")
+    }
+    try picture.write(to: output)
   }
 }

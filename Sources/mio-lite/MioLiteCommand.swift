@@ -4,15 +4,15 @@ import ArgumentParser
 struct MioLiteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mio-lite",
-    abstract: "Text and speech in and out of one model file, on an ordinary CPU.",
+    abstract: "Text, speech and pictures in and out of one model file, on an ordinary CPU.",
     discussion: """
       Results go to standard output, progress and timings to standard error. '-' stands for standard input or output.
       Exit status: 0 done, 1 the work failed, 2 the command line or an input is wrong, 130 interrupted.
       """,
     version: Version.text,
     subcommands: [
-      TTSCommand.self, ASRCommand.self, ChatCommand.self, ConvertCommand.self, InspectCommand.self, VerifyCommand.self,
-      BenchCommand.self, TokenizeCommand.self, DetokenizeCommand.self, EncodeCommand.self, DecodeCommand.self,
-      GenerateCommand.self, TraceCommand.self,
+      TTSCommand.self, ASRCommand.self, ImagineCommand.self, ChatCommand.self, ConvertCommand.self, InspectCommand.self,
+      VerifyCommand.self, BenchCommand.self, TokenizeCommand.self, DetokenizeCommand.self, EncodeCommand.self,
+      DecodeCommand.self, GenerateCommand.self, TraceCommand.self,
     ])
 }

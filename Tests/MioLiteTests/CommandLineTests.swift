@@ -158,7 +158,7 @@ import Testing
     #expect(try Program.run(["--version"]).text.hasPrefix("mio-lite "))
     let help = try Program.run(["--help"])
     #expect(help.status == 0)
-    for command in ["tts", "asr", "chat", "convert", "inspect", "verify", "bench", "tokenize", "detokenize", "encode",
+    for command in ["tts", "asr", "imagine", "chat", "convert", "inspect", "verify", "bench", "tokenize", "detokenize", "encode",
       "decode", "generate", "trace"] {
       #expect(help.text.contains(command))
     }

@@ -1,0 +1,138 @@
+import MioKernels
+import MioMedia
+import MioModel
+
+/// How ``Model/draw(_:options:cancellation:)`` draws. The defaults are the reference's.
+public struct PictureOptions: Sendable {
+  /// How the codes are chosen. Its seed also decides the noise that the picture is made from.
+  public var sampling: Sampling
+  /// Steps from noise to picture; the network is evaluated once more than that.
+  public var steps: Int
+  /// How much the codes count; 1 is as trained, at half the work.
+  public var guidance: Double
+  /// Rows and columns in pixels; `nil` takes what the model was trained with.
+  public var size: Int?
+
+  public init(sampling: Sampling = Sampling(), steps: Int = 20, guidance: Double = 10, size: Int? = nil) {
+    self.sampling = sampling
+    self.steps = steps
+    self.guidance = guidance
+    self.size = size
+  }
+}
+
+/// A picture of 8-bit red, green and blue, rows from the top.
+public struct ImageClip: Hashable, Sendable {
+  public let width: Int
+  public let height: Int
+  /// `[height, width, 3]`.
+  public let rgb: [UInt8]
+
+  /// Writes a file; the suffix, .png or .jpg, names the format.
+  public func write(to path: String) throws(MioError) {
+    do { try Picture(width: width, height: height, rgb: rgb).write(to: path) } catch { throw MioError(error) }
+  }
+}
+
+/// What happens while a picture is drawn, in this order.
+public enum DrawingEvent: Sendable {
+  /// The words have become the codes of a picture.
+  case codes([Int32])
+  /// One evaluation of the network is done: `index` of `count`, counted from 0.
+  case step(index: Int, count: Int)
+  /// The picture is finished.
+  case finished(ImageClip)
+}
+
+extension Model {
+  /// Whether the file holds what drawing needs.
+  public var canDraw: Bool { hasText && tokenizer?.media.image != nil && imageTokenizer != nil && diffusion != nil }
+
+  /// Draws a picture of what `text` describes.
+  ///
+  /// The same seed gives the same picture for any number of threads.
+  ///
+  /// - Throws: ``MioError`` while iterating.
+  public func draw(
+    _ text: String, options: PictureOptions = PictureOptions(), cancellation: Cancellation = Cancellation()
+  ) -> AsyncThrowingStream<DrawingEvent, any Error> {
+    stream(cancellation) { yield in
+      let drawing = try PictureDrawing(self, options)
+      let codes = try drawing.codes(for: text, cancellation: cancellation)
+      yield(.codes(codes))
+      yield(.finished(try drawing.picture(of: codes, cancellation: cancellation) { yield(.step(index: $0, count: $1)) }))
+    }
+  }
+}
+
+extension Model {
+  /// Draws the picture that 32 codes stand for. Of the sampling, only the seed counts.
+  package func picture(
+    of codes: [Int32], options: PictureOptions, cancellation: Cancellation = Cancellation(),
+    progress: (_ index: Int, _ count: Int) -> Void = { _, _ in }
+  ) throws(MioError) -> ImageClip {
+    do {
+      return try PictureDrawing(self, options).picture(of: codes, cancellation: cancellation, progress: progress)
+    } catch {
+      throw MioError(error)
+    }
+  }
+}
+
+/// One text on its way to a picture.
+struct PictureDrawing {
+  private let model: Model
+  private let diffusion: DiffusionModel
+  private let imageTokenizer: ImageTokenizer
+  private let sampling: SamplingOptions
+  private let options: PictureOptions
+  /// Rows and columns of the latents.
+  private let side: Int
+
+  init(_ model: Model, _ options: PictureOptions) throws(MioError) {
+    self.model = model
+    self.options = options
+    diffusion = try model.requiredDiffusion()
+    imageTokenizer = try model.requiredImageTokenizer()
+    sampling = try options.sampling.options(over: model.defaults(for: .imageGeneration))
+    let config = diffusion.config
+    let factor = config.pixelFactor * config.sideFactor
+    let size = options.size ?? config.latentSize * config.pixelFactor
+    guard size > 0, size % factor == 0, size / config.pixelFactor <= Latents.mostRows else {
+      throw MioError(
+        .invalidInput,
+        "size: \(size) pixels; must be a multiple of \(factor), at most \(Latents.mostRows * config.pixelFactor)")
+    }
+    side = size / config.pixelFactor
+  }
+
+  /// Asks the language model for the codes of a picture.
+  func codes(for text: String, cancellation: Cancellation) throws -> [Int32] {
+    let engine = try Engine(model, batchLimit: max(1, sampling.rowCount))
+    let request = GenerationRequest(
+      prompt: try model.prompt(.imagine, [.text: .untrusted(text)]), options: sampling,
+      grammar: ModalityGrammar(engine.classes, rules: .imageOnly))
+    var codes: [Int32] = []
+    try engine.run([request], cancellation: cancellation) { _, event in
+      if case .blockFinished(_, .image(let block)) = event { codes = block.map(Int32.init) }
+    }
+    guard !codes.isEmpty else { throw MioError(.failed, "the model did not finish a picture; allow more tokens") }
+    return codes
+  }
+
+  func picture(
+    of codes: [Int32], cancellation: Cancellation, progress: (_ index: Int, _ count: Int) -> Void
+  ) throws -> ImageClip {
+    let context = KernelContext(threads: model.threads)
+    let embedding = try imageTokenizer.embed(codes: codes, on: context)
+    let noise = Latents(
+      seed: sampling.seed, channels: diffusion.config.latentChannels, height: side, width: side)
+    let drawing = DrawingOptions(steps: options.steps, guidance: Float(options.guidance))
+    let latents = try diffusion.sample(embedding, from: noise, drawing, on: context) { step in
+      progress(step.index, step.count)
+      return !cancellation.isCancelled
+    }
+    let picture = try diffusion.decode(latents, on: context)
+    return ImageClip(width: picture.width, height: picture.height, rgb: picture.bytes)
+  }
+}
