@@ -76,6 +76,7 @@ extension Activations {
     let stride = half / bias.count
     precondition(products.columns == 2 * half && half == stride * bias.count, "the halves do not fit the products")
     reshape(rows: products.rows * stride, columns: bias.count)
+    let offsets = unsafe bias.elements
     for frame in 0..<products.rows {
       let target = unsafe elements.baseAddress! + frame * half
       let first = unsafe products.row(frame).baseAddress!
@@ -83,7 +84,7 @@ extension Activations {
       for row in 0..<stride {
         for channel in 0..<bias.count {
           let index = row * bias.count + channel
-          unsafe target[index] = first[index] + second[index] + bias.elements[channel]
+          unsafe target[index] = first[index] + second[index] + offsets[channel]
         }
       }
     }

@@ -11,10 +11,11 @@ struct BidirectionalLSTM: Sendable {
     let layers: [LSTMLayer.State]
     let saved: LSTMLayer.State
     let scratch: [LSTMLayer.Scratch]
-    let context = KernelContext(threads: 1)
+    let context: KernelContext
     var output: Activations  // [T, H]
 
-    init(width: Int, layerCount: Int, maximumRows: Int) {
+    init(width: Int, layerCount: Int, maximumRows: Int, level: KernelLevel) {
+      context = KernelContext(threads: 1, level: level)
       layers = (0..<layerCount).map { _ in LSTMLayer.State(width: width) }
       saved = LSTMLayer.State(width: width)
       scratch = (0..<layerCount).map { LSTMLayer.Scratch(inputWidth: $0 == 0 ? width : 2 * width, width: width) }
@@ -30,9 +31,9 @@ struct BidirectionalLSTM: Sendable {
     /// Results of the last layer, and input of the next: [T, 2H].
     private var joined: Activations
 
-    init(width: Int, layerCount: Int, maximumRows: Int) {
-      forward = Direction(width: width, layerCount: layerCount, maximumRows: maximumRows)
-      backward = Direction(width: width, layerCount: layerCount, maximumRows: maximumRows)
+    init(width: Int, layerCount: Int, maximumRows: Int, level: KernelLevel) {
+      forward = Direction(width: width, layerCount: layerCount, maximumRows: maximumRows, level: level)
+      backward = Direction(width: width, layerCount: layerCount, maximumRows: maximumRows, level: level)
       input = Activations(rows: maximumRows, columns: width)
       joined = Activations(rows: maximumRows, columns: 2 * width)
     }
@@ -99,8 +100,9 @@ struct BidirectionalLSTM: Sendable {
     (self.forward, self.backward, self.width) = (forward, backward, width)
   }
 
-  func makeState(maximumRows: Int) -> State {
-    State(width: width, layerCount: forward.count, maximumRows: maximumRows)
+  /// - Parameter level: the kernels of the contexts that will run the layer.
+  func makeState(maximumRows: Int, level: KernelLevel) -> State {
+    State(width: width, layerCount: forward.count, maximumRows: maximumRows, level: level)
   }
 
   /// Runs the window `state.input`. Its first `keptRows` rows are final; the rows behind them are context.

@@ -73,7 +73,7 @@ struct LSTMLayer: Sendable {
       for frame in backwards ? Array(block.reversed()) : Array(block) {
         hiddenWeight.apply(state.hidden, into: &scratch.sums, on: context)
         scratch.sums.addRow(frame - start, of: scratch.gates)
-        state.hidden.lstmStep(gates: scratch.sums, cell: &state.cell)
+        state.hidden.lstmStep(gates: scratch.sums, cell: &state.cell, on: context)
         y.copyRows(0..<1, from: state.hidden, to: frame)
       }
     }

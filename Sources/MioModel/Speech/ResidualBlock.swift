@@ -48,11 +48,11 @@ struct ResidualBlock: Sendable {
     on context: KernelContext
   ) {
     shortcut.append(x, isLast: isLast, to: state.shortcut)
-    firstActivation.apply(to: &x)
+    firstActivation.apply(to: &x, on: context)
     inner.append(x, isLast: isLast, to: state.inner)
     let count = inner.availableRows(state.inner)
     inner.produce(count, from: state.inner, into: &scratch.hidden, on: context)
-    secondActivation.apply(to: &scratch.hidden)
+    secondActivation.apply(to: &scratch.hidden, on: context)
     y.reshape(rows: count, columns: outer.config.outputChannels)
     outer.weight.apply(scratch.hidden, into: &y, on: context)
     y.add(bias: outer.bias)

@@ -11,10 +11,10 @@ enum SpeechActivation: Sendable {
     self = config.usesSnake ? .snake(try weights.vector("alpha", channels)) : .elu
   }
 
-  func apply(to x: inout Activations) {
+  func apply(to x: inout Activations, on context: KernelContext) {
     switch self {
-    case .elu: x.elu()
-    case .snake(let alpha): x.snake(alpha: alpha)
+    case .elu: x.elu(on: context)
+    case .snake(let alpha): x.snake(alpha: alpha, on: context)
     }
   }
 }

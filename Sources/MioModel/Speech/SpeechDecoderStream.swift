@@ -78,7 +78,7 @@ package final class SpeechDecoderStream {
     trace?.recordModule("decoder.model.1", x)
     for (stage, state) in zip(decoder.stages, stages) {
       var index = stage.index
-      stage.activation.apply(to: &x)
+      stage.activation.apply(to: &x, on: context)
       trace?.recordModule("decoder.model.\(index)", x)
       stage.up.forward(x, isLast: isLast, state: state.up, products: &scratch.product, into: &y, on: context)
       swap(&x, &y)
@@ -91,7 +91,7 @@ package final class SpeechDecoderStream {
         index += 1
       }
     }
-    decoder.headActivation.apply(to: &x)
+    decoder.headActivation.apply(to: &x, on: context)
     trace?.recordModule("decoder.model.\(decoder.headIndex)", x)
     decoder.head.forward(x, isLast: isLast, state: head, into: &y, on: context)
     trace?.recordModule("decoder.model.\(decoder.headIndex + 1)", y)

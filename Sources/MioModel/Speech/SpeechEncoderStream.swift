@@ -71,7 +71,8 @@ package final class SpeechEncoderStream {
     case .forward(let lstm):
       recurrence = .forward(lstm, lstm.makeState(maximumRows: sizes.frameRows))
     case .bidirectional(let lstm):
-      let state = lstm.makeState(maximumRows: windows.frames + windows.contextFrames + sizes.frameRows)
+      let rows = windows.frames + windows.contextFrames + sizes.frameRows
+      let state = lstm.makeState(maximumRows: rows, level: context.level)
       state.input.reshape(rows: 0)
       recurrence = .bidirectional(lstm, state)
     }
@@ -137,7 +138,7 @@ package final class SpeechEncoderStream {
         trace?.recordModule("encoder.model.\(index)", x)
         index += 1
       }
-      stage.activation.apply(to: &x)
+      stage.activation.apply(to: &x, on: context)
       trace?.recordModule("encoder.model.\(index)", x)
       stage.down.forward(x, isLast: isLast, state: state.down, into: &y, on: context)
       swap(&x, &y)
@@ -160,7 +161,7 @@ package final class SpeechEncoderStream {
 
   /// Sends the rows in `x` through the head and the quantizer.
   private func quantizeRows(isLast: Bool, codes: inout [[Int32]]) {
-    encoder.headActivation.apply(to: &x)
+    encoder.headActivation.apply(to: &x, on: context)
     trace?.recordModule("encoder.model.\(encoder.recurrenceIndex + 1)", x)
     encoder.head.forward(x, isLast: isLast, state: head, into: &y, on: context)
     trace?.recordModule("encoder.model.\(encoder.recurrenceIndex + 2)", y)
