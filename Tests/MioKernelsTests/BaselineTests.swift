@@ -35,4 +35,16 @@ import Testing
     #expect(offenders.isEmpty)
   }
   #endif
+
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/qemu-aarch64")))
+  func `the kernels of other architectures give the same bits under emulation`() throws {
+    let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let process = Process()
+    process.executableURL = package.appendingPathComponent("scripts/test-levels")
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+  }
 }

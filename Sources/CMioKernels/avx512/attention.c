@@ -8,6 +8,7 @@
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"))), apply_to = function)
 
 #include "../vector/vector.h"
+#define MIO_NAME(name) name##_avx512
 #include "../vector/attention_row.h"
 
 // 2^x of 16 lanes, x <= 0.
@@ -201,11 +202,11 @@ INLINE void dispatch(const mio_attention_block *block, int format) {
   }
 }
 
-static void attend_i8(const mio_attention_block *block) { dispatch(block, I8); }
-static void attend_f16(const mio_attention_block *block) { dispatch(block, F16); }
-static void attend_f32(const mio_attention_block *block) { dispatch(block, F32); }
+static void attend_i8_avx512(const mio_attention_block *block) { dispatch(block, I8); }
+static void attend_f16_avx512(const mio_attention_block *block) { dispatch(block, F16); }
+static void attend_f32_avx512(const mio_attention_block *block) { dispatch(block, F32); }
 
-const mio_attention_kernels mio_attention_avx512 = {attend_i8, attend_f16, attend_f32, prepare_i8};
+const mio_attention_kernels mio_attention_avx512 = {attend_i8_avx512, attend_f16_avx512, attend_f32_avx512, prepare_i8_avx512};
 
 #pragma clang attribute pop
 #endif

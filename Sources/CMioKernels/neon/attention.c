@@ -7,6 +7,7 @@
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
 
 #include "../vector/vector.h"
+#define MIO_NAME(name) name##_neon
 #include "../vector/attention_row.h"
 
 enum { I8, F16, F32 };
@@ -166,11 +167,11 @@ INLINE void attend_all(const mio_attention_block *block, int format) {
   }
 }
 
-static void attend_i8(const mio_attention_block *block) { attend_all(block, I8); }
-static void attend_f16(const mio_attention_block *block) { attend_all(block, F16); }
-static void attend_f32(const mio_attention_block *block) { attend_all(block, F32); }
+static void attend_i8_neon(const mio_attention_block *block) { attend_all(block, I8); }
+static void attend_f16_neon(const mio_attention_block *block) { attend_all(block, F16); }
+static void attend_f32_neon(const mio_attention_block *block) { attend_all(block, F32); }
 
-const mio_attention_kernels mio_attention_neon = {attend_i8, attend_f16, attend_f32, prepare_i8};
+const mio_attention_kernels mio_attention_neon = {attend_i8_neon, attend_f16_neon, attend_f32_neon, prepare_i8_neon};
 
 #pragma clang attribute pop
 #endif

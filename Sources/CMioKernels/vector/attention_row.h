@@ -92,7 +92,7 @@ INLINE void store_value(const mio_attention_row *row, size_t width, float *vecto
   }
 }
 
-static void prepare_i8(const mio_attention_row *row) {
+static void MIO_NAME(prepare_i8)(const mio_attention_row *row) {
   _Alignas(64) float vector[MIO_ATTENTION_WIDTH];
   size_t width = (row->head_width + 31) / 32 * 32;
   memset(vector + row->head_width, 0, (width - row->head_width) * sizeof(float));
