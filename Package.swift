@@ -45,7 +45,9 @@ let package = Package(
 
     // MARK: - Front doors
     // The public API: open a model, speak, transcribe, chat.
-    .target(name: "MioLite", dependencies: ["MioModel", "MioMedia"], swiftSettings: swiftSettings),
+    .target(
+      name: "MioLite", dependencies: ["MioModel", "MioMedia"], resources: [.copy("Resources/demo.mio")],
+      swiftSettings: swiftSettings),
     // Checkpoint directory in, `.mio` file out.
     .target(
       name: "MioConverter", dependencies: ["MioFormat", "MioKernels"], path: "converter/MioConverter",

@@ -49,6 +49,7 @@ enum ModelLocation {
   static func path(given: String?) throws -> String {
     if let given { return given }
     if let path = ProcessInfo.processInfo.environment["MIO_MODEL"], !path.isEmpty { return path }
+    if let path = Model.demoPath { return path }
     throw Failure(
       .wrongInput, "no model: name one with -m FILE or in $MIO_MODEL; 'mio-lite convert CHECKPOINT_DIR -o F.mio' makes one")
   }

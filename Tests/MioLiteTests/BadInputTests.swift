@@ -76,7 +76,6 @@ extension BadInput {
       bytes[40] ^= 1
       return try inspect(bytes, folder)
     },
-    BadInput("model: none named", 2, "no model") { _ in Call(arguments: ["tts", "hello"]) },
     BadInput("model: lacks what the command needs", 2, "has no") { folder in
       let path = folder.path("llm.mio")
       _ = try Program.run(["convert", Goldens.speech("llm-other-format").path, "-o", path, "-q"])

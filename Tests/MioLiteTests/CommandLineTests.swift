@@ -16,6 +16,14 @@ import Testing
     #expect(try folder.bytes("hello.wav").starts(with: Array("RIFF".utf8)))
   }
 
+  @Test func `speaks with the shipped model when none is named`() throws {
+    let folder = try TemporaryFolder()
+    let result = try Program.run(["tts", "hello", "--seed", "1", "-o", folder.path("hello.wav")])
+    #expect(result.status == 0, "\(result.notes)")
+    let samples = try folder.bytes("hello.wav").count / 2
+    #expect((6_000...32_000).contains(samples), "hello takes between 0.4 and 2 seconds, not \(samples) samples")
+  }
+
   @Test(arguments: ["tts", "generate"]) func `gives the same bytes for one and two threads`(_ command: String) throws {
     let arguments = try [command, "Good morning.", "-m", PackedModel.standard, "--seed", "7", "--max-tokens", "202"]
       + (command == "tts" ? ["-o", "-"] : ["--json", "--temperature", "0.9"])
