@@ -129,7 +129,8 @@ package final class AudioFile {
     let frame = framesRead + bad / channelCount
     throw MediaError(
       .badSample, name,
-      "sample \(frame) of channel \(bad % channelCount + 1) is \(used[bad]); export the recording again as 16-bit wav or flac")
+      "sample \(frame) of channel \(bad % channelCount + 1) is \(used[bad]); "
+        + "export the recording again as 16-bit wav or flac")
   }
 
   private func mixedDown(frames: Int) -> [Float] {

@@ -45,7 +45,8 @@ enum AudioInput {
       if block.isEmpty { break }
       total += block.count
       if total > spoolLimit {
-        throw MediaError(.tooLong, name, "more than \(spoolLimit >> 30) GiB on a pipe; save it to a file and name the file")
+        throw MediaError(
+          .tooLong, name, "more than \(spoolLimit >> 30) GiB on a pipe; save it to a file and name the file")
       }
       try target.write(block, name: "temporary copy of \(name)")
     }

@@ -31,7 +31,8 @@ package struct AudioSource {
       let block = try next()
       if block.isEmpty { return samples }
       if samples.count + block.count > maximumSamples {
-        throw MediaError(.tooLong, file.name, "longer than the \(maximumSamples) samples that fit here; cut it into parts")
+        throw MediaError(
+          .tooLong, file.name, "longer than the \(maximumSamples) samples that fit here; cut it into parts")
       }
       samples += block
     }

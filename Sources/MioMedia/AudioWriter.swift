@@ -13,7 +13,7 @@ package final class AudioWriter {
   package let path: String
   package let format: AudioFormat
   package private(set) var sampleCount = 0
-  /// Samples that were beyond full scale (or not a number) and had to be cut off; always 0 for ``AudioFormat/waveFloat``.
+  /// Samples that were beyond full scale (or not a number) and had to be cut off; 0 for ``AudioFormat/waveFloat``.
   package var clippedSampleCount: Int { clipper.clippedCount }
 
   private let file: AtomicFile

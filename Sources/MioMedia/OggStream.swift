@@ -49,7 +49,9 @@ enum OggStream {
     return value
   }
 
-  private static func read(_ file: FileDescriptor, at offset: Int, count: Int, name: String) throws(MediaError) -> [UInt8] {
+  private static func read(
+    _ file: FileDescriptor, at offset: Int, count: Int, name: String
+  ) throws(MediaError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file.value, $0.baseAddress!, count, off_t(offset)) }
     guard got == count else { throw failure(name) }

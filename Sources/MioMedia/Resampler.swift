@@ -4,13 +4,13 @@ import Glibc
 import Musl
 #endif
 
-/// Changes the sample rate of a stream: sinc interpolation under a Hann window, six zero crossings wide, cut off at 0.99
-/// of the lower Nyquist frequency.
+/// Changes the sample rate of a stream: sinc interpolation under a Hann window, six zero crossings wide, cut off at
+/// 0.99 of the lower Nyquist frequency.
 ///
 /// The filter is that of `torchaudio.functional.resample` with its defaults, evaluated in double precision. With
 /// g = gcd(from, to), a = from / g, b = to / g and c = 0.99 min(a, b), output sample q b + j is
 /// `sum_i w_j(i) x[q a + i]` with `t = (i / a - j / b) c`, `w = cos^2(pi t / 12) sinc(t) c / a` for |t| < 6, and
-/// x zero outside the clip; n samples become `ceil(n b / a)`. Any division of the input into pieces gives the same bits.
+/// x zero outside the clip; n samples become `ceil(n b / a)`. However the input is cut, the bits are the same.
 package struct Resampler: Sendable {
   /// Rates that can be converted. The bounds keep the filter table below 40 MB.
   package static let supportedRates = 1_000...768_000

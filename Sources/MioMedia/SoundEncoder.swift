@@ -38,7 +38,8 @@ final class SoundEncoder {
     else {
       throw MediaError(
         .writeFailed, file.path,
-        "this libsndfile cannot write \(format) at \(sampleRateHz) Hz (\(unsafe String(cString: sf_strerror(nil)))); use .wav")
+        "this libsndfile cannot write \(format) at \(sampleRateHz) Hz "
+          + "(\(unsafe String(cString: sf_strerror(nil)))); use .wav")
     }
     self.file = file
     self.format = format

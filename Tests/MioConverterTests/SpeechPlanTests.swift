@@ -40,7 +40,7 @@ import Testing
     #expect(encodings["decoder.model.1.lstm.weight_hh_l1"] == .panelF16)
     #expect(encodings["quantizer.vq.layers.7._codebook.embed"] == .panelF32)
     #expect(encodings["decoder.model.15.conv.conv.bias"] == .f32)
-    #expect(!encodings.keys.contains { $0.contains("transform") || $0.contains("embed_avg") || $0.contains("weight_g") })
+    for part in ["transform", "embed_avg", "weight_g"] { #expect(!encodings.keys.contains { $0.contains(part) }) }
   }
 
   /// The forms in which a convolution's weight comes: split by either generation of weight norm, or folded.
@@ -105,7 +105,8 @@ import Testing
     ["\"ELU\"": "\"GELU\""], ["\"activation\": \"ELU\"": "\"activation\": null"],
     ["\"sample_rate\": 16000": "\"sample_rate\": 0"], ["\"bidirectional\": true": "\"bidirectional\": 1"],
     ["\"n_filters\": 3": "\"n_filters\": 1"], ["\"dilation_base\": 2": "\"dilation_base\": 2000"],
-    ["8,\n  5": "0,\n  5"], ["\"strides\"": "\"ratios\""], ["\"n_q\": 8": "\"n_q\": \"8\""], ["\"bidirectional\"": "\"both\""],
+    ["8,\n  5": "0,\n  5"], ["\"strides\"": "\"ratios\""], ["\"n_q\": 8": "\"n_q\": \"8\""],
+    ["\"bidirectional\"": "\"both\""],
   ]) func `refuses settings that mean another network`(changes: [String: String]) throws {
     #expect(try problems(replacing: changes).map(\.code) == [.unsupported])
   }

@@ -71,7 +71,8 @@ import Testing
     #expect(try Self.readAll(AudioFile.open(bytes: bytes, name: "one.wav")) == [0.25])
   }
 
-  @Test(arguments: [0, 1, 999, 768_001, Int(Int32.max)]) func `refuses rates that cannot be converted`(rate: Int) throws {
+  @Test(arguments: [0, 1, 999, 768_001, Int(Int32.max)])
+  func `refuses rates that cannot be converted`(rate: Int) throws {
     let bytes = WaveBytes.make(channels: 1, rate: rate, floats: [0.25, 0.5])
     let error = #expect(throws: MediaError.self) { try AudioFile.open(bytes: bytes, name: "odd.wav") }
     #expect(error?.code == .unsupportedRate || (rate == 0 && error?.code == .malformed))
@@ -83,7 +84,8 @@ import Testing
     #expect(error?.code == .malformed)
   }
 
-  @Test(arguments: [Float.nan, .infinity, -.infinity, 1e30]) func `names the first sample that is no sound`(bad: Float) throws {
+  @Test(arguments: [Float.nan, .infinity, -.infinity, 1e30])
+  func `names the first sample that is no sound`(bad: Float) throws {
     var samples = [Float](repeating: 0.1, count: 300)
     samples[123] = bad
     let file = try AudioFile.open(bytes: WaveBytes.make(channels: 2, rate: 16_000, floats: samples), name: "bad.wav")

@@ -9,7 +9,9 @@ import Testing
   /// The largest 16-bit sample.
   static let fullScale: Float = 32_767 / 32_768
 
-  static func write(_ samples: [Float], to path: String, format: AudioFormat? = nil, block: Int = 777) throws -> AudioWriter {
+  static func write(
+    _ samples: [Float], to path: String, format: AudioFormat? = nil, block: Int = 777
+  ) throws -> AudioWriter {
     let writer = try AudioWriter(path: path, format: format, sampleRateHz: 16_000)
     for start in stride(from: 0, to: samples.count, by: block) {
       try writer.write(Array(samples[start..<min(start + block, samples.count)]))
@@ -37,7 +39,8 @@ import Testing
     #expect(writer.clippedSampleCount == 0)
   }
 
-  @Test(arguments: [AudioFormat.wave16, .flac]) func `gives back 16-bit samples to half a step`(format: AudioFormat) throws {
+  @Test(arguments: [AudioFormat.wave16, .flac])
+  func `gives back 16-bit samples to half a step`(format: AudioFormat) throws {
     let folder = try TemporaryFolder()
     let path = folder.path(format == .flac ? "out.flac" : "out.wav")
     let writer = try Self.write(Self.tone + [1, -1, 0.999_99], to: path, format: format)
@@ -47,7 +50,8 @@ import Testing
     #expect(writer.clippedSampleCount == 0)
   }
 
-  @Test(arguments: [AudioFormat.wave16, .flac]) func `cuts off and counts samples beyond full scale`(format: AudioFormat) throws {
+  @Test(arguments: [AudioFormat.wave16, .flac])
+  func `cuts off and counts samples beyond full scale`(format: AudioFormat) throws {
     let folder = try TemporaryFolder()
     let path = folder.path("out.x")
     let writer = try Self.write([0.5, 1.25, -7, .nan, .infinity, -0.5], to: path, format: format)
@@ -66,7 +70,8 @@ import Testing
     #expect(abs(energy(read) / energy(Self.tone) - 1) < 0.05)
   }
 
-  @Test(arguments: ["a.wav", "a.flac", "a.ogg", "a.opus"]) func `gives the same bytes for the same samples`(name: String) throws {
+  @Test(arguments: ["a.wav", "a.flac", "a.ogg", "a.opus"])
+  func `gives the same bytes for the same samples`(name: String) throws {
     let folder = try TemporaryFolder()
     for copy in ["first-", "second-"] { _ = try Self.write(Self.tone, to: folder.path(copy + name)) }
     let bytes = { try Data(contentsOf: URL(fileURLWithPath: folder.path($0 + name))) }
@@ -88,7 +93,8 @@ import Testing
   @Test func `writes through a symbolic link`() throws {
     let folder = try TemporaryFolder()
     _ = try Self.write([0.5], to: folder.path("real.wav"))
-    try FileManager.default.createSymbolicLink(atPath: folder.path("link.wav"), withDestinationPath: folder.path("real.wav"))
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path("link.wav"), withDestinationPath: folder.path("real.wav"))
     _ = try Self.write([0.25, 0.125], to: folder.path("link.wav"))
     #expect(try Self.read(folder.path("real.wav")) == [0.25, 0.125])
     #expect(folder.contents == ["link.wav", "real.wav"])
@@ -121,7 +127,8 @@ import Testing
     #expect(error?.code == .writeFailed)
   }
 
-  @Test(arguments: [AudioStream.Format.raw16, .wave16, .waveFloat]) func `streams to a descriptor`(format: AudioStream.Format) throws {
+  @Test(arguments: [AudioStream.Format.raw16, .wave16, .waveFloat])
+  func `streams to a descriptor`(format: AudioStream.Format) throws {
     let folder = try TemporaryFolder()
     try Data().write(to: folder.url.appendingPathComponent("out"))
     let handle = try #require(FileHandle(forWritingAtPath: folder.path("out")))

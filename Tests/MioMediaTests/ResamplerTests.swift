@@ -40,7 +40,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [(1_000, 0), (1_000, 1), (7_919, 3), (44_100, 1), (768_000, 1), (767_999, 100), (16_000, 0), (192_000, 11)])
+  @Test(arguments: [
+    (1_000, 0), (1_000, 1), (7_919, 3), (44_100, 1), (768_000, 1), (767_999, 100), (16_000, 0), (192_000, 11),
+  ])
   func `gives ceil(n b / a) samples of any clip`(rate: Int, count: Int) {
     let output = Resampler.resample([Float](repeating: 0.5, count: count), from: rate, to: 16_000)
     #expect(output.count == (count * 16_000 + rate - 1) / rate)

@@ -67,8 +67,9 @@ extension Activations {
 
   /// The middle of a transposed convolution whose kernel is twice its stride s: adds the overlapping halves.
   ///
-  /// `products` [T, 2 s C] holds for every frame the 2 s output rows that it contributes to; the first s of them overlap
-  /// the second s of the frame before. `self` becomes [T s, C]: `products[t][..<s C] + products[t - 1][s C...] + bias`.
+  /// `products` [T, 2 s C] holds for every frame the 2 s output rows that it contributes to; the first s of them
+  /// overlap the second s of the frame before. `self` becomes [T s, C]:
+  /// `products[t][..<s C] + products[t - 1][s C...] + bias`.
   ///
   /// - Parameter carry: [1, s C], the second half of the frame before the first; becomes that of the last.
   mutating func overlapAdd(_ products: borrowing Activations, carry: inout Activations, bias: WeightVector) {

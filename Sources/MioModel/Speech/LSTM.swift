@@ -55,8 +55,8 @@ struct LSTMLayer: Sendable {
 
   var width: Int { hiddenWeight.columns }
 
-  /// Runs over the rows `range` of `x` [T, I], backwards if asked, and writes the hidden states to the same rows of `y`,
-  /// which has room for them.
+  /// Runs over the rows `range` of `x` [T, I], backwards if asked, and writes the hidden states to the same rows of
+  /// `y`, which has room for them.
   func forward(
     _ x: borrowing Activations, rows range: Range<Int>, backwards: Bool = false, state: State, scratch: Scratch,
     into y: inout Activations, on context: KernelContext

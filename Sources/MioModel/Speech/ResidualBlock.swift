@@ -35,7 +35,8 @@ struct ResidualBlock: Sendable {
     outer = try Conv1d(
       .init(inputChannels: hidden, outputChannels: channels, kernelLength: 1), from: block[3]["conv"]["conv"])
     shortcut = try Conv1d(
-      .init(inputChannels: channels, outputChannels: channels, kernelLength: 1), from: weights["shortcut"]["conv"]["conv"])
+      .init(inputChannels: channels, outputChannels: channels, kernelLength: 1),
+      from: weights["shortcut"]["conv"]["conv"])
   }
 
   func makeState(maximumRows: Int) -> State { State(self, maximumRows: maximumRows) }

@@ -40,8 +40,8 @@ package struct ResidualQuantizer: Sendable {
 
   /// Appends the codes of `features` [T, D] to `codes`, one list for each level asked for.
   ///
-  /// Distances are compared in single precision first; the few codewords that could be nearest within its error are then
-  /// compared in double precision. Among equals the first wins.
+  /// Distances are compared in single precision first; the few codewords that could be nearest within its error are
+  /// then compared in double precision. Among equals the first wins.
   func encode(_ features: borrowing Activations, into codes: inout [[Int32]], state: State, on context: KernelContext) {
     state.residual.copyRows(from: features)
     for level in codes.indices {

@@ -3,9 +3,9 @@ import MioKernels
 
 /// Decodes a clip of any length, piece by piece, in memory that does not grow with it.
 ///
-/// Any division into pieces gives the same bits as the whole clip: the LSTM carries its memory, every convolution the
-/// rows that its next window needs. The samples of a frame come out when ``lookaheadFrames`` further frames, or the end,
-/// are known.
+/// Any division into pieces gives the same bits as the whole clip: the LSTM carries its memory, every convolution
+/// the rows that its next window needs. The samples of a frame come out when ``lookaheadFrames`` further frames, or the
+/// end, are known.
 package final class SpeechDecoderStream {
   package let levelCount: Int
   /// Frames that must follow a frame before its samples are complete.

@@ -31,7 +31,8 @@ struct SpeechEncoder: Sendable {
   init(_ config: SpeechConfig, from weights: WeightScope) throws(ModelFileError) {
     let model = weights["model"]
     var (index, channels) = (0, config.filterCount)
-    stem = try Conv1d(.init(inputChannels: 1, outputChannels: channels, kernelLength: 7), from: model[0]["conv"]["conv"])
+    stem = try Conv1d(
+      .init(inputChannels: 1, outputChannels: channels, kernelLength: 7), from: model[0]["conv"]["conv"])
     index += 1
     var stages: [Stage] = []
     for stride in config.strides.reversed() {
@@ -62,7 +63,8 @@ struct SpeechEncoder: Sendable {
     if config.isBidirectional { channels *= 2 }
     headActivation = try SpeechActivation(config, channels: channels, from: model[index + 1])
     head = try Conv1d(
-      .init(inputChannels: channels, outputChannels: config.width, kernelLength: 7), from: model[index + 2]["conv"]["conv"])
+      .init(inputChannels: channels, outputChannels: config.width, kernelLength: 7),
+      from: model[index + 2]["conv"]["conv"])
     width = config.width
   }
 }

@@ -9,8 +9,8 @@ package final class SpeechEncoderStream {
   /// How the bidirectional LSTM cuts a long clip.
   ///
   /// The forward direction continues from window to window, so nothing behind it is lost. The backward direction of
-  /// each window starts `contextFrames` behind its end with an empty memory, where the reference would start at the end
-  /// of the clip. A clip of at most `frames + contextFrames` frames is not cut and agrees with the reference throughout.
+  /// each window starts `contextFrames` behind its end with an empty memory, where the reference would start at the
+  /// end of the clip. A clip of at most `frames + contextFrames` frames is not cut and agrees with the reference.
   package struct Windows: Hashable, Sendable {
     package var frames: Int
     package var contextFrames: Int
@@ -52,7 +52,8 @@ package final class SpeechEncoderStream {
   private static let headFrames = 64
 
   package init(
-    _ codec: SpeechCodec, levels: Int, windows: Windows = Windows(), trace: SpeechTrace? = nil, on context: KernelContext
+    _ codec: SpeechCodec, levels: Int, windows: Windows = Windows(), trace: SpeechTrace? = nil,
+    on context: KernelContext
   ) throws(SpeechCodecError) {
     guard (1...codec.quantizer.levelCount).contains(levels) else {
       throw SpeechCodecError(.wrongLevelCount, "\(levels) levels; the codec has 1 to \(codec.quantizer.levelCount)")

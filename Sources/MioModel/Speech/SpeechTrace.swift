@@ -2,7 +2,7 @@ import MioKernels
 
 /// Collects named intermediate results of the codec, piece by piece as the streams produce them.
 ///
-/// Names are the modules' own (`encoder.model.3`), and `features`, `quantized` and `wave` for what lies between the parts.
+/// Names are the modules' own (`encoder.model.3`), and `features`, `quantized` and `wave` between the parts.
 package final class SpeechTrace {
   package struct Tensor {
     /// Columns of a row: channels, or the width of a frame.

@@ -1,6 +1,6 @@
 import MioFormat
 
-/// The numbers of `SpeechTokenizer/config.json` under the names of the file format. Settings of the training are ignored.
+/// The numbers of `SpeechTokenizer/config.json` under the names of the file format. Training settings are ignored.
 struct SpeechSizes {
   let filterCount: Int
   let strides: [Int]
@@ -32,7 +32,8 @@ struct SpeechSizes {
     let activation = reader.object["activation"]?.string
     usesSnake = activation == "Snake"
     if activation != "Snake" && activation != "ELU" {
-      reader.refuse("activation", "only \"ELU\" and \"Snake\" are supported, found \(activation.map { "\"\($0)\"" } ?? "none")")
+      let found = activation.map { "\"\($0)\"" } ?? "none"
+      reader.refuse("activation", "only \"ELU\" and \"Snake\" are supported, found \(found)")
     }
     checkLimits(&reader)
   }
@@ -50,8 +51,9 @@ struct SpeechSizes {
   /// The limits of the engine's `SpeechConfig`.
   private func checkLimits(_ reader: inout SettingsReader) {
     let limits: [(key: String, value: Int, range: ClosedRange<Int>)] = [
-      ("n_filters", filterCount, 2...1 << 12), ("dimension", width, 1...1 << 16), ("lstm_layers", lstmLayerCount, 1...16),
-      ("dilation_base", dilationBase, 1...16), ("residual_kernel_size", residualKernelLength, 1...64),
+      ("n_filters", filterCount, 2...1 << 12), ("dimension", width, 1...1 << 16),
+      ("lstm_layers", lstmLayerCount, 1...16), ("dilation_base", dilationBase, 1...16),
+      ("residual_kernel_size", residualKernelLength, 1...64),
       ("n_residual_layers", residualLayerCount, 1...8), ("codebook_size", codebookSize, 1...1 << 20),
       ("n_q", codebookCount, 1...64), ("sample_rate", sampleRateHz, 1_000...768_000),
     ]
