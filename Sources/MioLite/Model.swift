@@ -74,6 +74,7 @@ public final class Model: Sendable {
     self.options = options
     do {
       file = try ModelFile.open(path: path)
+      try file.refuseUnknownComponents(except: Self.knownComponents)
       language = file.component(LanguageModel.componentName) == nil ? nil : try LanguageModel(from: file)
       tokenizer = file.hasBlob("text", "tokenizer") ? try TextTokenizer(parsing: file.blob("text", "tokenizer")) : nil
       codec = file.component(SpeechCodec.component) == nil ? nil : try SpeechCodec(from: file)
@@ -87,6 +88,12 @@ public final class Model: Sendable {
         .invalidInput, "context: the model was made for \(language.config.contextLength) tokens, found \(length)")
     }
   }
+
+  /// The components that this version can read.
+  private static let knownComponents: Set = [
+    LanguageModel.componentName, "text", SpeechCodec.component, ImageTokenizer.component, DiffusionModel.component,
+    "generation", "about",
+  ]
 
   /// Whether the file holds what speaking and listening need.
   public var hasSpeech: Bool { language != nil && tokenizer?.media.speech != nil && codec != nil }

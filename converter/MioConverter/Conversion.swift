@@ -10,8 +10,8 @@ import MioFormat
 /// Everything that can be known before the weights are read is checked by the initializer, and all that is wrong is
 /// reported together; `run` then fails only for weights that are not numbers, disks and cancellation.
 package struct Conversion: Sendable {
-  /// Written into every file.
-  package static let converterVersion = "0.1.0"
+  /// The version of the program, written into every file.
+  package static let programVersion = "0.1.0"
 
   package let checkpoint: CheckpointDirectory
   package let quantization: Quantization

@@ -12,7 +12,7 @@ struct Provenance {
   init(_ conversion: Conversion, files: [SourceFile]) throws(ConversionError) {
     let lines = conversion.planLines
     config = ConfigTable([
-      ("converter", .string("mio-lite \(Conversion.converterVersion)")),
+      ("converter", .string("mio-lite \(Conversion.programVersion)")),
       ("quantization", .string(conversion.quantization.rawValue)),
       ("source_names", .strings(files.map(\.name))),
       ("source_sizes", .ints(files.map(\.byteCount))),
