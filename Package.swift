@@ -24,8 +24,8 @@ let package = Package(
     // MARK: - Foundations (these two never import each other)
     // C11 kernels: pure functions over pointers, one file per instruction set, run-time dispatch.
     .target(name: "CMioKernels"),
-    // Decodes and encodes pictures: stb_image and stb_image_write behind limits.
-    .target(name: "CStbImage"),
+    // Decodes and encodes pictures behind limits: stb_image, libjpeg-turbo, libwebp.
+    .target(name: "CPictures", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("webp")]),
     // The safe Swift face of the kernels, their portable definition, and the thread pool.
     .target(name: "MioKernels", dependencies: ["CMioKernels"], swiftSettings: swiftSettings),
     // Reads, checks and writes `.mio` files; knows no networks.
@@ -40,8 +40,8 @@ let package = Package(
         "Speech/MODEL.md", "Text/MODEL.md",
       ],
       swiftSettings: swiftSettings),
-    // Sound files, resampling; pictures.
-    .target(name: "MioMedia", dependencies: ["CSndfile", "CStbImage"], swiftSettings: swiftSettings),
+    // Sound files, resampling; pictures and videos.
+    .target(name: "MioMedia", dependencies: ["CSndfile", "CPictures"], swiftSettings: swiftSettings),
 
     // MARK: - Front doors
     // The public API: open a model, speak, transcribe, chat.

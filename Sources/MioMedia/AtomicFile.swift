@@ -44,6 +44,13 @@ final class AtomicFile {
     }
   }
 
+  /// Writes a whole file, or nothing.
+  static func write(_ bytes: [UInt8], to path: String) throws(MediaError) {
+    let file = try AtomicFile(path: path)
+    try file.descriptor.write(bytes, name: path)
+    try file.commit()
+  }
+
   /// Removes what was written. Does nothing after ``commit()``.
   func cancel() {
     guard isOpen else { return }

@@ -1,4 +1,4 @@
-/// Why a sound or a picture could not be read or written: what happened, to which file, and what to do about it.
+/// Why a sound, a picture or a video could not be read or written: what happened, to which file, and what to do about it.
 package struct MediaError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The kind of fault. More may be added, so a `switch` needs a `default`.
   package struct Code: RawRepresentable, Hashable, Sendable {
@@ -29,6 +29,10 @@ package struct MediaError: Error, Hashable, Sendable, CustomStringConvertible {
     package static let unknownFormat = Code(rawValue: "unknownFormat")
     /// The target cannot be created or written, for example because the disk is full.
     package static let writeFailed = Code(rawValue: "writeFailed")
+    /// A program that is needed is not installed or does not start.
+    package static let missingProgram = Code(rawValue: "missingProgram")
+    /// The caller cancelled.
+    package static let cancelled = Code(rawValue: "cancelled")
     /// The reader of a pipe has gone away.
     package static let brokenPipe = Code(rawValue: "brokenPipe")
   }

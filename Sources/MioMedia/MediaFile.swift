@@ -4,11 +4,13 @@ import Glibc
 import Musl
 #endif
 
-/// A file that may hold a sound or a picture; its first bytes decide.
+/// A file that may hold a sound, a picture or a film; what lies there decides.
 package enum MediaFile {
   case sound(AudioFile)
   case picture(Picture)
+  case video(VideoFile)
 
+  /// Sound or a picture; of an animation, the first frame.
   package static func open(path: String) throws(MediaError) -> MediaFile {
     try open(AudioInput.opening(path: path), name: path)
   }
@@ -19,17 +21,47 @@ package enum MediaFile {
   }
 
   private static func open(_ input: AudioInput, name: String) throws(MediaError) -> MediaFile {
-    guard case .file(let descriptor) = input, PictureFile.isPicture(firstBytes(of: descriptor)) else {
+    guard case .file(let descriptor) = input, PictureFile.isPicture(descriptor.firstBytes) else {
       return .sound(try AudioFile(input, name: name))
     }
-    return .picture(try PictureFile.read(descriptor, name: name))
+    return .picture(try PictureFile.open(bytes: PictureFile.bytes(of: descriptor, name: name), name: name))
   }
 
-  /// The bytes at the current position, which stays where it is.
-  private static func firstBytes(of descriptor: FileDescriptor) -> [UInt8] {
-    let start = lseek(descriptor.value, 0, SEEK_CUR)
-    return unsafe [UInt8](unsafeUninitializedCapacity: 16) { buffer, used in
-      used = unsafe max(0, pread(descriptor.value, buffer.baseAddress!, buffer.count, max(0, start)))
+  /// A picture or a film: a folder is one, an animation of several frames, and every file that is no picture.
+  ///
+  /// - Parameters:
+  ///   - path: '-' is standard input.
+  ///   - isCancelled: asked between the frames of a film.
+  package static func openVisual(
+    path: String, isCancelled: @escaping () -> Bool = { false }
+  ) throws(MediaError) -> MediaFile {
+    let name = path == "-" ? "standard input" : path
+    var status = stat()
+    if path != "-", unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      return .video(try VideoFile(path: path, isCancelled: isCancelled))
     }
+    let input = path == "-" ? try AudioInput.seekable(FileDescriptor(0, owned: false), name: name) : try AudioInput.opening(path: path)
+    guard case .file(let descriptor) = input else { throw MediaError(.notPicture, name, "not a file that can be read") }
+    let start = descriptor.firstBytes
+    guard PictureFile.isPicture(start) else {
+      if isText(start) {
+        throw MediaError(.notPicture, name, "neither a picture nor a video; convert it to png, jpg, webp, gif or bmp")
+      }
+      return .video(try VideoFile(descriptor, name: name, isCancelled: isCancelled))
+    }
+    let bytes = try PictureFile.bytes(of: descriptor, name: name)
+    if GIFReader.isGIF(bytes) {
+      var reader = try GIFReader(bytes, name: name)
+      if try reader.next() != nil, try reader.next() != nil {
+        lseek(descriptor.value, 0, SEEK_SET)
+        return .video(try VideoFile(descriptor, name: name, isCancelled: isCancelled))
+      }
+    }
+    return .picture(try PictureFile.open(bytes: bytes, name: name, upright: true))
+  }
+
+  /// Whether a file starts with words, as no video does.
+  private static func isText(_ start: [UInt8]) -> Bool {
+    start.allSatisfy { $0 >= 32 && $0 < 127 || $0 == 9 || $0 == 10 || $0 == 13 }
   }
 }

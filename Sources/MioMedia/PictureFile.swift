@@ -1,4 +1,4 @@
-import CStbImage
+import CPictures
 
 #if canImport(Glibc)
 import Glibc
@@ -6,12 +6,11 @@ import Glibc
 import Musl
 #endif
 
-/// Reads pictures: PNG, JPEG, GIF (the first frame) and BMP.
+/// Reads pictures: PNG, JPEG, WebP, BMP and GIF (the first frame).
 ///
 /// Colors come as Pillow's `convert("RGB")` gives them: alpha is dropped, not blended; gray is repeated; palettes are
-/// looked up; 16-bit gray is cut off at 255, other 16-bit colors keep their upper half; a camera's orientation is not
-/// applied. CMYK JPEGs are multiplied out and differ by a level at most. Pixels that a GIF leaves transparent have its
-/// background color. Nothing is decoded before its size is known to be within the limits.
+/// looked up; CMYK is multiplied out; 16-bit gray is cut off at 255, other 16-bit colors keep their upper half; a camera's
+/// orientation is applied only if asked for. Nothing is decoded before its size is known to be within the limits.
 package enum PictureFile {
   /// Most pixels of a picture that is read: decoding takes up to eight bytes for each.
   package static let pixelLimit = 100_000_000
@@ -20,32 +19,39 @@ package enum PictureFile {
   /// Longest file that is read.
   package static let byteLimit = 1 << 28
 
-  package static func open(path: String) throws(MediaError) -> Picture {
-    let descriptor = openForReading(path)
-    guard descriptor >= 0 else { throw MediaError(.cannotOpen, path, "cannot open: \(systemErrorText())") }
-    return try read(FileDescriptor(descriptor, owned: true), name: path)
+  /// - Parameter upright: whether a picture that a camera stored turned is turned back, as its EXIF data say.
+  package static func open(path: String, upright: Bool = false) throws(MediaError) -> Picture {
+    try open(bytes: bytes(path: path), name: path, upright: upright)
   }
 
   /// Reads to the end of a descriptor that stays the caller's.
-  package static func open(descriptor: Int32, name: String) throws(MediaError) -> Picture {
-    try read(FileDescriptor(descriptor, owned: false), name: name)
+  package static func open(descriptor: Int32, name: String, upright: Bool = false) throws(MediaError) -> Picture {
+    try open(bytes: bytes(of: FileDescriptor(descriptor, owned: false), name: name), name: name, upright: upright)
   }
 
-  package static func open(bytes: [UInt8], name: String) throws(MediaError) -> Picture {
+  package static func open(bytes: [UInt8], name: String, upright: Bool = false) throws(MediaError) -> Picture {
     if bytes.isEmpty { throw MediaError(.empty, name, "the file is empty; export the picture again") }
-    let header = try inspect(bytes, name: name)
-    return try decode(bytes, header, name: name)
+    let picture: Picture
+    if GIFReader.isGIF(bytes) {
+      var reader = try GIFReader(bytes, name: name)
+      guard let first = try reader.next() else {
+        throw MediaError(.malformed, name, "a GIF without a frame; export it again")
+      }
+      picture = first.picture
+    } else {
+      picture = try decode(bytes, inspect(bytes, name: name), name: name)
+    }
+    return upright ? picture.turned(PictureOrientation(of: bytes)) : picture
   }
 
-  private static func openForReading(_ path: String) -> Int32 {
-    #if canImport(Glibc)
-    unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
-    #else
-    unsafe Musl.open(path, O_RDONLY | O_CLOEXEC)
-    #endif
+  /// The bytes of a file, if there are not too many.
+  static func bytes(path: String) throws(MediaError) -> [UInt8] {
+    let descriptor = FileDescriptor.opening(path: path)
+    guard let descriptor else { throw MediaError(.cannotOpen, path, "cannot open: \(systemErrorText())") }
+    return try bytes(of: descriptor, name: path)
   }
 
-  static func read(_ descriptor: FileDescriptor, name: String) throws(MediaError) -> Picture {
+  static func bytes(of descriptor: FileDescriptor, name: String) throws(MediaError) -> [UInt8] {
     var status = stat()
     if unsafe fstat(descriptor.value, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
       throw MediaError(.cannotOpen, name, "this is a directory; name a picture")
@@ -59,15 +65,13 @@ package enum PictureFile {
         throw MediaError(.tooLarge, name, "longer than \(byteLimit) bytes; scale the picture down first")
       }
     }
-    return try open(bytes: bytes, name: name)
+    return bytes
   }
 
-  /// Whether a file that starts with these bytes claims to be a picture, of a kind that is read or of WebP.
-  static func isPicture(_ bytes: [UInt8]) -> Bool { isKnown(bytes) || isWebP(bytes) }
-
-  private static func isKnown(_ bytes: [UInt8]) -> Bool {
+  /// Whether a file that starts with these bytes claims to be a picture of a kind that is read.
+  static func isPicture(_ bytes: [UInt8]) -> Bool {
     let starts: [[UInt8]] = [[0x89, 0x50, 0x4E, 0x47], [0xFF, 0xD8, 0xFF], Array("GIF8".utf8), Array("BM".utf8)]
-    return starts.contains { bytes.starts(with: $0) }
+    return starts.contains { bytes.starts(with: $0) } || isWebP(bytes)
   }
 
   private static func isWebP(_ bytes: [UInt8]) -> Bool {
@@ -76,41 +80,70 @@ package enum PictureFile {
 
   private static func inspect(_ bytes: [UInt8], name: String) throws(MediaError) -> mio_picture_header {
     var header = mio_picture_header()
-    let isPicture = unsafe bytes.withUnsafeBufferPointer {
-      unsafe mio_picture_inspect($0.baseAddress, $0.count, &header) != 0
+    let (isPicture, _) = unsafe reasoned { reason in
+      unsafe bytes.withUnsafeBufferPointer {
+        unsafe mio_picture_inspect($0.baseAddress, $0.count, &header, reason) != 0
+      }
     }
     guard isPicture else { throw refusal(of: bytes, name: name) }
-    let (width, height) = (Int(header.width), Int(header.height))
+    if header.is_animated != 0 {
+      throw MediaError(.notPicture, name, "an animated WebP is not read; convert it to gif, or name one frame as png")
+    }
+    try check(Int(header.width), Int(header.height), name: name)
+    return header
+  }
+
+  /// Refuses sizes outside the limits.
+  static func check(_ width: Int, _ height: Int, name: String) throws(MediaError) {
     guard width > 0, height > 0 else {
       throw MediaError(.malformed, name, "the header states \(width) x \(height) pixels; export the picture again")
     }
     guard width <= sideLimit, height <= sideLimit, width * height <= pixelLimit else {
-      throw tooLarge(width, height, name: name)
+      throw MediaError(
+        .tooLarge, name,
+        "\(width) x \(height) pixels; at most \(pixelLimit) are read, \(sideLimit) on a side; scale the picture down first")
     }
-    return header
-  }
-
-  private static func tooLarge(_ width: Int, _ height: Int, name: String) -> MediaError {
-    MediaError(
-      .tooLarge, name,
-      "\(width) x \(height) pixels; at most \(pixelLimit) are read, \(sideLimit) on a side; scale the picture down first")
   }
 
   /// Why bytes without a header that can be read are refused.
   private static func refusal(of bytes: [UInt8], name: String) -> MediaError {
-    if isKnown(bytes) {
-      // The decoders overwrite each other's reasons, so the size is looked up where it is easy to find.
-      let sides = [bytes.dropFirst(16), bytes.dropFirst(20)].map { $0.prefix(4).reduce(0) { $0 << 8 | Int($1) } }
-      if bytes.starts(with: [0x89]), sides.contains(where: { $0 > sideLimit }) || sides[0] * sides[1] > pixelLimit {
-        return tooLarge(sides[0], sides[1], name: name)
+    guard isPicture(bytes) else {
+      return MediaError(.notPicture, name, "not a picture that can be read; convert it to png, jpg, webp, gif or bmp")
+    }
+    // The decoders give up on sizes of their own, so the size is looked up where it is easy to find.
+    if let (width, height) = statedSize(bytes) {
+      do throws(MediaError) { try check(width, height, name: name) } catch { return error }
+    }
+    return MediaError(
+      .malformed, name, "a damaged picture, or one of more than \(sideLimit) pixels on a side; export it again")
+  }
+
+  /// Width and height as the header of a PNG or a JPEG states them.
+  private static func statedSize(_ bytes: [UInt8]) -> (width: Int, height: Int)? {
+    func big(_ start: Int, _ count: Int) -> Int { bytes[start..<start + count].reduce(0) { $0 << 8 | Int($1) } }
+    if bytes.first == 0x89 { return bytes.count >= 24 ? (big(16, 4), big(20, 4)) : nil }
+    guard bytes.first == 0xFF else { return nil }
+    var position = 2
+    while position + 9 <= bytes.count, bytes[position] == 0xFF {
+      let marker = bytes[position + 1]
+      // Start of frame: C0...CF without the tables C4 and CC and the reserved C8.
+      if (0xC0...0xCF).contains(marker), ![0xC4, 0xC8, 0xCC].contains(marker) {
+        return (big(position + 7, 2), big(position + 5, 2))
       }
-      return MediaError(
-        .malformed, name, "a damaged picture, or one of more than \(sideLimit) pixels on a side; export it again")
+      position += 2 + big(position + 2, 2)
     }
-    if isWebP(bytes) {
-      return MediaError(.notPicture, name, "WebP is not read; convert the picture to png or jpg")
+    return nil
+  }
+
+  /// Calls `body` with room for a reason and gives back what was written there.
+  private static func reasoned<Result>(
+    _ body: (UnsafeMutablePointer<CChar>) -> Result
+  ) -> (result: Result, reason: String) {
+    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(MIO_PICTURE_REASON_LIMIT)) { buffer in
+      unsafe buffer.initialize(repeating: 0)
+      let result = unsafe body(buffer.baseAddress!)
+      return (result, unsafe String(cString: buffer.baseAddress!))
     }
-    return MediaError(.notPicture, name, "not a picture that can be read; convert it to png, jpg, gif or bmp")
   }
 
   private static func decode(
@@ -119,15 +152,16 @@ package enum PictureFile {
     var result = mio_picture_header()
     var ranOut: Int32 = 0
     let isDeepGray = header.is_deep != 0 && header.channels < 3
-    let pixels = unsafe bytes.withUnsafeBufferPointer {
-      unsafe mio_picture_decode($0.baseAddress, $0.count, isDeepGray ? 1 : 0, &result, &ranOut)
+    let (pixels, reason) = unsafe reasoned { reason in
+      unsafe bytes.withUnsafeBufferPointer {
+        unsafe mio_picture_decode($0.baseAddress, $0.count, isDeepGray ? 1 : 0, &result, &ranOut, reason)
+      }
     }
     defer { unsafe mio_picture_free(pixels) }
     guard ranOut == 0 else {
       throw MediaError(.malformed, name, "the picture is cut off; copy or export it again")
     }
     guard let pixels = unsafe pixels else {
-      let reason = unsafe String(cString: mio_picture_failure())
       throw MediaError(.malformed, name, "a damaged picture (\(reason)); export it again")
     }
     let (width, height) = (Int(result.width), Int(result.height))

@@ -1,4 +1,4 @@
-import CStbImage
+import CPictures
 
 /// The forms in which pictures are written.
 package enum PictureFormat: String, Sendable, CaseIterable {
@@ -21,10 +21,26 @@ package enum PictureFormat: String, Sendable, CaseIterable {
   }
 }
 
+/// What is written into a picture's file beside its pixels, for those who later ask where it came from.
+package struct PictureNotes: Hashable, Sendable {
+  /// What the picture shows, or was asked to show.
+  package var description: String
+  /// How it was made, in the form that image programs read: the description, then `Steps: 20, Seed: 1, ...`.
+  package var parameters: String
+  /// The program.
+  package var software: String
+
+  package init(description: String, parameters: String, software: String) {
+    self.description = description
+    self.parameters = parameters
+    self.software = software
+  }
+}
+
 extension Picture {
   /// The bytes of a file.
   package func encoded(
-    as format: PictureFormat, quality: Int = PictureFormat.standardQuality
+    as format: PictureFormat, quality: Int = PictureFormat.standardQuality, notes: PictureNotes? = nil
   ) throws(MediaError) -> [UInt8] {
     precondition((1...100).contains(quality), "the quality of a JPEG is 1 to 100")
     guard width <= PictureFile.sideLimit, height <= PictureFile.sideLimit else {
@@ -32,26 +48,68 @@ extension Picture {
     }
     let sink = PictureSink()
     let context = unsafe Unmanaged.passUnretained(sink).toOpaque()
+    // A zero would end the comment in most readers.
+    let comment = Array((notes?.parameters ?? "").utf8.filter { $0 != 0 })
     let isWritten = unsafe rgb.withUnsafeBufferPointer { pixels in
-      switch format {
-      case .png:
-        unsafe mio_picture_encode_png(
-          PictureSink.receive, context, Int32(width), Int32(height), pixels.baseAddress)
-      case .jpeg:
-        unsafe mio_picture_encode_jpeg(
-          PictureSink.receive, context, Int32(width), Int32(height), pixels.baseAddress, Int32(quality))
+      unsafe comment.withUnsafeBufferPointer { comment in
+        switch format {
+        case .png:
+          unsafe mio_picture_encode_png(
+            PictureSink.receive, context, Int32(width), Int32(height), pixels.baseAddress)
+        case .jpeg:
+          unsafe mio_picture_encode_jpeg(
+            PictureSink.receive, context, Int32(width), Int32(height), pixels.baseAddress, Int32(quality),
+            comment.baseAddress, comment.count)
+        }
       }
     }
     guard isWritten != 0 else { throw MediaError(.writeFailed, "picture", "not enough memory to encode the picture") }
-    return sink.bytes
+    guard format == .png, let notes else { return sink.bytes }
+    return PNGText.inserting(
+      [("Description", notes.description), ("parameters", notes.parameters), ("Software", notes.software)],
+      into: sink.bytes)
   }
 
   /// Writes a file that appears under its name when it is complete; the suffix names the format.
-  package func write(to path: String, quality: Int = PictureFormat.standardQuality) throws(MediaError) {
-    let bytes = try encoded(as: PictureFormat(path: path), quality: quality)
-    let file = try AtomicFile(path: path)
-    try file.descriptor.write(bytes, name: path)
-    try file.commit()
+  package func write(
+    to path: String, quality: Int = PictureFormat.standardQuality, notes: PictureNotes? = nil
+  ) throws(MediaError) {
+    let bytes = try encoded(as: PictureFormat(path: path), quality: quality, notes: notes)
+    try AtomicFile.write(bytes, to: path)
+  }
+}
+
+/// Words inside a PNG.
+private enum PNGText {
+  /// The file with a chunk for each text behind its header: `tEXt` where Latin-1 can spell it, else `iTXt`.
+  static func inserting(_ texts: [(key: String, text: String)], into png: [UInt8]) -> [UInt8] {
+    let header = 33  // signature and IHDR
+    guard png.count >= header else { return png }
+    return png[..<header] + texts.flatMap { chunk($0.key, $0.text) } + png[header...]
+  }
+
+  private static func chunk(_ key: String, _ text: String) -> [UInt8] {
+    let scalars = text.unicodeScalars.filter { $0.value != 0 }
+    let content: [UInt8]
+    if scalars.allSatisfy({ $0.value < 256 }) {
+      content = Array("tEXt".utf8) + Array(key.utf8) + [0] + scalars.map { UInt8($0.value) }
+    } else {
+      // Not compressed, no language, no translated key.
+      content = Array("iTXt".utf8) + Array(key.utf8) + [0, 0, 0, 0, 0] + String(String.UnicodeScalarView(scalars)).utf8
+    }
+    return big(UInt32(content.count - 4)) + content + big(checksum(content))
+  }
+
+  private static func big(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
+
+  /// CRC-32 as PNG defines it.
+  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    var sum: UInt32 = .max
+    for byte in bytes {
+      sum ^= UInt32(byte)
+      for _ in 0..<8 { sum = sum & 1 != 0 ? sum >> 1 ^ 0xEDB8_8320 : sum >> 1 }
+    }
+    return ~sum
   }
 }
 

@@ -24,6 +24,12 @@ final class FileDescriptor {
     if isOwned { close(value) }
   }
 
+  /// A file opened for reading; nil and `errno` if the system refuses.
+  static func opening(path: String) -> FileDescriptor? {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    return descriptor >= 0 ? FileDescriptor(descriptor, owned: true) : nil
+  }
+
   /// Bytes of a regular file; nil for pipes, terminals and other streams.
   var regularFileLength: Int? {
     var status = stat()

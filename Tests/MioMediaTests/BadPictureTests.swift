@@ -51,7 +51,7 @@ import Testing
   @Test func `says what is no picture`() throws {
     #expect(code([]) == .empty)
     #expect(code(Array("hello, this is text".utf8)) == .notPicture)
-    #expect(code(Array("RIFF1234WEBPVP8 ".utf8)) == .notPicture)
+    #expect(code(Array("RIFF1234WEBPVP8 ".utf8)) == .malformed)
     let folder = try TemporaryFolder()
     func opening(_ path: String) -> MediaError.Code? {
       #expect(throws: MediaError.self) { try PictureFile.open(path: path) }?.code

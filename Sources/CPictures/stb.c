@@ -1,5 +1,7 @@
-#include "mio_pictures.h"
+// PNG and BMP by stb_image, PNG out by stb_image_write.
+#include "readers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +16,6 @@ static void *bounded_realloc(void *old, size_t size) { return size <= ALLOCATION
 #define STBI_REALLOC(old, size) bounded_realloc(old, size)
 #define STBI_FREE(old) free(old)
 #define STBI_ONLY_PNG
-#define STBI_ONLY_JPEG
-#define STBI_ONLY_GIF
 #define STBI_ONLY_BMP
 #define STBI_NO_STDIO
 #define STBI_NO_LINEAR
@@ -68,38 +68,41 @@ static int is_at_end(void *user) {
 
 static const stbi_io_callbacks callbacks = {.read = read_bytes, .skip = skip_bytes, .eof = is_at_end};
 
-int mio_picture_inspect(const uint8_t *bytes, size_t count, mio_picture_header *header) {
+static void explain(char *reason) {
+  const char *text = stbi_failure_reason();
+  snprintf(reason, MIO_PICTURE_REASON_LIMIT, "%s", text && *text ? text : "damaged data");
+}
+
+int mio_stb_inspect(const uint8_t *bytes, size_t count, mio_picture_header *header, char *reason) {
   source from = {.bytes = bytes, .count = count};
   int width = 0, height = 0, channels = 0;
-  if (!stbi_info_from_callbacks(&callbacks, &from, &width, &height, &channels)) return 0;
+  if (!stbi_info_from_callbacks(&callbacks, &from, &width, &height, &channels)) {
+    explain(reason);
+    return 0;
+  }
   from = (source){.bytes = bytes, .count = count};
-  const int is_deep = stbi_is_16_bit_from_callbacks(&callbacks, &from);
-  *header = (mio_picture_header){width, height, channels, is_deep};
+  header->is_deep = stbi_is_16_bit_from_callbacks(&callbacks, &from);
+  header->width = width;
+  header->height = height;
+  header->channels = channels;
   return 1;
 }
 
-void *mio_picture_decode(const uint8_t *bytes, size_t count, int deep, mio_picture_header *header, int *ran_out) {
+void *mio_stb_decode(
+    const uint8_t *bytes, size_t count, int deep, mio_picture_header *header, int *ran_out, char *reason) {
   source from = {.bytes = bytes, .count = count};
   int width = 0, height = 0, channels = 0;
   void *pixels = deep ? (void *)stbi_load_16_from_callbacks(&callbacks, &from, &width, &height, &channels, 0)
                       : (void *)stbi_load_from_callbacks(&callbacks, &from, &width, &height, &channels, 0);
-  *header = (mio_picture_header){width, height, channels, deep};
+  if (!pixels) explain(reason);
+  header->width = width;
+  header->height = height;
+  header->channels = channels;
+  header->is_deep = deep;
   *ran_out = from.ran_out;
   return pixels;
 }
 
-void mio_picture_free(void *pixels) { stbi_image_free(pixels); }
-
-const char *mio_picture_failure(void) {
-  const char *reason = stbi_failure_reason();
-  return reason ? reason : "unknown";
-}
-
 int mio_picture_encode_png(mio_picture_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb) {
   return stbi_write_png_to_func(sink, context, width, height, 3, rgb, width * 3);
-}
-
-int mio_picture_encode_jpeg(
-    mio_picture_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb, int quality) {
-  return stbi_write_jpg_to_func(sink, context, width, height, 3, rgb, quality);
 }

@@ -1,0 +1,306 @@
+/// Reads the frames of a GIF one by one, each as it is shown.
+///
+/// Colors are those of Pillow's `convert("RGB")`: where nothing was drawn, and where a first frame is transparent, a frame
+/// has the color that its palette gives the transparent index.
+package struct GIFReader {
+  /// One picture of an animation.
+  package struct Frame {
+    package let picture: Picture
+    /// How long it is shown.
+    package let milliseconds: Int
+  }
+
+  package let width: Int
+  package let height: Int
+  private let name: String
+  private let bytes: [UInt8]
+  private var position: Int
+  private let palette: [UInt8]  // three numbers to a color
+  private let background: Int
+  private var canvas: [UInt8] = []  // [height, width, 3]
+  private var control = Control()
+  /// What happens to the canvas before the next frame is drawn.
+  private var disposal = Disposal.keep
+  private var frameCount = 0
+  private var drawnPixels = 0
+
+  /// Most pixels of all frames together: what keeps a small file from costing hours.
+  private static let workLimit = 20_000_000_000
+
+  private struct Control {
+    var disposal = 0
+    var milliseconds = 0
+    var transparent: Int?
+  }
+
+  private enum Disposal {
+    case keep
+    case fill(Area, [UInt8])
+    case restore(Area, [UInt8])
+  }
+
+  private struct Area {
+    var left, top, width, height: Int
+  }
+
+  static func isGIF(_ bytes: [UInt8]) -> Bool { bytes.starts(with: Array("GIF8".utf8)) }
+
+  /// Reads the header.
+  package init(_ bytes: [UInt8], name: String) throws(MediaError) {
+    guard Self.isGIF(bytes), bytes.count >= 13 else {
+      throw MediaError(.malformed, name, "a damaged GIF; export it again")
+    }
+    width = Int(bytes[6]) | Int(bytes[7]) << 8
+    height = Int(bytes[8]) | Int(bytes[9]) << 8
+    try PictureFile.check(width, height, name: name)
+    let hasPalette = bytes[10] & 0x80 != 0
+    let count = hasPalette ? 2 << Int(bytes[10] & 7) : 0
+    guard bytes.count >= 13 + 3 * count else {
+      throw MediaError(.malformed, name, "the GIF is cut off; copy or export it again")
+    }
+    palette = Array(bytes[13..<13 + 3 * count])
+    background = Int(bytes[11])
+    position = 13 + 3 * count
+    self.bytes = bytes
+    self.name = name
+  }
+
+  /// The next frame; nil at the end.
+  package mutating func next() throws(MediaError) -> Frame? {
+    while position < bytes.count {
+      switch try byte() {
+      case 0x21: try readExtension()
+      case 0x2C: return try readFrame()
+      case 0x3B: return nil
+      // Stray zeros between blocks are written by some programs.
+      case 0x00: continue
+      default: throw damaged("a block of an unknown kind")
+      }
+    }
+    if frameCount == 0 { throw cutOff() }
+    return nil
+  }
+
+  private func cutOff() -> MediaError { MediaError(.malformed, name, "the GIF is cut off; copy or export it again") }
+  private func damaged(_ reason: String) -> MediaError {
+    MediaError(.malformed, name, "a damaged GIF (\(reason)); export it again")
+  }
+
+  private mutating func byte() throws(MediaError) -> UInt8 {
+    guard position < bytes.count else { throw cutOff() }
+    position += 1
+    return bytes[position - 1]
+  }
+
+  private mutating func number() throws(MediaError) -> Int { Int(try byte()) | Int(try byte()) << 8 }
+
+  private mutating func readExtension() throws(MediaError) {
+    let kind = try byte()
+    var isFirst = true
+    while case let length = Int(try byte()), length > 0 {
+      guard position + length <= bytes.count else { throw cutOff() }
+      if kind == 0xF9, isFirst, length >= 4 {
+        let flags = bytes[position]
+        control.disposal = Int(flags >> 2 & 7)
+        control.milliseconds = 10 * (Int(bytes[position + 1]) | Int(bytes[position + 2]) << 8)
+        control.transparent = flags & 1 != 0 ? Int(bytes[position + 3]) : nil
+      }
+      isFirst = false
+      position += length
+    }
+  }
+
+  private mutating func readFrame() throws(MediaError) -> Frame {
+    let area = Area(left: try number(), top: try number(), width: try number(), height: try number())
+    guard area.width > 0, area.height > 0, area.left + area.width <= width, area.top + area.height <= height else {
+      throw damaged("a frame of \(area.width) x \(area.height) outside of the picture")
+    }
+    drawnPixels += width * height
+    guard drawnPixels <= Self.workLimit else {
+      throw MediaError(.tooLarge, name, "an animation of more than \(Self.workLimit) pixels; shorten it first")
+    }
+    let flags = try byte()
+    var colors = palette
+    if flags & 0x80 != 0 {
+      let count = 3 * (2 << Int(flags & 7))
+      guard position + count <= bytes.count else { throw cutOff() }
+      colors = Array(bytes[position..<position + count])
+      position += count
+    }
+    // Indices beyond the palette are black.
+    colors += Array(repeating: 0, count: 768 - colors.count)
+    let indices = try readIndices(count: area.width * area.height)
+    begin(area, colors)
+    draw(indices, area, colors, isInterlaced: flags & 0x40 != 0)
+    frameCount += 1
+    defer { control = Control() }
+    return Frame(picture: Picture(width: width, height: height, rgb: canvas), milliseconds: control.milliseconds)
+  }
+
+  private func color(_ index: Int, _ colors: [UInt8]) -> [UInt8] { Array(colors[3 * index..<3 * index + 3]) }
+
+  /// Does what the last frame asked for, and notes what this one asks for.
+  private mutating func begin(_ area: Area, _ colors: [UInt8]) {
+    if frameCount == 0 {
+      let empty = color(control.transparent ?? 0, colors)
+      canvas = [UInt8](repeating: 0, count: 3 * width * height)
+      fill(Area(left: 0, top: 0, width: width, height: height), empty)
+    }
+    switch disposal {
+    case .keep: break
+    case .fill(let area, let color): fill(area, color)
+    case .restore(let area, let pixels): restore(area, pixels)
+    }
+    switch control.disposal {
+    case 2: disposal = .fill(area, color(control.transparent ?? background, colors))
+    case 3: disposal = .restore(area, copy(area))
+    default: disposal = .keep
+    }
+  }
+
+  private mutating func fill(_ area: Area, _ color: [UInt8]) {
+    for row in area.top..<area.top + area.height {
+      for column in area.left..<area.left + area.width {
+        let target = 3 * (row * width + column)
+        canvas[target] = color[0]
+        canvas[target + 1] = color[1]
+        canvas[target + 2] = color[2]
+      }
+    }
+  }
+
+  private func copy(_ area: Area) -> [UInt8] {
+    var pixels: [UInt8] = []
+    for row in area.top..<area.top + area.height {
+      let start = 3 * (row * width + area.left)
+      pixels += canvas[start..<start + 3 * area.width]
+    }
+    return pixels
+  }
+
+  private mutating func restore(_ area: Area, _ pixels: [UInt8]) {
+    for row in 0..<area.height {
+      let target = 3 * ((area.top + row) * width + area.left)
+      canvas.replaceSubrange(
+        target..<target + 3 * area.width, with: pixels[3 * row * area.width..<3 * (row + 1) * area.width])
+    }
+  }
+
+  private mutating func draw(_ indices: [UInt8], _ area: Area, _ colors: [UInt8], isInterlaced: Bool) {
+    let transparent = frameCount == 0 ? nil : control.transparent
+    var source = 0
+    for row in Self.rows(area.height, isInterlaced: isInterlaced) {
+      var target = 3 * ((area.top + row) * width + area.left)
+      for _ in 0..<area.width {
+        let index = Int(indices[source])
+        source += 1
+        if index != transparent {
+          canvas[target] = colors[3 * index]
+          canvas[target + 1] = colors[3 * index + 1]
+          canvas[target + 2] = colors[3 * index + 2]
+        }
+        target += 3
+      }
+    }
+  }
+
+  /// The rows in the order in which they are stored.
+  private static func rows(_ count: Int, isInterlaced: Bool) -> [Int] {
+    guard isInterlaced else { return Array(0..<count) }
+    return [(0, 8), (4, 8), (2, 4), (1, 2)].flatMap { Array(stride(from: $0.0, to: count, by: $0.1)) }
+  }
+
+  /// Unpacks the sub-blocks that follow, by the method of Lempel, Ziv and Welch.
+  private mutating func readIndices(count: Int) throws(MediaError) -> [UInt8] {
+    let rootBits = Int(try byte())
+    guard (1...8).contains(rootBits) else { throw damaged("codes of \(rootBits) bits") }
+    var unpacker = Unpacker(rootBits: rootBits, count: count)
+    while case let length = Int(try byte()), length > 0 {
+      guard position + length <= bytes.count else { throw cutOff() }
+      if !unpacker.isDone, !unpacker.take(bytes[position..<position + length]) { throw damaged("an unknown code") }
+      position += length
+    }
+    guard unpacker.indices.count == count else { throw cutOff() }
+    return unpacker.indices
+  }
+
+  /// Codes of growing width on their way to indices.
+  private struct Unpacker {
+    private(set) var indices: [UInt8] = []
+    private(set) var isDone = false
+    private let count: Int
+    private let rootBits: Int
+    private let clear: Int
+    private var prefixes = [Int16](repeating: -1, count: 4096)
+    private var suffixes = [UInt8](repeating: 0, count: 4096)
+    private var next: Int  // the code that is defined next
+    private var width: Int
+    private var previous = -1
+    private var first: UInt8 = 0  // the first index of the previous code
+    private var bits = 0
+    private var bitCount = 0
+    private var stack: [UInt8] = []
+
+    init(rootBits: Int, count: Int) {
+      self.rootBits = rootBits
+      self.count = count
+      clear = 1 << rootBits
+      next = clear + 2
+      width = rootBits + 1
+      for code in 0..<clear { suffixes[code] = UInt8(code) }
+      indices.reserveCapacity(count)
+    }
+
+    /// - Returns: false if a code is not defined.
+    mutating func take(_ block: ArraySlice<UInt8>) -> Bool {
+      for byte in block {
+        bits |= Int(byte) << bitCount
+        bitCount += 8
+        while bitCount >= width, !isDone {
+          let code = bits & ((1 << width) - 1)
+          bits >>= width
+          bitCount -= width
+          if !take(code) { return false }
+        }
+        if isDone { return true }
+      }
+      return true
+    }
+
+    private mutating func take(_ code: Int) -> Bool {
+      if code == clear {
+        next = clear + 2
+        width = rootBits + 1
+        previous = -1
+        return true
+      }
+      if code == clear + 1 {
+        isDone = true
+        return true
+      }
+      guard code < next || code == next && previous >= 0, previous >= 0 || code < clear else { return false }
+      stack.removeAll(keepingCapacity: true)
+      var walk = code
+      if code == next {
+        stack.append(first)
+        walk = previous
+      }
+      while walk >= clear {
+        stack.append(suffixes[walk])
+        walk = Int(prefixes[walk])
+      }
+      first = UInt8(walk)
+      stack.append(first)
+      for index in stack.reversed() where indices.count < count { indices.append(index) }
+      if indices.count == count { isDone = true }
+      if previous >= 0, next < 4096 {
+        prefixes[next] = Int16(previous)
+        suffixes[next] = first
+        next += 1
+        if next == 1 << width, width < 12 { width += 1 }
+      }
+      previous = code
+      return true
+    }
+  }
+}

@@ -1,0 +1,189 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Key frames of a film: what the model sees of it.
+///
+/// A film is an animated GIF, a folder of pictures (in the order of their names, numbers by value), or any file that
+/// ffmpeg reads if it is installed. Frames are counted as they are decoded; what a file says about their number is not
+/// believed.
+package struct VideoFile {
+  /// Which frames stand for the film.
+  package enum Selection: String, CaseIterable, Sendable {
+    /// The middle of every scene; evenly spaced frames where there is one scene only.
+    case automatic
+    /// Every n-th frame, n a tenth of all frames: 10 to 19 of them.
+    case uniform
+  }
+
+  package struct Frame: Sendable {
+    /// Position in the film, from 0.
+    package let index: Int
+    package let picture: Picture
+  }
+
+  /// Most frames of a film.
+  package static let frameLimit = 1_000_000
+  /// Key frames that are taken if the caller does not say how many: what fits a context beside words.
+  package static let mostKeyFrames = 20
+
+  private enum Source {
+    case folder([String])
+    case gif([UInt8])
+    case program(FileDescriptor)
+  }
+
+  private let source: Source
+  private let name: String
+  private let isCancelled: () -> Bool
+
+  /// - Parameter isCancelled: asked between frames.
+  package init(path: String, isCancelled: @escaping () -> Bool = { false }) throws(MediaError) {
+    if let entries = Self.pictures(inFolder: path) {
+      guard !entries.isEmpty else {
+        throw MediaError(.empty, path, "the folder has no pictures; name a folder of png, jpg, webp, gif or bmp files")
+      }
+      self.init(.folder(entries), path, isCancelled)
+      return
+    }
+    let descriptor = FileDescriptor.opening(path: path)
+    guard let descriptor else { throw MediaError(.cannotOpen, path, "cannot open: \(systemErrorText())") }
+    try self.init(descriptor, name: path, isCancelled: isCancelled)
+  }
+
+  /// - Parameter descriptor: a regular file.
+  init(_ descriptor: FileDescriptor, name: String, isCancelled: @escaping () -> Bool) throws(MediaError) {
+    if descriptor.regularFileLength == 0 { throw MediaError(.empty, name, "the file is empty; export it again") }
+    if GIFReader.isGIF(descriptor.firstBytes) {
+      self.init(.gif(try PictureFile.bytes(of: descriptor, name: name)), name, isCancelled)
+    } else {
+      self.init(.program(descriptor), name, isCancelled)
+    }
+  }
+
+  private init(_ source: Source, _ name: String, _ isCancelled: @escaping () -> Bool) {
+    self.source = source
+    self.name = name
+    self.isCancelled = isCancelled
+  }
+
+  /// The key frames, in the order of time.
+  ///
+  /// The film is read twice, frame by frame, so that memory does not grow with its length.
+  package func keyFrames(_ selection: Selection = .automatic, most: Int = mostKeyFrames) throws(MediaError) -> [Frame] {
+    precondition(most >= 1, "a film needs a frame")
+    if case .folder(let paths) = source, selection == .automatic, paths.count < 20 {
+      // So few pictures are somebody's choice already.
+      return try frames(Self.thinned(Array(paths.indices), to: most))
+    }
+    var detector = SceneDetector()
+    var count = 0
+    try forEach { _, picture in
+      count += 1
+      if selection == .automatic { detector.push(picture) }
+      return true
+    }
+    guard count > 0 else { throw MediaError(.empty, name, "no frame can be read from it; export the video again") }
+    var chosen = detector.middles(of: count)
+    if chosen.isEmpty { chosen = Array(stride(from: 0, to: count, by: max(1, count / 10))) }
+    return try frames(Self.thinned(chosen, to: most))
+  }
+
+  /// At most `most` of the numbers, evenly spaced.
+  static func thinned(_ numbers: [Int], to most: Int) -> [Int] {
+    guard numbers.count > most else { return numbers }
+    return (0..<most).map { numbers[(2 * $0 + 1) * numbers.count / (2 * most)] }
+  }
+
+  private func frames(_ chosen: [Int]) throws(MediaError) -> [Frame] {
+    var frames: [Frame] = []
+    if case .folder(let paths) = source {
+      for index in chosen { frames.append(Frame(index: index, picture: try PictureFile.open(path: paths[index], upright: true))) }
+      return frames
+    }
+    var rest = chosen[...]
+    try forEach { index, picture in
+      if index == rest.first {
+        frames.append(Frame(index: index, picture: picture))
+        rest = rest.dropFirst()
+      }
+      return !rest.isEmpty
+    }
+    return frames
+  }
+
+  /// Hands over every frame until `body` returns false.
+  private func forEach(_ body: (Int, Picture) throws(MediaError) -> Bool) throws(MediaError) {
+    var index = 0
+    func step(_ picture: Picture) throws(MediaError) -> Bool {
+      if isCancelled() { throw MediaError(.cancelled, name, "cancelled") }
+      guard index < Self.frameLimit else {
+        throw MediaError(.tooLong, name, "more than \(Self.frameLimit) frames; cut the video into parts")
+      }
+      defer { index += 1 }
+      return try body(index, picture)
+    }
+    switch source {
+    case .folder(let paths):
+      for path in paths { if try !step(PictureFile.open(path: path, upright: true)) { return } }
+    case .gif(let bytes):
+      var reader = try GIFReader(bytes, name: name)
+      while let frame = try reader.next() { if try !step(frame.picture) { return } }
+    case .program(let descriptor):
+      try VideoProgram.decode(descriptor, name: name, isCancelled: isCancelled, body: step)
+    }
+  }
+
+  /// The pictures of a folder in order; nil if it is no folder.
+  private static func pictures(inFolder path: String) -> [String]? {
+    guard let folder = unsafe opendir(path) else { return nil }
+    defer { unsafe closedir(folder) }
+    var names: [String] = []
+    while let entry = unsafe readdir(folder) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+        unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+      }
+      if !name.hasPrefix(".") { names.append(name) }
+    }
+    let paths = names.sorted { order($0) < order($1) }.map { path.hasSuffix("/") ? path + $0 : path + "/" + $0 }
+    return paths.filter { FileDescriptor.opening(path: $0).map { PictureFile.isPicture($0.firstBytes) } ?? false }
+  }
+
+  /// A name with its numbers made equally long, so that frame_10 follows frame_9.
+  private static func order(_ name: String) -> SortKey {
+    var text = ""
+    var digits = ""
+    for character in name + "\0" {
+      if character.isASCII, character.isNumber {
+        digits.append(character)
+        continue
+      }
+      if !digits.isEmpty {
+        let number = digits.drop { $0 == "0" }
+        text += String(repeating: "0", count: max(0, 20 - number.count)) + number
+        digits = ""
+      }
+      text.append(character)
+    }
+    return SortKey(text: text, name: name)
+  }
+
+  private struct SortKey: Comparable {
+    let text: String
+    let name: String
+
+    static func < (a: SortKey, b: SortKey) -> Bool { (a.text, a.name) < (b.text, b.name) }
+  }
+}
+
+extension FileDescriptor {
+  /// The bytes at the current position, which stays where it is; none of a pipe.
+  var firstBytes: [UInt8] {
+    let start = lseek(value, 0, SEEK_CUR)
+    return unsafe [UInt8](unsafeUninitializedCapacity: 16) { buffer, used in
+      used = unsafe max(0, pread(value, buffer.baseAddress!, buffer.count, max(0, start)))
+    }
+  }
+}

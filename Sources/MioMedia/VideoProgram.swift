@@ -1,0 +1,136 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Decodes videos with ffmpeg, if it is installed.
+///
+/// The program is run without a shell; it reads the open file itself, never a name or an address, and formats that lead to
+/// other files are refused; it may take so long and no longer, and what it writes is checked frame by frame before memory
+/// is taken for it.
+enum VideoProgram {
+  /// Seconds without a frame after which the program is ended.
+  private static let patience = 60
+  /// Seconds after which it is ended in any case.
+  private static let longestRun = 3600
+
+  /// Containers and streams that hold their frames themselves: no playlists, which could name other files.
+  private static let formats = """
+    3g2,3gp,apng,asf,avi,dv,flv,gif,h261,h263,h264,hevc,ivf,m4a,m4v,matroska,mj2,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,mxf,nut,\
+    ogg,rm,swf,vc1,webm,webp_pipe,yuv4mpegpipe
+    """
+
+  /// Hands over every frame until `body` returns false.
+  static func decode(
+    _ file: FileDescriptor, name: String, isCancelled: @escaping () -> Bool, body: (Picture) throws(MediaError) -> Bool
+  ) throws(MediaError) {
+    guard let program = find("ffmpeg") else {
+      throw MediaError(
+        .missingProgram, name,
+        "videos are read by ffmpeg, which is not installed (apt-get install ffmpeg); a folder of frames and an animated gif "
+          + "are read without it")
+    }
+    // The child sees the file as descriptor 3. Opening it anew by that name starts at its beginning.
+    let arguments = [
+      "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist",
+      formats, "-i", "file:/proc/self/fd/3", "-map", "0:v:0", "-an", "-sn", "-dn", "-vsync", "passthrough", "-f", "image2pipe",
+      "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1",
+    ]
+    let child = try ChildProgram(program, arguments, input: file, name: name)
+    var reader = FrameReader(child, name: name, isCancelled: isCancelled, patience: patience, longestRun: longestRun)
+    var count = 0
+    while let picture = try reader.next() {
+      count += 1
+      if try !body(picture) { return }
+    }
+    if count == 0 {
+      let reason = child.lastLine
+      throw MediaError(
+        .malformed, name, "ffmpeg finds no frame in it" + (reason.isEmpty ? "" : " (\(reason))") + "; is it a video?")
+    }
+  }
+
+  /// Where a program lies.
+  private static func find(_ program: String) -> String? {
+    guard let value = unsafe getenv("PATH") else { return nil }
+    let folders = unsafe String(cString: value).split(separator: ":").filter { $0.hasPrefix("/") }
+    return folders.map { "\($0)/\(program)" }.first { unsafe access($0, X_OK) == 0 }
+  }
+}
+
+/// Reads pictures in the form `P6 width height 255`, one after the other.
+private struct FrameReader {
+  private let child: ChildProgram
+  private let name: String
+  private let isCancelled: () -> Bool
+  private let patience: Int
+  private let end: ContinuousClock.Instant
+  private var bytes: [UInt8] = []
+  private var position = 0
+
+  init(_ child: ChildProgram, name: String, isCancelled: @escaping () -> Bool, patience: Int, longestRun: Int) {
+    self.child = child
+    self.name = name
+    self.isCancelled = isCancelled
+    self.patience = patience
+    end = .now + .seconds(longestRun)
+  }
+
+  mutating func next() throws(MediaError) -> Picture? {
+    guard let first = try byte() else { return nil }
+    guard first == UInt8(ascii: "P"), try byte() == UInt8(ascii: "6") else { throw garbled }
+    let (width, height, depth) = (try number(), try number(), try number())
+    guard depth == 255 else { throw garbled }
+    try PictureFile.check(width, height, name: name)
+    let count = 3 * width * height
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(count)
+    while pixels.count < count {
+      // A program that is ended within a frame has none to give.
+      guard try fill() else { return nil }
+      let part = min(count - pixels.count, bytes.count - position)
+      pixels += bytes[position..<position + part]
+      position += part
+    }
+    return Picture(width: width, height: height, rgb: pixels)
+  }
+
+  private var garbled: MediaError { MediaError(.malformed, name, "ffmpeg wrote something else than frames") }
+
+  /// A number and the one white space behind it.
+  private mutating func number() throws(MediaError) -> Int {
+    var value: Int?
+    while let next = try byte() {
+      if (48...57).contains(next) {
+        value = (value ?? 0) * 10 + Int(next) - 48
+        if value ?? 0 > 1_000_000 { throw garbled }
+      } else if let value {
+        return value
+      }
+    }
+    throw garbled
+  }
+
+  private mutating func byte() throws(MediaError) -> UInt8? {
+    guard try fill() else { return nil }
+    position += 1
+    return bytes[position - 1]
+  }
+
+  /// Makes sure that there is a byte; false at the end.
+  private mutating func fill() throws(MediaError) -> Bool {
+    if position < bytes.count { return true }
+    let started = ContinuousClock.now
+    while true {
+      if isCancelled() { throw MediaError(.cancelled, name, "cancelled") }
+      if .now - started > .seconds(patience) || .now > end {
+        throw MediaError(.readFailed, name, "ffmpeg gave no frame for too long and was ended; convert the video first")
+      }
+      guard let block = try child.read(milliseconds: 200) else { continue }
+      bytes = block
+      position = 0
+      return !block.isEmpty
+    }
+  }
+}

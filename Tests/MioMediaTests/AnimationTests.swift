@@ -1,0 +1,92 @@
+import Foundation
+import MioFormat
+import MioMedia
+import MioTestSupport
+import Testing
+
+/// Animated GIFs, read and written.
+@Suite struct AnimationTests {
+  private struct Expected: Decodable {
+    struct Frame: Decodable {
+      let sha256: String
+      let duration: Double
+    }
+
+    let frames: [Frame]?
+  }
+
+  private func bytes(_ name: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: Goldens.root.appendingPathComponent("picture-kinds/\(name)")))
+  }
+
+  private func frames(_ bytes: [UInt8]) throws -> [GIFReader.Frame] {
+    var reader = try GIFReader(bytes, name: "film.gif")
+    var frames: [GIFReader.Frame] = []
+    while let frame = try reader.next() { frames.append(frame) }
+    return frames
+  }
+
+  @Test(arguments: ["palette.gif", "animated.gif", "interlaced.gif", "disposal.gif"])
+  func `shows the frames that Pillow shows`(name: String) throws {
+    let list = try JSONDecoder().decode(
+      [String: Expected].self, from: Data(contentsOf: Goldens.root.appendingPathComponent("picture-kinds/expected.json")))
+    let expected = try #require(list[name]?.frames)
+    let found = try frames(bytes(name))
+    #expect(found.map { Digest(of: $0.picture.rgb).description } == expected.map(\.sha256))
+    #expect(found.map { Double($0.milliseconds) } == expected.map(\.duration))
+  }
+
+  private func picture(_ phase: Int, width: Int = 61, height: Int = 47) -> Picture {
+    var rgb: [UInt8] = []
+    for row in 0..<height {
+      for column in 0..<width {
+        rgb += [UInt8((column * 4 + phase * 9) & 255), UInt8(row * 5 & 255), UInt8((row + column + 40 * phase) & 255)]
+      }
+    }
+    return Picture(width: width, height: height, rgb: rgb)
+  }
+
+  @Test func `reads what it writes, with colors close to the picture's`() throws {
+    let pictures = (0..<4).map { picture($0) }
+    var writer = GIFWriter(width: 61, height: 47)
+    writer.addComment(String(repeating: "a long comment ", count: 40))
+    for picture in pictures { writer.add(picture, milliseconds: 120) }
+    let found = try frames(writer.finish())
+    #expect(found.count == 4 && found.allSatisfy { $0.milliseconds == 120 })
+    for (frame, picture) in zip(found, pictures) {
+      let sum = zip(frame.picture.rgb, picture.rgb).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
+      #expect(Double(sum) / Double(picture.rgb.count) < 8)
+    }
+  }
+
+  @Test func `packs codes of every width and starts its table anew`() throws {
+    // Noise fills the table of 4096 codes several times.
+    var state: UInt32 = 1
+    let noise = (0..<3 * 300 * 200).map { _ -> UInt8 in
+      state = state &* 1_664_525 &+ 1_013_904_223
+      return UInt8(state >> 24) & 0xE0
+    }
+    for picture in [Picture(width: 300, height: 200, rgb: noise), Picture(width: 1, height: 1, rgb: [1, 2, 3])] {
+      var writer = GIFWriter(width: picture.width, height: picture.height)
+      writer.add(picture, milliseconds: 10)
+      let found = try frames(writer.finish())
+      #expect(found.count == 1 && found[0].picture.width == picture.width)
+    }
+  }
+
+  @Test func `gives a frame or a typed error for every file that is cut off or damaged`() throws {
+    let whole = try bytes("disposal.gif")
+    for length in 0..<whole.count {
+      #expect(throws: Never.self) {
+        do { _ = try frames(Array(whole[..<length])) } catch is MediaError {}
+      }
+    }
+    for position in whole.indices {
+      var damaged = whole
+      damaged[position] ^= 0x3D
+      #expect(throws: Never.self) {
+        do { _ = try frames(damaged) } catch is MediaError {}
+      }
+    }
+  }
+}
