@@ -1,41 +1,24 @@
 import Foundation
 import MioKernels
-import MioMedia
 import MioModel
-
-/// What a user brings to a turn of a conversation.
-public enum InputPart: Sendable {
-  /// Words; they can never act as control or media tokens.
-  case text(String)
-  /// Sound in memory.
-  case audio(AudioClip)
-  /// A sound file.
-  case audioFile(String)
-}
-
-/// What a reply is made of, in the order in which it is made.
-public enum OutputPart: Sendable {
-  /// A stretch of text, to be shown at once.
-  case text(String)
-  /// A finished stretch of speech.
-  case speech(AudioClip, codes: [[Int32]])
-  /// The codes of a finished picture.
-  case image(codes: [Int])
-  /// Something in the reply that could not be rendered, in words.
-  case problem(String)
-}
 
 /// How a conversation is led.
 public struct ConversationOptions: Sendable {
   public var sampling: Sampling
   /// Whether the model answers with speech only.
   public var speaks: Bool
+  /// How pictures in answers are drawn; `nil` leaves them as codes.
+  public var drawing: PictureOptions?
   /// The system's words instead of MIO's own. They are trusted: special tokens in them count.
   public var system: String?
 
-  public init(sampling: Sampling = Sampling(), speaks: Bool = false, system: String? = nil) {
+  public init(
+    sampling: Sampling = Sampling(), speaks: Bool = false, drawing: PictureOptions? = PictureOptions(),
+    system: String? = nil
+  ) {
     self.sampling = sampling
     self.speaks = speaks
+    self.drawing = drawing
     self.system = system
   }
 }
@@ -73,6 +56,8 @@ private final class ConversationState: @unchecked Sendable {
   private let options: ConversationOptions
   private let engine: Engine
   private let system: [Int32]
+  /// With a seed, so that all pictures of a conversation are drawn from the same noise.
+  private let drawing: PictureOptions?
   private var turns: [[Int32]] = []  // the user's words and the reply of each turn
 
   /// Tokens that a reply should have room for before old turns are forgotten.
@@ -81,10 +66,11 @@ private final class ConversationState: @unchecked Sendable {
   init(_ model: Model, _ options: ConversationOptions) throws(MioError) {
     self.model = model
     self.options = options
+    drawing = options.drawing?.seeded
     engine = try Engine(model)
     guard model.takesTurns else {
       throw MioError(
-        .unsupported, "\(model.path): a base model takes no turns; use 'generate' with the words to continue")
+        .unsupported, "\(model.path): a base model takes no turns; hand it all words at once, with Model.perform or 'chat PROMPT'")
     }
     let template = ChatTemplate(
       options.system != nil ? .custom : options.speaks ? .voice : .standard, opensReply: false)
@@ -102,17 +88,18 @@ private final class ConversationState: @unchecked Sendable {
 
   func takeTurn(_ parts: [InputPart], cancellation: Cancellation, yield: (OutputPart) -> Void) throws {
     try lock.withLock {
-      let (content, hasAudio) = try content(parts)
+      let content = try PartReader(model, engine.context, cancellation).prompt(parts)
       let turn = try engine.tokenizer.encode(
-        .trusted("\n<|im_start|>user\n") + content + .trusted("<|im_end|>\n<|im_start|>assistant\n"), addsEnds: false)
-      let sampling = try options.sampling.options(over: model.defaults(for: task(hasAudio: hasAudio)))
+        .trusted("\n<|im_start|>user\n") + content.parts + .trusted("<|im_end|>\n<|im_start|>assistant\n"), addsEnds: false)
+      let sampling = try options.sampling.options(over: model.defaults(for: task(hasAudio: content.hasSpeech)))
       forgetOldTurns(toFit: turn.count + min(Self.reserve, sampling.maxTokens))
       let prompt = system + turns.joined() + turn
       var request = GenerationRequest(
         prompt: prompt, options: sampling,
         grammar: ModalityGrammar(engine.classes, rules: options.speaks ? .speechOnly : rules), stream: UInt64(turns.count))
       request.keepsCache = true
-      let reply = try reply(to: request, cancellation: cancellation, yield: yield)
+      var renderer = PartRenderer(model, engine, drawing: drawing, cancellation)
+      let reply = try renderer.render(request, yield: yield)
       let end = model.stopIds.first.map { reply.last == $0 ? [] : [$0] } ?? []
       turns.append(turn + reply + end)
       if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
@@ -121,78 +108,15 @@ private final class ConversationState: @unchecked Sendable {
 
   /// Text, and what else the file can render.
   private var rules: ModalityGrammar.Rules {
-    ModalityGrammar.Rules(speech: model.codec == nil ? nil : .allLevels)
+    ModalityGrammar.Rules(speech: model.codec == nil ? nil : .allLevels, images: model.canDraw && options.drawing != nil)
   }
 
   private func task(hasAudio: Bool) -> GenerationTask {
     options.speaks ? (hasAudio ? .speechToSpeech : .speechGeneration) : .text
   }
 
-  private func reply(
-    to request: GenerationRequest, cancellation: Cancellation, yield: (OutputPart) -> Void
-  ) throws -> [Int32] {
-    var parser = ReplyParser(engine.tokenizer)
-    var ids: [Int32] = []
-    do {
-      try engine.run([request], cancellation: cancellation) { _, event in
-        guard case .token(_, let id) = event else { return }
-        ids.append(id)
-        for part in parser.append(id) { try render(part, yield) }
-      }
-    } catch let error as MioError where error.code == .cancelled {
-      return ids
-    }
-    for part in parser.finish() { try render(part, yield) }
-    return ids
-  }
-
-  private func render(_ part: ReplyPart, _ yield: (OutputPart) -> Void) throws {
-    switch part {
-    case .text(let text): yield(.text(text))
-    case .image(let image): yield(.image(codes: image.codes))
-    case .stray(let text): yield(.problem("tokens outside of any block: \(text.prefix(60))"))
-    case .speech(let speech):
-      if let fault = speech.fault { yield(.problem("incomplete speech (\(fault.rawValue))")) }
-      guard let codec = model.codec, !speech.levels.isEmpty, !speech.levels[0].isEmpty else { return }
-      let codes = speech.levels.map { level in level.map(Int32.init) }
-      let samples = try codec.decode(codes, on: engine.context)
-      yield(.speech(AudioClip(samples: samples, sampleRateHz: codec.config.sampleRateHz), codes: codes))
-    }
-  }
-
   private func forgetOldTurns(toFit count: Int) {
     func length() -> Int { system.count + turns.reduce(0) { $0 + $1.count } + count }
     while !turns.isEmpty, length() > engine.contextLength { turns.removeFirst() }
-  }
-
-  private func content(_ parts: [InputPart]) throws -> (Prompt, hasAudio: Bool) {
-    var prompt = Prompt()
-    var hasAudio = false
-    for part in parts {
-      switch part {
-      case .text(let text): prompt.append(.untrusted(text))
-      case .audio(let clip):
-        prompt.append(.tokens(try speechTokens(clip)))
-        hasAudio = true
-      case .audioFile(let path):
-        let codec = try model.requiredCodec()
-        var source = AudioSource(try AudioFile.open(path: path), sampleRateHz: codec.config.sampleRateHz)
-        let limit = engine.contextLength * codec.config.hopLength
-        let samples = try source.readAll(maximumSamples: limit)
-        prompt.append(.tokens(try speechTokens(AudioClip(samples: samples, sampleRateHz: codec.config.sampleRateHz))))
-        hasAudio = true
-      }
-    }
-    return (prompt, hasAudio)
-  }
-
-  private func speechTokens(_ clip: AudioClip) throws -> [Int32] {
-    let codec = try model.requiredCodec()
-    let rate = codec.config.sampleRateHz
-    let samples = clip.sampleRateHz == rate ? clip.samples
-      : Resampler.resample(clip.samples, from: clip.sampleRateHz, to: rate)
-    guard !samples.isEmpty else { throw MioError(.invalidInput, "the sound is empty") }
-    let codes = try codec.encode(samples, levels: 1, on: engine.context)
-    return try engine.tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
   }
 }

@@ -8,6 +8,7 @@ extension MioError {
     switch error {
     case let error as MioError: self = error
     case let error as ModelFileError: self.init(Self.code(of: error), error.description)
+    case let error as MediaError where error.code == .cancelled: self.init(.cancelled, "cancelled")
     case let error as MediaError:
       let writing = [MediaError.Code.writeFailed, .brokenPipe, .readFailed].contains(error.code)
       self.init(writing ? .failed : .invalidInput, error.description)

@@ -7,8 +7,12 @@ struct ChatCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "chat", abstract: "Talk with the model: one turn with PROMPT, a conversation without.",
     discussion: """
-      In a conversation: /audio FILE adds sound to the next turn, /save FILE writes what was said, /reset forgets it,
-      /help lists the commands, /quit or Ctrl-D ends. Ctrl-C stops an answer, not the program.
+      Media of the first turn come in the order of their options, the words of PROMPT last. Several pictures with --text
+      between them are examples to learn from: --image a.jpg --text "a cat" --image b.jpg --text "a dog" --image c.jpg. With
+      --recipe, PROMPT is put to the model in the words of one of MIO's tasks ('mio-lite recipes' lists them). A base model
+      takes one turn only.
+      In a conversation: /image, /audio and /video FILE add media to the next turn, /save FILE writes what was said, /reset
+      forgets it, /help lists the commands, /quit or Ctrl-D ends. Ctrl-C stops an answer, not the program.
       MIO's own settings: beam search with 5 beams for text; with --voice 5 beams and a repetition penalty of 2.0, or 1.15
       when the turn has sound (infer.py; the paper's table 11 samples speech with top-p 0.7 and a penalty of 1.15).
       """)
@@ -16,14 +20,7 @@ struct ChatCommand: AsyncParsableCommand {
   @Argument(help: "What to say; '-' reads standard input.")
   var prompt: String?
 
-  @Option(help: "A sound file that belongs to the first turn; may be repeated.", completion: .file())
-  var audio: [String] = []
-
-  @Option(help: "A picture that belongs to the first turn; may be repeated.", completion: .file())
-  var image: [String] = []
-
-  @Option(help: "A video that belongs to the first turn; may be repeated.", completion: .file())
-  var video: [String] = []
+  @OptionGroup var given: MediaFlags
 
   @Flag(help: "Answer with speech only.")
   var voice = false
@@ -34,49 +31,85 @@ struct ChatCommand: AsyncParsableCommand {
   @Option(name: .shortAndLong, help: "Where media of the answers are saved (default: the current folder).", completion: .directory)
   var output: String = "."
 
+  @Option(help: "Ask in the words of this recipe, in one turn: visual-thought, reasoning, in-context, interleaved ...")
+  var recipe: String?
+
+  @Option(help: "Most pictures of an answer.")
+  var pictures: Int = 8
+
   @Flag(help: "With PROMPT: print the answer's parts as JSON.")
   var json = false
 
+  @OptionGroup var drawing: DrawingFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if json && prompt == nil { throw ValidationError("--json needs a PROMPT") }
-    if !image.isEmpty || !video.isEmpty {
-      throw ValidationError("this version does not see pictures or videos yet; leave --image and --video out")
+    if json && prompt == nil && recipe == nil { throw ValidationError("--json needs a PROMPT or a --recipe") }
+    if recipe != nil && (voice || system != nil) {
+      throw ValidationError("--recipe says how the model is asked; leave --voice and --system out")
     }
+    if !(1...1000).contains(pictures) { throw ValidationError("--pictures takes a number from 1 to 1000, not \(pictures)") }
   }
 
   func run() async throws {
     let opened = try model.open()
-    let conversation = try Conversation(
-      opened,
-      options: ConversationOptions(
-        sampling: sampling.sampling(draws: false, quiet: common.quiet), speaks: voice, system: system))
-    let media = MediaFolder(path: output, quiet: common.quiet)
-    var parts = audio.map(InputPart.audioFile)
+    let wishes = sampling.sampling(draws: false, quiet: common.quiet)
+    let options = drawing.options(wishes)
+    var parts = given.parts()
+    let media = MediaFolder(path: output, quiet: common.quiet, origin: PictureOrigin(prompt: prompt ?? "", options: options))
     if let prompt {
       let words = try Input.text(prompt)
       if !words.isEmpty { parts.append(.text(words)) }
       if parts.isEmpty { throw Failure(.wrongInput, "the prompt is empty; say something") }
-      try await answerOnce(conversation, parts, media)
+    }
+    if prompt != nil || recipe != nil {
+      try await answerOnce(media, try oneAnswer(opened, parts, wishes, options))
     } else {
-      var terminal = ChatTerminal(conversation, media: media, attachments: audio, quiet: common.quiet)
+      let conversation = try Conversation(
+        opened, options: ConversationOptions(sampling: wishes, speaks: voice, drawing: options, system: system))
+      var terminal = ChatTerminal(
+        conversation, media: media, attachments: parts, quiet: common.quiet, showsPictures: !drawing.noPreview)
       try await terminal.run()
     }
   }
 
-  private func answerOnce(_ conversation: Conversation, _ parts: [InputPart], _ media: MediaFolder) async throws {
-    var answer: [AnswerPart] = []
+  /// How the answer to a single turn is asked for.
+  private func oneAnswer(
+    _ opened: Model, _ parts: [InputPart], _ wishes: Sampling, _ options: PictureOptions
+  ) throws -> (Cancellation) -> AsyncThrowingStream<OutputPart, any Error> {
+    if recipe == nil, opened.takesTurns {
+      let conversation = try Conversation(
+        opened, options: ConversationOptions(sampling: wishes, speaks: voice, drawing: options, system: system))
+      return { conversation.send(parts, cancellation: $0) }
+    }
+    let task = TaskOptions(sampling: wishes, drawing: options, mostPictures: pictures)
+    let hasSound = !given.audio.isEmpty
+    let chosen = try recipe.map(RecipeOption.find) ?? (voice ? (hasSound ? .speechToSpeech : .speechAnswer) : .interleaved)
+    return { opened.perform(chosen, parts, options: task, cancellation: $0) }
+  }
+
+  private func answerOnce(
+    _ media: MediaFolder, _ answer: (Cancellation) -> AsyncThrowingStream<OutputPart, any Error>
+  ) async throws {
+    var parts: [AnswerPart] = []
     try await Interrupts.during { cancellation in
-      for try await part in conversation.send(parts, cancellation: cancellation) {
+      let bar = ProgressBar("chat", quiet: common.quiet)
+      defer { bar.finish() }
+      for try await part in answer(cancellation) {
+        if case .progress(let progress) = part {
+          bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
+          continue
+        }
+        bar.finish()
         let shown = try media.keep(part)
-        answer.append(shown)
+        parts.append(shown)
         if !json { try shown.show() }
+        if case .image(let clip?, _) = part, !common.quiet, !drawing.noPreview { Preview.show(clip) }
       }
     }
-    if json { try Output.json(["parts": AnswerPart.joined(answer)]) } else { try Output.line("") }
+    if json { try Output.json(["parts": AnswerPart.joined(parts)]) } else { try Output.line("") }
   }
 }
 
@@ -112,11 +145,18 @@ struct AnswerPart: Encodable {
 final class MediaFolder {
   private let path: String
   private let quiet: Bool
-  private var count = 0
+  private let origin: PictureOrigin?
+  private let isReplacing: Bool
+  private var counts: [String: Int] = [:]
 
-  init(path: String, quiet: Bool) {
+  /// - Parameters:
+  ///   - origin: what is written into the files of pictures.
+  ///   - replacing: whether files of the same name are overwritten; otherwise numbers go on behind theirs.
+  init(path: String, quiet: Bool, origin: PictureOrigin? = nil, replacing: Bool = false) {
     self.path = path
     self.quiet = quiet
+    self.origin = origin
+    isReplacing = replacing
   }
 
   /// Saves what is a medium and says what became of it.
@@ -124,8 +164,14 @@ final class MediaFolder {
     switch part {
     case .text(let text): return AnswerPart(type: "text", text: text)
     case .problem(let text): return AnswerPart(type: "problem", text: text)
-    case .image(let codes):
-      return AnswerPart(type: "image", codes: [codes.map(Int32.init)])
+    case .progress: return AnswerPart(type: "text", text: "")
+    case .image(let clip, let codes):
+      let file = try clip.map { clip in
+        let file = try nextPath("image", "png")
+        try clip.write(to: file, origin: origin)
+        return file
+      }
+      return AnswerPart(type: "image", file: file, codes: [codes])
     case .speech(let clip, let codes):
       let file = try nextPath("speech", "wav")
       let sink = try FileSink(path: file, sampleRateHz: clip.sampleRateHz)
@@ -143,10 +189,10 @@ final class MediaFolder {
       throw Failure(.failed, "\(path): cannot be made: \(error.localizedDescription)")
     }
     while true {
-      count += 1
-      let name = "\(kind)-\(count).\(suffix)"
+      counts[kind, default: 0] += 1
+      let name = "\(kind)-\(counts[kind] ?? 0).\(suffix)"
       let file = path == "." ? name : "\(path)/\(name)"
-      if !FileManager.default.fileExists(atPath: file) { return file }
+      if isReplacing || !FileManager.default.fileExists(atPath: file) { return file }
     }
   }
 }

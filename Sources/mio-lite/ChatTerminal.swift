@@ -7,21 +7,27 @@ struct ChatTerminal {
   private let media: MediaFolder
   private let quiet: Bool
   private let isInteractive = isatty(STDIN_FILENO) == 1
-  private var attachments: [String]
+  private let showsPictures: Bool
+  private var attachments: [InputPart]
   private var history: [(role: String, parts: [AnswerPart])] = []
 
   private static let help = """
+    /image FILE   adds a picture to the next turn
     /audio FILE   adds a sound file to the next turn
+    /video FILE   adds a video, an animated gif or a folder of frames to the next turn
     /save FILE    writes the conversation so far, as JSON if the name ends in .json, else as text
     /reset        forgets the conversation
     /quit         ends (so does Ctrl-D)
     """
 
-  init(_ conversation: Conversation, media: MediaFolder, attachments: [String], quiet: Bool) {
+  init(
+    _ conversation: Conversation, media: MediaFolder, attachments: [InputPart], quiet: Bool, showsPictures: Bool = true
+  ) {
     self.conversation = conversation
     self.media = media
     self.attachments = attachments
     self.quiet = quiet
+    self.showsPictures = showsPictures
   }
 
   mutating func run() async throws {
@@ -54,12 +60,9 @@ struct ChatTerminal {
     case "/reset":
       conversation.reset()
       history = []
-    case "/audio":
-      guard FileManager.default.isReadableFile(atPath: argument) else {
-        throw Failure(.wrongInput, "/audio: '\(argument)' cannot be read; give the path of a sound file")
-      }
-      attachments.append(argument)
-      Output.note("[\(argument) goes with your next words]")
+    case "/audio", "/speech": try attach(argument, parts[0], "a sound file", InputPart.audioFile)
+    case "/image": try attach(argument, parts[0], "a picture", InputPart.imageFile)
+    case "/video": try attach(argument, parts[0], "a video or a folder of frames", InputPart.videoFile)
     case "/save":
       guard !argument.isEmpty else { throw Failure(.wrongInput, "/save: give a file name") }
       try save(argument)
@@ -67,20 +70,36 @@ struct ChatTerminal {
     }
   }
 
+  private mutating func attach(
+    _ path: String, _ command: String, _ what: String, _ part: (String) -> InputPart
+  ) throws {
+    guard FileManager.default.isReadableFile(atPath: path) else {
+      throw Failure(.wrongInput, "\(command): '\(path)' cannot be read; give the path of \(what)")
+    }
+    attachments.append(part(path))
+    Output.note("[\(path) goes with your next words]")
+  }
+
   private mutating func turn(_ words: String) async throws {
-    let sounds = attachments
+    var parts = attachments
     attachments = []
-    var parts = sounds.map(InputPart.audioFile)
     if !words.isEmpty { parts.append(.text(words)) }
-    history.append(
-      ("user", sounds.map { AnswerPart(type: "speech", file: $0) } + (words.isEmpty ? [] : [AnswerPart(type: "text", text: words)])))
+    history.append(("user", parts.compactMap(AnswerPart.init)))
     var answer: [AnswerPart] = []
     defer { history.append(("assistant", AnswerPart.joined(answer))) }
     try await Interrupts.during { cancellation in
+      let bar = ProgressBar("chat", quiet: quiet)
+      defer { bar.finish() }
       for try await part in conversation.send(parts, cancellation: cancellation) {
+        if case .progress(let progress) = part {
+          bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
+          continue
+        }
+        bar.finish()
         let shown = try media.keep(part)
         answer.append(shown)
         try shown.show()
+        if case .image(let clip?, _) = part, !quiet, showsPictures { Preview.show(clip) }
       }
     }
     try Output.line("")
@@ -109,5 +128,18 @@ struct ChatTerminal {
       throw Failure(.failed, "\(path): cannot be written: \(error.localizedDescription)")
     }
     Output.note("[saved \(path)]")
+  }
+}
+
+extension AnswerPart {
+  /// What a user brought; nil for what has no name.
+  fileprivate init?(_ part: InputPart) {
+    switch part {
+    case .text(let text): self.init(type: "text", text: text)
+    case .audioFile(let path): self.init(type: "speech", file: path)
+    case .imageFile(let path), .visualFile(let path): self.init(type: "image", file: path)
+    case .videoFile(let path): self.init(type: "video", file: path)
+    case .audio, .image, .video: return nil
+    }
   }
 }

@@ -62,6 +62,7 @@ struct EncodeCommand: ParsableCommand {
       switch file {
       case .sound(let sound): try encode(sound, opened, context)
       case .picture(let picture): try encode(picture, opened, context)
+      case .video: throw Failure(.wrongInput, "\(input): this is a video; encode its frames one by one")
       }
     if json {
       try Output.json(coded)

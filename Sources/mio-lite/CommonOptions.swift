@@ -26,6 +26,9 @@ struct ModelOptions: ParsableArguments {
   @Option(name: .long, help: "How keys and values are cached: int8, f16 or f32.")
   var cache: CacheOption = .int8
 
+  @Option(name: .long, help: "How tasks are put to the model: instruct, base, or automatic by what the file knows.")
+  var style: Model.Options.PromptStyle = .automatic
+
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads takes a number from 1 to 1024, not \(threads)")
@@ -38,6 +41,8 @@ struct ModelOptions: ParsableArguments {
     try ModelLocation.path(given: model)
   }
 }
+
+extension Model.Options.PromptStyle: ExpressibleByArgument {}
 
 /// How keys and values are cached.
 enum CacheOption: String, CaseIterable, ExpressibleByArgument {
@@ -76,6 +81,6 @@ extension ModelOptions {
       case .f32: .f32
       }
     return try Model(
-      path: try path(), options: Model.Options(threads: threads, contextLength: context, cache: cache))
+      path: try path(), options: Model.Options(threads: threads, contextLength: context, cache: cache, promptStyle: style))
   }
 }

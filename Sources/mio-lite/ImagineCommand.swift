@@ -9,59 +9,108 @@ struct ImagineCommand: AsyncParsableCommand {
     commandName: "imagine", abstract: "Draw a picture of what a text describes.",
     discussion: """
       The language model writes the codes of a picture, and the diffusion model draws it. The defaults are the reference's:
-      the size that the model was trained with, 20 steps, guidance 10. Fewer steps, a smaller size or a guidance of 1 are
-      faster and give another picture. The same seed gives the same picture.
+      the size that the model was trained with, 20 steps, guidance 10. Fewer steps, another sampler, a smaller size or a
+      guidance of 1 are faster and give another picture. The same seed gives the same picture. Prompt, seed and settings are
+      written into the file.
       """)
-
-  enum SamplerOption: String, CaseIterable, ExpressibleByArgument {
-    case plms
-  }
 
   @Argument(help: "What to draw; '-' reads standard input.")
   var prompt: String
 
-  @Option(name: .shortAndLong, help: "Where to: .png or .jpg by the suffix.", completion: .file(extensions: ["png", "jpg"]))
+  @Option(
+    name: .shortAndLong, help: "Where to: .png or .jpg by the suffix; '-' writes a PNG to standard output.",
+    completion: .file(extensions: ["png", "jpg"]))
   var output: String
 
-  @Option(help: "Steps from noise to picture.")
-  var steps: Int = 20
-
-  @Option(help: "How much the codes count; 1 is as trained, at half the work.")
-  var guidance: Double = 10
-
-  @Option(help: "Rows and columns in pixels (default: the model's own).")
-  var size: Int?
-
-  @Option(help: "How steps are taken: plms, the reference's.")
-  var sampler: SamplerOption = .plms
-
+  @OptionGroup var drawing: DrawingFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    _ = try PictureFormat(path: output)
-    let opened = try model.open()
     let words = try Input.text(prompt)
-    let options = PictureOptions(
-      sampling: sampling.sampling(draws: true, quiet: common.quiet), steps: steps, guidance: guidance, size: size)
+    try await PictureTask(
+      title: "imagine", recipe: .imageGeneration, parts: [.text(words)], prompt: words, output: output, drawing: drawing,
+      model: model, sampling: sampling, common: common
+    ).run()
+  }
+}
+
+/// `edit IMAGE INSTRUCTION`: changes a picture as told.
+struct EditCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "edit", abstract: "Change a picture as an instruction says.",
+    discussion: """
+      The model looks at the picture, writes the codes of another one, and draws it: what it did not see in the 32 codes of the
+      first is not kept. Settings as for 'imagine'.
+      """)
+
+  @Argument(help: "A picture; '-' reads standard input.", completion: .file())
+  var image: String
+
+  @Argument(help: "What to change.")
+  var instruction: String
+
+  @Option(
+    name: .shortAndLong, help: "Where to: .png or .jpg by the suffix; '-' writes a PNG to standard output.",
+    completion: .file(extensions: ["png", "jpg"]))
+  var output: String
+
+  @OptionGroup var drawing: DrawingFlags
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var sampling: SamplingFlags
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    let picture = try ImageClip(path: image)
+    try await PictureTask(
+      title: "edit", recipe: .imageEditing, parts: [.image(picture), .text(instruction)], prompt: instruction,
+      output: output, drawing: drawing, model: model, sampling: sampling, common: common
+    ).run()
+  }
+}
+
+/// A command whose result is one picture.
+struct PictureTask {
+  let title: String
+  let recipe: Recipe
+  let parts: [InputPart]
+  let prompt: String
+  let output: String
+  let drawing: DrawingFlags
+  let model: ModelOptions
+  let sampling: SamplingFlags
+  let common: CommonOptions
+
+  func run() async throws {
+    if output != "-" { _ = try PictureFormat(path: output) }
+    let opened = try model.open()
+    let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
+    let options = drawing.options(sampling)
     let started = ContinuousClock.now
     var picture: ImageClip?
     try await Interrupts.during { cancellation in
-      let bar = ProgressBar("imagine", quiet: common.quiet)
+      let bar = ProgressBar(title, quiet: common.quiet)
       defer { bar.finish() }
-      for try await event in opened.draw(words, options: options, cancellation: cancellation) {
-        switch event {
-        case .codes(let codes): bar.update(0, detail: "\(codes.count) codes")
-        case .step(let index, let count):
-          bar.update(Double(index + 1) / Double(count + 1), detail: "step \(index + 1) of \(count)")
-        case .finished(let clip): picture = clip
+      let task = TaskOptions(sampling: sampling, drawing: options, mostPictures: 1)
+      for try await part in opened.perform(recipe, parts, options: task, cancellation: cancellation) {
+        switch part {
+        case .progress(let progress): bar.update(progress.fraction, detail: progress.detail)
+        case .image(let clip, _): picture = clip
+        case .problem(let problem): Output.note("mio-lite: \(problem)")
+        case .text, .speech: break
         }
       }
     }
-    guard let picture else { throw Failure(.interrupted, "interrupted") }
-    try picture.write(to: output)
+    guard let picture else { throw Failure(.failed, "the model did not finish a picture; allow more tokens") }
+    let origin = PictureOrigin(prompt: prompt, options: options)
+    if output == "-" {
+      try Output.write(picture.encoded(origin: origin))
+    } else {
+      try picture.write(to: output, origin: origin)
+    }
     if !common.quiet {
+      if !drawing.noPreview { Preview.show(picture) }
       let elapsed = String(format: "%.1f", (ContinuousClock.now - started).seconds)
       Output.note("\(output): \(picture.width) x \(picture.height) pixels in \(elapsed) s")
     }

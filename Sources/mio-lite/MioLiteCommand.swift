@@ -11,7 +11,8 @@ struct MioLiteCommand: AsyncParsableCommand {
       """,
     version: Version.text,
     subcommands: [
-      TTSCommand.self, ASRCommand.self, ImagineCommand.self, ChatCommand.self, ConvertCommand.self, InspectCommand.self,
+      TTSCommand.self, ASRCommand.self, ImagineCommand.self, DescribeCommand.self, EditCommand.self, FilmCommand.self,
+      StoryCommand.self, ChatCommand.self, RecipesCommand.self, ConvertCommand.self, InspectCommand.self,
       VerifyCommand.self, BenchCommand.self, TokenizeCommand.self, DetokenizeCommand.self, EncodeCommand.self,
       DecodeCommand.self, GenerateCommand.self, TraceCommand.self,
     ])

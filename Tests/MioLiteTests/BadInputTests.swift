@@ -54,7 +54,7 @@ struct BadInput: Sendable, CustomTestStringConvertible {
     self.prepare = prepare
   }
 
-  static let cases = models + checkpoints + sounds + texts + options
+  static let cases = models + checkpoints + sounds + pictures + videos + texts + options
 }
 
 // MARK: - Model files
@@ -223,6 +223,105 @@ extension BadInput {
   }
 }
 
+// MARK: - Pictures and videos
+
+extension BadInput {
+  private static let pictures = [
+    BadInput("picture: no such file", 2, "none.png") { _ in try look("none.png") },
+    BadInput("picture: empty", 2, "empty") { folder in try look([], folder) },
+    BadInput("picture: not a picture", 2, "neither a picture nor a video") { folder in
+      try look(Array("hello, world, this is text".utf8), folder)
+    },
+    BadInput("picture: cut off", 2, "cut off") { folder in
+      try look(Array(kind("subsampled.jpg").dropLast(100)), folder)
+    },
+    BadInput("picture: 65535 x 65535 pixels", 2, "65535 x 65535") { folder in
+      try look(sized("rgb.png", 65535, 65535), folder)
+    },
+    BadInput("picture: zero pixels wide", 2, "0 x 17") { folder in try look(sized("rgb.png", 0, 17), folder) },
+    BadInput("picture: CMYK", 0, "") { folder in try look(kind("cmyk.jpg"), folder) },
+    BadInput("picture: 16 bits", 0, "") { folder in try look(kind("gray16.png"), folder) },
+    BadInput("picture: animated, seen as a film", 0, "") { folder in try look(kind("animated.gif"), folder) },
+    BadInput("picture: turned by the camera, seen upright", 0, "") { folder in try look(kind("turned.jpg"), folder) },
+    BadInput("picture: an animated WebP", 2, "animated WebP") { folder in
+      // An extended header whose second flag says so.
+      let header: [UInt8] = Array("VP8X".utf8) + [10, 0, 0, 0, 2, 0, 0, 0, 22, 0, 0, 16, 0, 0]
+      return try look(Array("RIFF".utf8) + [22, 0, 0, 0] + Array("WEBP".utf8) + header, folder)
+    },
+    BadInput("picture: a JPEG with an impossible Huffman table", 2, "damaged") { folder in
+      var bytes = try kind("gray.jpg")
+      guard let table = bytes.indices.dropLast(1).first(where: { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xC4 }) else {
+        throw CocoaError(.fileReadCorruptFile)
+      }
+      // 255 codes of every length.
+      for index in table + 5..<table + 21 { bytes[index] = 255 }
+      return try look(bytes, folder)
+    },
+    BadInput("picture: 31 codes", 2, "31") { folder in try draw(Array(repeating: 1, count: 31), folder) },
+    BadInput("picture: code 8192", 2, "8192") { folder in
+      try draw(Array(repeating: 1, count: 31) + [8192], folder)
+    },
+    BadInput("picture: an unknown suffix", 2, "out.tif") { _ in
+      Call(arguments: ["imagine", "a tree", "-o", "out.tif", "-m", try PackedModel.whole])
+    },
+    BadInput("picture: output into a folder that is not there", 1, "nowhere") { _ in
+      Call(
+        arguments: ["imagine", "a tree", "-o", "nowhere/out.png", "--steps", "1", "--seed", "1", "-q", "-m", try PackedModel.whole])
+    },
+    BadInput("picture: an edit of a file that is not there", 2, "none.png") { _ in
+      Call(arguments: ["edit", "none.png", "make it night", "-o", "out.png", "-m", try PackedModel.whole])
+    },
+  ]
+
+  private static let videos = [
+    BadInput("video: without ffmpeg", 2, "ffmpeg") { folder in
+      try look([0, 0, 0, 0x18] + Array("ftypmp42".utf8) + Array(repeating: 0, count: 100), folder)
+    },
+    BadInput("video: a folder without pictures", 2, "no pictures") { folder in
+      try FileManager.default.createDirectory(atPath: folder.path("frames"), withIntermediateDirectories: true)
+      return try look("frames")
+    },
+    BadInput("video: a folder whose picture is damaged", 2, "frame_2.png") { folder in
+      try FileManager.default.createDirectory(atPath: folder.path("frames"), withIntermediateDirectories: true)
+      try Data(kind("rgb.png")).write(to: folder.url.appendingPathComponent("frames/frame_1.png"))
+      try Data(kind("rgb.png").prefix(300)).write(to: folder.url.appendingPathComponent("frames/frame_2.png"))
+      return try look("frames")
+    },
+    BadInput("video: a gif without frames", 2, "cut off") { folder in
+      try look(Array(kind("animated.gif").prefix(13 + 96)), folder)
+    },
+    BadInput("video: a gif that states more frames than it has", 2, "cut off") { folder in
+      // The end of the file is taken off, and another frame begins.
+      try look(Array(kind("animated.gif").dropLast()) + [0x2C, 0, 0, 0, 0], folder)
+    },
+  ]
+
+  private static func kind(_ name: String) throws -> [UInt8] {
+    try Array(Data(contentsOf: Goldens.root.appendingPathComponent("picture-kinds/\(name)")))
+  }
+
+  /// A PNG whose header states another size.
+  private static func sized(_ name: String, _ width: UInt32, _ height: UInt32) throws -> [UInt8] {
+    func big(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
+    let bytes = try kind(name)
+    return bytes[..<16] + big(width) + big(height) + bytes[24...]
+  }
+
+  private static func look(_ bytes: [UInt8], _ folder: TemporaryFolder) throws -> Call {
+    try Data(bytes).write(to: folder.url.appendingPathComponent("bad.png"))
+    return try look("bad.png")
+  }
+
+  private static func look(_ path: String) throws -> Call {
+    Call(arguments: ["describe", path, "-m", try PackedModel.whole, "--greedy", "--max-tokens", "4"])
+  }
+
+  private static func draw(_ codes: [Int], _ folder: TemporaryFolder) throws -> Call {
+    try Data("{\"codes\": \(codes)}".utf8).write(to: folder.url.appendingPathComponent("codes.json"))
+    return Call(arguments: ["decode", "codes.json", "-o", "out.png", "-m", try PackedModel.whole])
+  }
+}
+
 // MARK: - Text and options
 
 extension BadInput {
@@ -258,6 +357,18 @@ extension BadInput {
     BadInput("option: a million beams", 2, "beams") { _ in try generate("--beams=1000000") },
     BadInput("option: no threads", 2, "threads") { _ in try generate("--threads=0") },
     BadInput("option: a context beyond the model's", 2, "context") { _ in try generate("--context=999999999") },
+    BadInput("option: an unknown recipe", 2, "recipes") { _ in
+      Call(arguments: ["chat", "hello", "--recipe", "stew", "-m", try PackedModel.whole])
+    },
+    BadInput("option: a recipe that lacks its picture", 2, "picture") { _ in
+      Call(arguments: ["chat", "how many?", "--recipe", "chart-question", "-m", try PackedModel.whole])
+    },
+    BadInput("option: a size that the network has no rows for", 2, "multiple of") { _ in
+      Call(arguments: ["film", "a boat", "-o", "film.gif", "--size", "100", "-m", try PackedModel.whole])
+    },
+    BadInput("option: no frames", 2, "frames") { _ in
+      Call(arguments: ["film", "a boat", "-o", "film.gif", "--frames", "0", "-m", try PackedModel.whole])
+    },
     BadInput("option: two places for the sound", 2, "--raw") { _ in
       Call(arguments: ["tts", "hello", "--raw", "-o", "out.wav", "-m", try PackedModel.standard])
     },

@@ -74,16 +74,34 @@ enum PackedModel {
   private static let folder = Swift.Result { try TemporaryFolder() }
   private static let f32 = Swift.Result { try pack("f32") }
   private static let q4 = Swift.Result { try pack("q4") }
+  private static let all = Swift.Result { try packAll() }
 
   /// The model with the checkpoint's own numbers.
   static var exact: String { get throws { try f32.get() } }
   /// The model as `convert` packs it by default.
   static var standard: String { get throws { try q4.get() } }
 
-  private static func pack(_ quantization: String) throws -> String {
-    let path = try folder.get().path("\(quantization).mio")
-    let result = try Program.run(
-      ["convert", Goldens.speech("tiny-mio").path, "-o", path, "--quantize", quantization, "-q"])
+  /// Language, speech and image: both sets of goldens in one checkpoint, with its own numbers.
+  static var whole: String { get throws { try all.get() } }
+
+  private static func packAll() throws -> String {
+    let checkpoint = try folder.get().url.appendingPathComponent("whole")
+    try FileManager.default.createDirectory(at: checkpoint, withIntermediateDirectories: true)
+    for set in [Goldens.speech("tiny-mio"), Goldens.image("tiny-mio")] {
+      for part in try FileManager.default.contentsOfDirectory(atPath: set.path) {
+        try FileManager.default.createSymbolicLink(
+          atPath: checkpoint.appendingPathComponent(part).path,
+          withDestinationPath: set.appendingPathComponent(part).path)
+      }
+    }
+    return try pack("f32", checkpoint, name: "whole")
+  }
+
+  private static func pack(
+    _ quantization: String, _ checkpoint: URL = Goldens.speech("tiny-mio"), name: String? = nil
+  ) throws -> String {
+    let path = try folder.get().path("\(name ?? quantization).mio")
+    let result = try Program.run(["convert", checkpoint.path, "-o", path, "--quantize", quantization, "-q"])
     guard result.status == 0 else { throw CocoaError(.fileWriteUnknown, userInfo: ["notes": result.notes]) }
     return path
   }

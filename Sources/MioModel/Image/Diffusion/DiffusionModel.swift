@@ -57,7 +57,7 @@ package struct DiffusionModel: Sendable {
     // Without guidance, the row that is told nothing is not needed.
     let isGuided = options.guidance > 1
     let classes = network.conditions.classes(isGuided ? [nil, embedding] : [embedding], on: context)
-    var sampler = MultistepSampler(schedule, steps: options.steps)
+    var sampler = PictureSampler(options.method, schedule, steps: options.steps)
     var state = latents
     for (index, timestep) in sampler.timesteps.enumerated() {
       let output = network.forward(
@@ -106,17 +106,28 @@ package struct DiffusionModel: Sendable {
 
 /// How a picture is drawn. The defaults are the reference's.
 package struct DrawingOptions: Hashable, Sendable {
-  /// Steps of the sampler; the network is evaluated once more than that.
+  /// How steps are taken.
+  package enum Method: String, CaseIterable, Sendable {
+    /// The reference's: see ``MultistepSampler``.
+    case plms
+    /// See ``DataPredictionSampler``.
+    case dpm2m, unipc
+  }
+
+  /// Steps of the sampler; with PLMS the network is evaluated once more than that.
   package var steps: Int
   /// How much the embedding counts; 1 is as trained, without a second evaluation of the network in each step.
   package var guidance: Float
+  package var method: Method
 
-  package init(steps: Int = 20, guidance: Float = 10) {
+  package init(steps: Int = 20, guidance: Float = 10, sampler method: Method = .plms) {
     self.steps = steps
     self.guidance = guidance
+    self.method = method
   }
 
-  func check(mostSteps: Int) throws(DiffusionError) {
+  /// Refuses what cannot be drawn.
+  package func check(mostSteps: Int) throws(DiffusionError) {
     guard (1...mostSteps).contains(steps) else {
       throw DiffusionError(.wrongSteps, "\(steps) steps; the schedule allows 1 to \(mostSteps)")
     }

@@ -1,0 +1,119 @@
+import MioKernels
+import MioMedia
+import MioModel
+
+/// What a user brings, on its way to tokens.
+struct PartReader {
+  private let model: Model
+  private let context: KernelContext
+  private let cancellation: Cancellation
+  private let tokenizer: TextTokenizer
+  private let mostFrames: Int
+  private let selection: VideoFile.Selection
+
+  /// Seconds of sound that are read at most: more than any context holds.
+  private static let longestSound = 600
+
+  init(
+    _ model: Model, _ context: KernelContext, _ cancellation: Cancellation, mostFrames: Int = VideoFile.mostKeyFrames,
+    selection: VideoFile.Selection = .automatic
+  ) throws(MioError) {
+    self.model = model
+    self.context = context
+    self.cancellation = cancellation
+    tokenizer = try model.requiredTokenizer()
+    self.mostFrames = mostFrames
+    self.selection = selection
+  }
+
+  /// Everything in its order, and by kind.
+  struct Content {
+    var parts = Prompt()
+    var text = Prompt()
+    var images = Prompt()
+    var speech = Prompt()
+    var hasText = false
+    var hasImages = false
+    var hasSpeech = false
+    var hasFilm = false
+  }
+
+  func prompt(_ parts: [InputPart]) throws -> Content {
+    var content = Content()
+    for part in parts {
+      if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
+      switch part {
+      case .text(let text): append(text, to: &content)
+      case .audio(let clip): append(speech: try tokens(of: clip), to: &content)
+      case .audioFile(let path): append(speech: try tokens(ofSound: path), to: &content)
+      case .image(let clip): try append([clip.picture], to: &content)
+      case .imageFile(let path): try append([ImageClip(path: path).picture], to: &content)
+      case .video(let clips):
+        content.hasFilm = true
+        try append(clips.map(\.picture), to: &content)
+      case .videoFile(let path):
+        content.hasFilm = true
+        try append(frames(VideoFile(path: path, isCancelled: { [cancellation] in cancellation.isCancelled })), to: &content)
+      case .visualFile(let path):
+        switch try MediaFile.openVisual(path: path, isCancelled: { [cancellation] in cancellation.isCancelled }) {
+        case .picture(let picture): try append([picture], to: &content)
+        case .video(let film):
+          content.hasFilm = true
+          try append(frames(film), to: &content)
+        case .sound: throw MioError(.invalidInput, "\(path): this is sound; hand it over as sound")
+        }
+      }
+    }
+    return content
+  }
+
+  private func frames(_ film: VideoFile) throws(MediaError) -> [Picture] {
+    try film.keyFrames(selection, most: mostFrames).map(\.picture)
+  }
+
+  private func append(_ text: String, to content: inout Content) {
+    // A space between two texts, as between words of a sentence.
+    let separator = content.hasText ? Prompt.untrusted(" ") : Prompt()
+    content.text.append(separator + .untrusted(text))
+    content.parts.append(.untrusted(text))
+    content.hasText = content.hasText || !text.isEmpty
+  }
+
+  private func append(speech ids: [Int32], to content: inout Content) {
+    content.speech.append(.tokens(ids))
+    content.parts.append(.tokens(ids))
+    content.hasSpeech = true
+  }
+
+  private func append(_ pictures: [Picture], to content: inout Content) throws {
+    for picture in pictures {
+      if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
+      let codes = try model.codes(of: picture, on: context)
+      let ids = try tokenizer.media.imageTokens(codes.map(Int.init))
+      content.images.append(.tokens(ids))
+      content.parts.append(.tokens(ids))
+    }
+    content.hasImages = content.hasImages || !pictures.isEmpty
+  }
+
+  private func tokens(ofSound path: String) throws -> [Int32] {
+    let codec = try model.requiredCodec()
+    let file = path == "-" ? try AudioFile.open(descriptor: 0, name: "standard input") : try AudioFile.open(path: path)
+    var source = AudioSource(file, sampleRateHz: codec.config.sampleRateHz)
+    let samples = try source.readAll(maximumSamples: Self.longestSound * codec.config.sampleRateHz)
+    return try tokens(of: AudioClip(samples: samples, sampleRateHz: codec.config.sampleRateHz))
+  }
+
+  private func tokens(of clip: AudioClip) throws -> [Int32] {
+    let codec = try model.requiredCodec()
+    let rate = codec.config.sampleRateHz
+    guard Resampler.supportedRates.contains(clip.sampleRateHz) else {
+      throw MioError(.invalidInput, "the sound has \(clip.sampleRateHz) samples per second; \(Resampler.supportedRates) are supported")
+    }
+    let samples = clip.sampleRateHz == rate ? clip.samples
+      : Resampler.resample(clip.samples, from: clip.sampleRateHz, to: rate)
+    guard !samples.isEmpty else { throw MioError(.invalidInput, "the sound is empty") }
+    let codes = try codec.encode(samples, levels: 1, on: context)
+    return try tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
+  }
+}

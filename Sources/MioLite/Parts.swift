@@ -1,0 +1,64 @@
+/// What a user brings: words and media, in any order.
+public enum InputPart: Sendable {
+  /// Words; they can never act as control or media tokens.
+  case text(String)
+  /// Sound in memory.
+  case audio(AudioClip)
+  /// A sound file.
+  case audioFile(String)
+  /// A picture in memory.
+  case image(ImageClip)
+  /// A picture file: png, jpg, webp, gif or bmp. A picture that a camera stored turned is turned upright.
+  case imageFile(String)
+  /// Frames of a film in the order of time; each is seen as a picture.
+  case video([ImageClip])
+  /// A film: an animated gif, a folder of pictures, or any video that ffmpeg reads. Key frames stand for it.
+  case videoFile(String)
+  /// A picture or a film; '-' is standard input. The first bytes decide.
+  case visualFile(String)
+}
+
+/// What a reply is made of, in the order in which it is made.
+public enum OutputPart: Sendable {
+  /// A stretch of text, to be shown at once.
+  case text(String)
+  /// A finished stretch of speech.
+  case speech(AudioClip, codes: [[Int32]])
+  /// A finished picture; only its codes where the model file cannot draw.
+  case image(ImageClip?, codes: [Int32])
+  /// Something in the reply that could not be rendered, in words.
+  case problem(String)
+  /// How far the part is that comes next.
+  case progress(PartProgress)
+}
+
+/// How far a picture or a stretch of speech is on its way.
+public struct PartProgress: Hashable, Sendable {
+  public enum Kind: String, Sendable {
+    case image, speech
+  }
+
+  public let kind: Kind
+  /// Number among its kind in this reply, from 1.
+  public let number: Int
+  /// 0...1.
+  public let fraction: Double
+  /// What is being done, in a few words.
+  public let detail: String
+}
+
+/// A picture of 8-bit red, green and blue, rows from the top.
+public struct ImageClip: Hashable, Sendable {
+  public let width: Int
+  public let height: Int
+  /// `[height, width, 3]`.
+  public let rgb: [UInt8]
+
+  /// - Precondition: `rgb` has 3 numbers for each of at least one pixel.
+  public init(width: Int, height: Int, rgb: [UInt8]) {
+    precondition(width > 0 && height > 0 && rgb.count == 3 * width * height, "the numbers do not fill the picture")
+    self.width = width
+    self.height = height
+    self.rgb = rgb
+  }
+}

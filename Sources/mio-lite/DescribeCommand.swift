@@ -1,0 +1,121 @@
+import ArgumentParser
+import Foundation
+import MioLite
+
+/// `describe IMAGE|VIDEO [QUESTION]`: says what is to be seen.
+struct DescribeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "describe", abstract: "Say what a picture or a video shows, or answer a question about it.",
+    discussion: """
+      Pictures: png, jpg, webp, bmp, gif; a picture that a camera stored turned is turned upright. Videos: an animated gif, a
+      folder of pictures, or any video if ffmpeg is installed; the model sees key frames, one from each scene.
+      MIO's own settings: beam search with 5 beams.
+      """)
+
+  @Argument(help: "A picture or a video; '-' reads standard input.", completion: .file())
+  var input: String
+
+  @Argument(help: "A question about it.")
+  var question: String?
+
+  @Option(help: "Most frames that are looked at of a video.")
+  var frames: Int = 20
+
+  @Flag(help: "Look at evenly spaced frames of a video instead of one from each scene.")
+  var uniform = false
+
+  @Option(help: "Ask in the words of this recipe ('mio-lite recipes' lists them), chart-question for instance.")
+  var recipe: String?
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var sampling: SamplingFlags
+  @OptionGroup var common: CommonOptions
+
+  private struct Result: Encodable {
+    let text: String
+  }
+
+  func run() async throws {
+    if let question, question.allSatisfy(\.isWhitespace) { throw Failure(.wrongInput, "the question is empty; ask something") }
+    let recipe = try self.recipe.map(RecipeOption.find) ?? (question == nil ? .imageCaption : .imageQuestion)
+    let opened = try model.open()
+    _ = try opened.requiredImageTokenizer()
+    let options = TaskOptions(
+      sampling: sampling.sampling(draws: false, quiet: common.quiet), drawing: nil, mostFrames: frames,
+      spacesFramesEvenly: uniform)
+    let parts: [InputPart] = [.visualFile(input)] + (question.map { [.text($0)] } ?? [])
+    var shown = TrimmedText()
+    var whole = ""
+    try await Interrupts.during { cancellation in
+      for try await part in opened.perform(recipe, parts, options: options, cancellation: cancellation) {
+        switch part {
+        case .text(let text):
+          let text = shown.append(text)
+          whole += text
+          if !json { try Output.write(text) }
+        case .problem(let problem): Output.note("mio-lite: \(problem)")
+        case .image, .speech, .progress: break
+        }
+      }
+    }
+    if json { try Output.json(Result(text: whole)) } else { try Output.line("") }
+  }
+}
+
+/// Text as it comes, without white space at both ends.
+struct TrimmedText {
+  private var isEmpty = true
+  private var held = ""
+
+  /// What can be shown now.
+  mutating func append(_ text: String) -> String {
+    var shown = ""
+    for character in text {
+      if character.isWhitespace {
+        if !isEmpty { held.append(character) }
+      } else {
+        shown += held + String(character)
+        held = ""
+        isEmpty = false
+      }
+    }
+    return shown
+  }
+}
+
+/// Finds recipes by the names that people give.
+enum RecipeOption {
+  static func find(_ name: String) throws -> Recipe {
+    guard let recipe = Recipe(name: name) else {
+      throw Failure(.wrongInput, "--recipe: there is none called '\(name)'; 'mio-lite recipes' lists them")
+    }
+    return recipe
+  }
+}
+
+/// `recipes`: in which words the model is asked.
+struct RecipesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "recipes", abstract: "List what the model can be asked to do, and in which words.")
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  private struct Row: Encodable {
+    let name, output, instruct, base: String
+  }
+
+  func run() throws {
+    let rows = Recipe.all.map {
+      Row(name: $0.name, output: $0.output, instruct: $0.instructWords, base: $0.baseWords)
+    }
+    if json { return try Output.json(rows, pretty: true) }
+    for row in rows {
+      func line(_ text: String) -> String { text.replacingOccurrences(of: "\n", with: "\\n") }
+      try Output.line("\(row.name): gives \(row.output)\n  instruct  \(line(row.instruct))\n  base      \(line(row.base))")
+    }
+  }
+}

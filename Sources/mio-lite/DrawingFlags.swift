@@ -1,0 +1,27 @@
+import ArgumentParser
+import MioLite
+
+/// How pictures are drawn, wherever there are any.
+struct DrawingFlags: ParsableArguments {
+  @Option(help: "Steps from noise to picture.")
+  var steps: Int = 20
+
+  @Option(help: "How much the codes count; 1 is as trained, at half the work.")
+  var guidance: Double = 10
+
+  @Option(help: "Rows and columns in pixels (default: the model's own, 768 of MIO's).")
+  var size: Int?
+
+  @Option(help: "How steps are taken: plms (the reference's), dpm++2m or unipc (good with half the steps).")
+  var sampler: PictureOptions.Sampler = .plms
+
+  @Flag(help: "Show no pictures in the terminal.")
+  var noPreview = false
+
+  /// - Parameter sampling: its seed also decides the noise that pictures are made from.
+  func options(_ sampling: Sampling) -> PictureOptions {
+    PictureOptions(sampling: sampling, steps: steps, guidance: guidance, size: size, sampler: sampler)
+  }
+}
+
+extension PictureOptions.Sampler: ExpressibleByArgument {}

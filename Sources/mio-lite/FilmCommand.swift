@@ -1,0 +1,140 @@
+import ArgumentParser
+import Foundation
+import MioLite
+
+/// `film PROMPT`: draws the key frames of a film.
+struct FilmCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "film", abstract: "Draw the key frames of a film that a text describes.",
+    discussion: """
+      MIO's videos are key frames, one picture after the other. With -o DIR: frame-1.png and so on, contact-sheet.png,
+      film.gif and film.json; with -o NAME.gif: the animated gif alone. Settings of drawing as for 'imagine'; all frames are
+      drawn from the same noise. MIO's own settings: sampling, top-p 0.7, repetition penalty 1.15.
+      """)
+
+  @Argument(help: "What the film shows; '-' reads standard input.")
+  var prompt: String
+
+  @Option(name: .shortAndLong, help: "A folder, or the name of an animated gif.", completion: .file())
+  var output: String
+
+  @Option(help: "Most frames; the model may end earlier.")
+  var frames: Int = 8
+
+  @Option(help: "Milliseconds for which the gif shows each frame.")
+  var delay: Int = 500
+
+  @OptionGroup var drawing: DrawingFlags
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var sampling: SamplingFlags
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if !(1...1000).contains(frames) { throw ValidationError("--frames takes a number from 1 to 1000, not \(frames)") }
+    if !(10...600_000).contains(delay) { throw ValidationError("--delay takes 10 to 600000 milliseconds, not \(delay)") }
+  }
+
+  private struct Record: Encodable {
+    struct Frame: Encodable {
+      let file: String
+      let codes: [Int32]
+    }
+
+    let prompt: String
+    let seed: UInt64?
+    let steps: Int
+    let guidance: Double
+    let sampler: String
+    let frames: [Frame]
+  }
+
+  func run() async throws {
+    let words = try Input.text(prompt)
+    let isSingle = output.lowercased().hasSuffix(".gif")
+    let opened = try model.open()
+    let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
+    let options = drawing.options(sampling)
+    var animation = Animation(
+      millisecondsPerFrame: delay, comment: PictureOrigin(prompt: words, options: options).summary)
+    var thumbnails: [ImageClip] = []
+    var record: [Record.Frame] = []
+    let target = isSingle ? nil : try ResultFolder(path: output)
+    try await Interrupts.during { cancellation in
+      let bar = ProgressBar("film", quiet: common.quiet)
+      defer { bar.finish() }
+      let task = TaskOptions(sampling: sampling, drawing: options, mostPictures: frames)
+      for try await part in opened.perform(.videoGeneration, [.text(words)], options: task, cancellation: cancellation) {
+        switch part {
+        case .progress(let progress):
+          bar.update(
+            (Double(progress.number - 1) + progress.fraction) / Double(frames),
+            detail: "frame \(progress.number), \(progress.detail)")
+        case .image(let clip?, let codes):
+          let name = "frame-\(record.count + 1).png"
+          try target?.write(clip.encoded(origin: PictureOrigin(prompt: words, options: options)), name)
+          record.append(Record.Frame(file: name, codes: codes))
+          animation.add(clip)
+          thumbnails.append(clip.thumbnail)
+          if !common.quiet, !drawing.noPreview {
+            bar.finish()
+            Preview.show(clip)
+          }
+        case .problem(let problem): Output.note("mio-lite: \(problem)")
+        case .image, .text, .speech: break
+        }
+      }
+    }
+    guard !record.isEmpty else { throw Failure(.failed, "the model did not finish a frame; allow more tokens") }
+    if let target {
+      if let sheet = ImageClip.contactSheet(thumbnails) { try target.write(sheet.encoded(), "contact-sheet.png") }
+      try target.write(animation.finish(), "film.gif")
+      try target.write(
+        encodedJSON(
+          Record(
+            prompt: words, seed: sampling.seed, steps: options.steps, guidance: options.guidance,
+            sampler: options.sampler.rawValue, frames: record)), "film.json")
+    } else {
+      try ResultFolder.write(animation.finish(), to: output)
+    }
+    if !common.quiet { Output.note("\(output): \(record.count) frames") }
+  }
+}
+
+/// A value as readable JSON with sorted keys.
+func encodedJSON(_ value: some Encodable) throws -> [UInt8] {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  return try Array(encoder.encode(value)) + [10]
+}
+
+extension ImageClip {
+  /// The picture with at most 256 columns.
+  var thumbnail: ImageClip {
+    let width = min(self.width, 256)
+    return width == self.width ? self : resized(width: width, height: max(1, height * width / self.width))
+  }
+}
+
+/// A folder of results; every file in it is complete or not there.
+struct ResultFolder {
+  let path: String
+
+  init(path: String) throws {
+    self.path = path
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw Failure(.failed, "\(path): cannot be made: \(error.localizedDescription)")
+    }
+  }
+
+  func write(_ bytes: [UInt8], _ name: String) throws { try Self.write(bytes, to: "\(path)/\(name)") }
+
+  static func write(_ bytes: [UInt8], to path: String) throws {
+    do {
+      try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+      throw Failure(.failed, "\(path): cannot be written: \(error.localizedDescription)")
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Foundation
+import MioLite
+
+/// Media that belong to what is said, in the order in which they stand on the command line.
+struct MediaFlags: ParsableArguments {
+  @Option(
+    name: [.customLong("audio"), .customLong("speech")], help: "A sound file; may be repeated.", completion: .file())
+  var audio: [String] = []
+
+  @Option(help: "A picture; may be repeated.", completion: .file())
+  var image: [String] = []
+
+  @Option(help: "A video, an animated gif or a folder of frames; may be repeated.", completion: .file())
+  var video: [String] = []
+
+  @Option(help: "Words between media, as the answers of examples are; may be repeated.")
+  var text: [String] = []
+
+  /// What was given, in its order.
+  ///
+  /// The parser keeps the order within each option only, so the order of the options is looked up in `arguments`.
+  func parts(arguments: [String] = CommandLine.arguments) -> [InputPart] {
+    var queues: [String: [InputPart]] = [
+      "audio": audio.map(InputPart.audioFile), "image": image.map(InputPart.imageFile),
+      "video": video.map(InputPart.videoFile), "text": text.map(InputPart.text),
+    ]
+    var parts: [InputPart] = []
+    for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
+      let name = argument.dropFirst(2).prefix { $0 != "=" }
+      let kind = name == "speech" ? "audio" : String(name)
+      if let part = queues[kind]?.first {
+        queues[kind]?.removeFirst()
+        parts.append(part)
+      }
+    }
+    return parts + ["image", "video", "audio", "text"].flatMap { queues[$0] ?? [] }
+  }
+}
