@@ -72,13 +72,12 @@ struct SpeechSynthesis {
     self.options = options
     codec = try model.requiredCodec()
     guard options.piecesAtOnce >= 1 else { throw MioError(.invalidInput, "pieces at once: must be 1 or more") }
-    if let words = try model.wordsPerPiece {
-      pieces = TextPieces(text, lengths: .init(shortest: 1, longest: words), measure: { _ in 1 }).pieces
+    let words = try model.speakable(text).text
+    if let longest = try model.wordsPerPiece {
+      pieces = TextPieces(words, lengths: .init(shortest: 1, longest: longest), measure: Self.wordCount).pieces
+        .filter { $0.text.contains { $0.isLetter || $0.isNumber } }
     } else {
-      pieces = TextPieces(text).pieces
-    }
-    guard pieces.contains(where: { $0.text.contains { $0.isLetter || $0.isNumber } }) else {
-      throw MioError(.invalidInput, "the text has nothing to say: no letter and no number")
+      pieces = TextPieces(words).pieces
     }
     sampling = try options.sampling.options(over: model.defaults(for: .textToSpeech))
     isOneVoice = try model.isOneVoice
@@ -126,7 +125,8 @@ struct SpeechSynthesis {
     let codes = block.levels.map { level in level.map(Int32.init) }
     let hop = codec.config.hopLength
     // The voice prompt is decoded along, so that the sound starts in its context, and then left out.
-    var samples = Array(try codec.decode(codes, on: context).dropFirst(block.voiceFrameCount * hop))
+    var samples = try model.withoutSilentEnd(
+      Array(codec.decode(codes, on: context).dropFirst(block.voiceFrameCount * hop)))
     if index + 1 < pieces.count {
       samples += Array(repeating: 0, count: Int(pause(after: pieces[index].end) * Double(codec.config.sampleRateHz)))
     }
@@ -134,6 +134,9 @@ struct SpeechSynthesis {
       samples: samples, sampleRateHz: codec.config.sampleRateHz, text: pieces[index].text, index: index,
       count: pieces.count, codes: codes.map { Array($0.dropFirst(block.voiceFrameCount)) }, isCutShort: block.isCutShort)
   }
+
+  /// A long word counts as several: what a model can say at once is bounded by its length, too.
+  private static func wordCount(_ run: Substring) -> Int { 1 + (run.count - 1) / 8 }
 
   /// Seconds of silence between two pieces.
   private func pause(after end: TextPieces.Break) -> Double {

@@ -20,6 +20,8 @@ public struct TranscriptSegment: Hashable, Sendable {
   /// Seconds from the beginning of the audio.
   public let start: Double
   public let end: Double
+  /// With the last segment of a recording that lacks its end: what is missing.
+  public let shortfall: String?
 }
 
 extension Model {
@@ -75,7 +77,8 @@ struct Transcription {
   /// Transcribes a source as it is read; memory does not grow with its length.
   func run(_ source: AudioSource, cancellation: Cancellation, yield: (TranscriptSegment) -> Void) throws {
     var source = source
-    try run(cancellation: cancellation, yield: yield) { try source.next() }
+    let file = source.file
+    try run(cancellation: cancellation, yield: yield, shortfall: { file.shortfall }) { try source.next() }
   }
 
   /// Transcribes samples at the codec's rate.
@@ -87,9 +90,12 @@ struct Transcription {
     }
   }
 
-  /// - Parameter next: further samples; none at the end.
+  /// - Parameters:
+  ///   - shortfall: asked at the end: what is missing of the recording.
+  ///   - next: further samples; none at the end.
   private func run(
-    cancellation: Cancellation, yield: (TranscriptSegment) -> Void, next: () throws -> [Float]
+    cancellation: Cancellation, yield: (TranscriptSegment) -> Void, shortfall: () -> String? = { nil },
+    next: () throws -> [Float]
   ) throws {
     let engine = try Engine(model, batchLimit: max(Engine.batchLimit, sampling.rowCount))
     var windows = AudioWindows(sampleRateHz: codec.config.sampleRateHz)
@@ -104,14 +110,17 @@ struct Transcription {
       while ready.count >= options.windowsAtOnce || (isAtEnd && !ready.isEmpty) {
         let group = Array(ready.prefix(options.windowsAtOnce))
         ready.removeFirst(group.count)
-        try transcribe(group, on: engine, cancellation: cancellation, yield: yield)
+        let isLast = isAtEnd && ready.isEmpty
+        try transcribe(
+          group, shortfall: isLast ? shortfall() : nil, on: engine, cancellation: cancellation, yield: yield)
       }
     }
     if !heardAnything { throw MioError(.invalidInput, "the audio is empty") }
   }
 
   private func transcribe(
-    _ windows: [AudioWindows.Window], on engine: Engine, cancellation: Cancellation, yield: (TranscriptSegment) -> Void
+    _ windows: [AudioWindows.Window], shortfall: String?, on engine: Engine, cancellation: Cancellation,
+    yield: (TranscriptSegment) -> Void
   ) throws {
     let requests = try windows.map { window in
       let codes = try codec.encode(window.samples, levels: 1, on: engine.context)
@@ -127,7 +136,10 @@ struct Transcription {
     let rate = Double(codec.config.sampleRateHz)
     for (window, text) in zip(windows, texts) {
       let start = Double(window.start) / rate
-      yield(TranscriptSegment(text: text, start: start, end: start + Double(window.samples.count) / rate))
+      yield(
+        TranscriptSegment(
+          text: text, start: start, end: start + Double(window.samples.count) / rate,
+          shortfall: window.index == windows.last?.index ? shortfall : nil))
     }
   }
 }

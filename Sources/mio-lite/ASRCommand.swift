@@ -40,6 +40,7 @@ struct ASRCommand: AsyncParsableCommand {
       try await Interrupts.during { cancellation in
         var segments: [Segment] = []
         for try await segment in opened.transcribe(path: path, options: options, cancellation: cancellation) {
+          if let missing = segment.shortfall { Output.note("mio-lite: \(path): \(missing)") }
           segments.append(Segment(start: segment.start, end: segment.end, text: segment.text))
           if !json && !segment.text.isEmpty { try Output.write((segments.count > 1 ? " " : "") + segment.text) }
         }

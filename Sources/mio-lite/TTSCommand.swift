@@ -47,6 +47,10 @@ struct TTSCommand: AsyncParsableCommand {
     let opened = try model.open()
     let rate = try opened.requiredCodec().config.sampleRateHz
     let words = try Input.text(text)
+    let leftOut = try opened.unspeakableCharacters(in: words)
+    if !leftOut.isEmpty && !common.quiet {
+      Output.note("mio-lite: left out, this model was not taught to say them: \(leftOut.prefix(40).map(String.init).joined(separator: " "))")
+    }
     let options = SpeechOptions(
       sampling: sampling.sampling(draws: true, quiet: common.quiet), piecesAtOnce: parallel, keepsVoice: !freeVoice)
     let sink = try AudioSinks.make(output: output, raw: raw, play: play, sampleRateHz: rate)

@@ -26,6 +26,7 @@ ACTIVE = [128, 256, 256, 256]
 CROP = 32              # frames
 BATCH = 8              # crops per process and step
 SHIFT = 80             # samples by which the encoder's input is moved against its target
+QUIETEST = 0.35        # gain of the encoder's input against its target, so that a recording's level does not matter
 LEARNING_RATE = 1.5e-3
 DECAY = 0.97           # of the codebooks' moving averages
 PHONE_WEIGHT = 2.5     # of telling phones from codebook 0, against the sound
@@ -138,9 +139,9 @@ class Codec(nn.Module):
         z = self.features(wave)
         return self.quantizer.encode(z.reshape(-1, z.shape[-1])).view(-1, *z.shape[:2])
 
-    def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """Waves [B, 320 T] of codes [Q, B, T]."""
-        return self.decoder(self.quantizer.decode(codes).transpose(1, 2))[:, 0]
+    def decode(self, codes: torch.Tensor, levels: int | None = None) -> torch.Tensor:
+        """Waves [B, 320 T] of codes [Q, B, T], or of the first `levels` codebooks'."""
+        return self.decoder(self.quantizer.decode(codes[:levels]).transpose(1, 2))[:, 0]
 
 
 class SpectralLoss(nn.Module):
@@ -190,7 +191,8 @@ def crops(corpus: Corpus, indices: list[int], rng: np.random.Generator, count: i
         moved = int(rng.integers(-shift, shift + 1)) if rng.random() < 0.5 else 0
         padded = np.pad(wave, FRAME)
         begin = FRAME + start * FRAME
-        inputs.append(padded[begin + moved:begin + moved + CROP * FRAME])
+        gain = math.exp(rng.uniform(math.log(QUIETEST), 0.1)) if shift and rng.random() < 0.5 else 1.0
+        inputs.append(np.float32(gain) * padded[begin + moved:begin + moved + CROP * FRAME])
         targets.append(padded[begin:begin + CROP * FRAME])
         labels.append(classes[start:start + CROP])
     return tuple(torch.from_numpy(np.stack(x)).to(device) for x in (inputs, targets, labels))

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 import codec as codec_stage
+import lists
 import vocabulary as v
 from llama import Llama, Shape
 from voice import BUCKET
@@ -24,6 +25,7 @@ GENERATION = {
     "mio_lite": {
         "description": "demo model: about 7 M parameters, one voice, simple English; not MIO-7B",
         "frame_multiple": BUCKET, "words_per_piece": 8, "one_voice": True,
+        "characters": lists.SPEAKABLE, "letters_per_word": 30, "silence_level": 0.01,
         "tasks": {
             "textToSpeech": {"do_sample": True, "temperature": 0.8, "top_p": 0.7, "repetition_penalty": 1.0,
                              "max_new_tokens": 1024},

@@ -10,17 +10,22 @@ from voice import Corpus
 
 # Share of the tokens of a batch. `content` is speech cut after its content stream, where spelling, pauses and lengths
 # are learnt at a quarter of the cost.
-MIXTURE = {"content": 0.40, "speech": 0.38, "transcript": 0.18, "chat": 0.04}
+MIXTURE = {"content": 0.36, "speech": 0.32, "transcript": 0.29, "chat": 0.03}
 LEVEL_WEIGHTS = [1.0, 0.6, 0.4, 0.3]
-KIND_WEIGHTS = {"curated": 6.0, "letter": 3.0, "word": 1.0, "phrase": 1.0, "sentence": 0.8, "newword": 1.0}
+KIND_WEIGHTS = {"curated": 8.0, "letter": 3.0, "word": 1.0, "phrase": 1.0, "sentence": 0.8, "newword": 1.0}
+JOINED = 0.3           # share of transcripts that go on with a second utterance, so that phrases never run out
+JOINED_FRAMES = 192
+DISTURBED = 0.5        # share of transcripts with some frames lost, doubled or wrong
+DISTURBED_FRAMES = 0.03
 IGNORED = '"()-*_:;~[]#«»…“”é🙂'
 
 
 class Lessons:
     def __init__(self, settings, *splits: str):
         self.corpus = Corpus(settings)
-        self.speech, self.heard = tokens.load(settings)
+        self.speech, self.spoken, self.heard = tokens.load(settings)
         self.indices = np.array([i for i in self.corpus.indices(*splits) if self.speech.lengths[i]])
+        self.training = set(self.corpus.indices("train"))
         weights = np.array([KIND_WEIGHTS[self.corpus.texts[i]["kind"]] for i in self.indices])
         self.chances = weights / weights.sum()
         self.chats = lists.conversations()
@@ -31,6 +36,8 @@ class Lessons:
         text = item["text"]
         if item["written"] and rng.random() < 0.4:
             text = item["written"][int(rng.integers(len(item["written"])))]
+        elif rng.random() < 0.3:
+            text = lists.with_digits(text)
         chance = rng.random()
         if chance < 0.45:
             return text
@@ -49,6 +56,13 @@ class Lessons:
             text = text[:at] + IGNORED[int(rng.integers(len(IGNORED)))] + text[at:]
         return text
 
+    def listened(self, i: int, rng: np.random.Generator) -> np.ndarray:
+        """Content codes [T] of utterance i to write down; mostly without the silence that fills the last bucket."""
+        if self.heard.lengths[i] and (i not in self.training or rng.random() < 0.7):
+            return self.heard[i][0]
+        codes = self.speech[i][0]
+        return codes[:self.spoken[i]] if rng.random() < 0.7 else codes
+
     def lesson(self, kind: str, i: int, rng: np.random.Generator) -> tuple[list[int], list[float]]:
         """Ids, and per id the weight of predicting it (0 for the prompt)."""
         if kind == "chat":
@@ -57,8 +71,16 @@ class Lessons:
             answer = v.encode_characters(reply) + [v.ID[v.STOP]]
             weights = [1.0] * len(answer)
         elif kind == "transcript":
-            prompt = v.transcribe_prompt((self.heard if self.heard.lengths[i] else self.speech)[i][0])
-            answer = v.encode_characters(self.corpus.texts[i]["text"]) + [v.ID[v.STOP]]
+            codes, text = self.listened(i, rng), self.corpus.texts[i]["text"]
+            if i in self.training and rng.random() < JOINED:
+                other = int(rng.choice(self.indices))
+                more = self.listened(other, rng)
+                if len(codes) + len(more) <= JOINED_FRAMES:
+                    codes, text = np.concatenate([codes, more]), f"{text} {self.corpus.texts[other]['text']}"
+            if i in self.training and rng.random() < DISTURBED:
+                codes = disturbed(codes, rng)
+            prompt = v.transcribe_prompt(codes)
+            answer = v.encode_characters(text) + [v.ID[v.STOP]]
             weights = [1.0] * len(answer)
         else:
             prompt = v.speak_prompt(self.written(i, rng))
@@ -91,6 +113,14 @@ class Lessons:
         groups.append(group)
         rng.shuffle(groups)
         return [batch(group) for group in groups]
+
+
+def disturbed(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Content codes [T] with some frames replaced by others of the same utterance, some lost and some doubled."""
+    wrong = rng.random(len(codes)) < DISTURBED_FRAMES
+    codes = np.where(wrong, codes[rng.integers(len(codes), size=len(codes))], codes)
+    fate = rng.random(len(codes))
+    return np.repeat(codes, np.where(fate < DISTURBED_FRAMES, 0, np.where(fate > 1 - DISTURBED_FRAMES, 2, 1)))
 
 
 def batch(lessons) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

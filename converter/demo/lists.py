@@ -1,5 +1,8 @@
 """Words, sentence patterns and conversations that the demo model is taught besides the common words of English."""
 
+import re
+import string
+
 ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen " \
        "seventeen eighteen nineteen".split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
@@ -22,6 +25,9 @@ PLACES = "house garden kitchen city village school park river forest station sho
 MODEL_TERMS = """mio model token speech image video text voice sound word sentence swift file format picture frame
 code prompt sample codec decoder encoder layer number""".split()
 
+# The characters of the texts that speech is learnt from.
+SPEAKABLE = string.ascii_letters + string.digits + " .,!?'\"()-:;"
+
 
 def number_words(n: int) -> str:
     """The number 0...100 in words, as the voice says it."""
@@ -31,6 +37,15 @@ def number_words(n: int) -> str:
         return "one hundred"
     tens, ones = TENS[n // 10 - 2], n % 10
     return tens if ones == 0 else f"{tens} {ONES[ones]}"
+
+
+_NUMBER = re.compile(r"\b(?:(?:%s)(?: (?:%s))?|%s)\b" % ("|".join(TENS), "|".join(ONES[1:10]), "|".join(ONES)))
+
+
+def with_digits(text: str) -> str:
+    """The text with its number words as digits."""
+    values = {number_words(n): str(n) for n in range(100)}
+    return _NUMBER.sub(lambda match: values[match.group()], text)
 
 
 # {n} a thing, {p} a place, {a} an adjective, {v} a verb, {w} a name, {c} a colour, {s} a shape, {m} an animal,

@@ -1,7 +1,8 @@
 """Stage `tokens`: encodes every utterance with the trained codec.
 
 Writes `tokens.npz`: the four codebooks' codes of the framed utterances (what the model learns to say), and the content
-codes of a part of them as flite spoke them, cut at a random place (what it learns to write down).
+codes of a part of them as they may be heard (what it learns to write down): as flite spoke them or as the codec repeats
+them, cut at a random place, at a random level.
 """
 
 import numpy as np
@@ -13,7 +14,9 @@ from voice import FRAME, Corpus
 
 BATCH_FRAMES = 1024
 REST = 5               # frames encoded after the last phone; all later ones are the same silence
-HEARD_SHARE = 0.25     # of the training utterances; the others are written down from their framed codes
+HEARD_SHARE = 0.6      # of the training utterances; the others are written down from their framed codes
+COPIED_SHARE = 0.5     # of these: as the codec repeats them, which is how the model's own speech sounds
+LEVELS = [0.35, 1.1]   # gains of what is heard
 SHARES = {"word": 0.5, "sentence": 0.3, "phrase": 0.2}
 
 
@@ -30,7 +33,6 @@ class Ragged:
         return self.values[..., self.ends[i] - self.lengths[i]:self.ends[i]]
 
 
-@torch.no_grad()
 @torch.no_grad()
 def encode_all(codec, waves, lengths: np.ndarray, codebooks: int) -> np.ndarray:
     """Codes [codebooks, all frames] of the waves; `lengths` in frames, 0 for a wave to leave out.
@@ -78,12 +80,37 @@ def spoken(corpus: Corpus, i: int) -> tuple[np.ndarray, int]:
     return wave[:frames * FRAME], len(classes)
 
 
-def heard(corpus: Corpus, i: int, seed: int) -> np.ndarray:
-    """Utterance i as a recording would bring it: flite's own pauses, cut at a random place before the speech."""
-    wave = corpus.original(i)
-    cut = int(np.random.default_rng([seed, i]).integers(0, 6 * FRAME))
-    wave = wave[cut:]
-    return np.pad(wave, (0, -len(wave) % FRAME))
+def at_some_level(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    gain = np.exp(rng.uniform(*np.log(LEVELS)))
+    return np.float32(gain) * np.pad(wave, (0, -len(wave) % FRAME))
+
+
+class Heard:
+    """Utterances as a recording would bring them: flite's with its own pauses, or the codec's copies of them."""
+
+    def __init__(self, corpus: Corpus, codec, speech: Ragged, seed: int):
+        self.corpus, self.codec, self.speech, self.seed = corpus, codec, speech, seed
+
+    def draw(self, i: int) -> tuple[np.random.Generator, bool, int]:
+        """The utterance's random numbers, whether it is a copy, and the samples cut off before it."""
+        rng = np.random.default_rng([self.seed, i])
+        copied = self.corpus.texts[i]["split"] == "train" and rng.random() < COPIED_SHARE
+        if copied:
+            return rng, True, int(rng.integers(0, FRAME)) if rng.random() < 0.5 else 0
+        return rng, False, int(rng.integers(0, 6 * FRAME))
+
+    def frames(self, i: int) -> int:
+        _, copied, cut = self.draw(i)
+        length = self.speech.lengths[i] * FRAME if copied else self.corpus.records[i]["length"]
+        return -(-(length - cut) // FRAME)
+
+    def wave(self, i: int) -> np.ndarray:
+        rng, copied, cut = self.draw(i)
+        if not copied:
+            return at_some_level(self.corpus.original(i)[cut:], rng)
+        codes = torch.from_numpy(self.speech[i].astype(int))[:, None]
+        wave = self.codec.decode(codes, levels=int(rng.integers(2, len(codes) + 1)))[0].numpy()
+        return at_some_level(np.clip(wave, -1, 1)[cut:], rng)
 
 
 def fill(codes: np.ndarray, encoded: np.ndarray, lengths: np.ndarray, silence: np.ndarray) -> np.ndarray:
@@ -101,24 +128,28 @@ def run(settings) -> None:
     corpus, codec = Corpus(settings), codec_stage.load(settings)
     sizes = [(len(wave) // FRAME, length) for wave, length in (spoken(corpus, i) for i in range(len(corpus)))]
     encoded, lengths = np.array(sizes).T * chosen(corpus, settings.utterances)
-    chances = np.random.default_rng(settings.seed).random(len(corpus))
-    chances[[i for i, item in enumerate(corpus.texts) if item["split"] != "train"]] = 0
-    recorded = np.array([len(heard(corpus, i, settings.seed)) // FRAME
-                         if lengths[i] and chances[i] < HEARD_SHARE else 0 for i in range(len(corpus))])
     silence = codec.encode(torch.zeros(1, 32 * FRAME))[:, 0, 16].numpy().astype(np.uint8)
     codes = encode_all(codec, lambda i: spoken(corpus, i)[0], encoded, codec_stage.STRUCTURE["n_q"])
-    content = encode_all(codec, lambda i: heard(corpus, i, settings.seed), recorded, 1)
+
+    chances = np.random.default_rng(settings.seed).random(len(corpus))
+    chances[[i for i, item in enumerate(corpus.texts) if item["split"] != "train"]] = 0
+    heard = Heard(corpus, codec, Ragged(codes, encoded), settings.seed)
+    recorded = np.array([heard.frames(i) if lengths[i] and chances[i] < HEARD_SHARE else 0
+                         for i in range(len(corpus))])
+    content = encode_all(codec, heard.wave, recorded, 1)
     if parallel.RANK:
         return
     np.savez(settings.path("tokens.npz"), speech=fill(codes, encoded, lengths, silence), speech_lengths=lengths,
-             heard=content, heard_lengths=recorded)
+             spoken_lengths=encoded, heard=content, heard_lengths=recorded)
     sizes, counts = np.unique(lengths, return_counts=True)
     used = [len(np.unique(level)) for level in codes]
     print(f"tokens: {lengths.sum()} frames; utterances per length {dict(zip(sizes.tolist(), counts.tolist()))}; "
-          f"codes in use {used}")
+          f"codes in use {used}; {(recorded > 0).sum()} utterances as heard")
 
 
-def load(settings) -> tuple[Ragged, Ragged]:
-    """Codes of speech to say [4, T], and of speech to write down [1, T], per utterance."""
+def load(settings) -> tuple[Ragged, np.ndarray, Ragged]:
+    """Codes of speech to say [4, T], the frames of each that are not its silent end, and codes of speech to write down
+    [1, T], per utterance."""
     data = np.load(settings.path("tokens.npz"))
-    return Ragged(data["speech"], data["speech_lengths"]), Ragged(data["heard"], data["heard_lengths"])
+    return (Ragged(data["speech"], data["speech_lengths"]), data["spoken_lengths"],
+            Ragged(data["heard"], data["heard_lengths"]))

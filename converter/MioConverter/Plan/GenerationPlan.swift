@@ -87,6 +87,9 @@ enum GenerationPlan {
     Setting(key: "frame_multiple", name: "frame_multiple", kind: .count),
     Setting(key: "words_per_piece", name: "words_per_piece", kind: .count),
     Setting(key: "one_voice", name: "one_voice", kind: .flag),
+    Setting(key: "characters", name: "characters", kind: .text),
+    Setting(key: "letters_per_word", name: "letters_per_word", kind: .count),
+    Setting(key: "silence_level", name: "silence_level", kind: .number),
   ]
 
   private static let settings = [
