@@ -53,6 +53,7 @@ class Trainer:
         self.full_rates = [MATRIX_RATE, VECTOR_RATE]
         self.parameters = matrices + others
         self.step, self.pool_index, self.pool = 0, 0, []
+        self.cooling_since = 0.0
         # loss, hits, count per stream since the last report
         self.sums = torch.zeros(3, v.CODEBOOKS + 1, device=self.device)
 
@@ -64,11 +65,13 @@ class Trainer:
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
         self.step, self.pool_index = state["step"], state["pool_index"]
+        self.cooling_since = state.get("cooling_since", 0.0)
         return state["cooled"]
 
     def state(self) -> dict:
         cooled = self.settings.backbone_steps if self.step > self.settings.backbone_steps else 0
         return {"cooled": cooled, "step": self.step, "pool_index": self.pool_index,
+                "cooling_since": self.cooling_since,
                 "model": self.model.state_dict(), "average": self.average.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
 
@@ -93,8 +96,16 @@ class Trainer:
         # Divided by the batch's own size, so that short batches do not count more per token.
         return (losses * weights[chosen]).sum() / (0.3 * self.settings.batch_tokens)
 
-    def advance(self) -> None:
-        share = rate(self.step, self.settings.backbone_steps, self.settings.cooldown_steps)
+    def share(self) -> float:
+        """Share of the full learning rate; 0 when the training is over."""
+        settings = self.settings
+        if not settings.cooldown_minutes or self.step < settings.backbone_steps:
+            return rate(self.step, settings.backbone_steps, settings.cooldown_steps)
+        self.cooling_since = self.cooling_since or time.time()
+        left = 1 - (time.time() - self.cooling_since) / (60 * settings.cooldown_minutes)
+        return max(0.0, float(parallel.first_process_decides(torch.tensor(left, dtype=torch.float64))))
+
+    def advance(self, share: float) -> None:
         for optimizer, full in zip(self.optimizers, self.full_rates):
             for group in optimizer.param_groups:
                 group["lr"] = full * share
@@ -155,25 +166,23 @@ def run(settings) -> None:
     parallel.start(settings.device, settings.seed)
     trainer, result = Trainer(settings), settings.path("backbone.pt")
     resume(trainer, settings)
-    steps = settings.backbone_steps + settings.cooldown_steps
     held_out = {split: Lessons(settings, split) for split in ("newword", "phrase", "sentence")}
-    parallel.say(f"backbone: {sum(p.numel() for p in trainer.parameters)} parameters, from step {trainer.step} "
-                 f"of {steps}")
-    if parallel.RANK == 0 and trainer.step < steps:
+    parallel.say(f"backbone: {sum(p.numel() for p in trainer.parameters)} parameters, from step {trainer.step}")
+    if parallel.RANK == 0:
         result.unlink(missing_ok=True)
     begun, first = time.time(), trainer.step
-    while trainer.step < steps:
-        trainer.advance()
+    while (share := trainer.share()) > 0:
+        trainer.advance(share)
         if trainer.step == settings.backbone_steps:
             parallel.save(trainer.state(), settings.path("backbone-trunk.pt"))
-        if trainer.step % settings.save_steps == 0 or trainer.step == steps:
+        if trainer.step % settings.save_steps == 0 or trainer.share() == 0:
             figures = trainer.figures()
             parallel.save(trainer.state(), settings.path("backbone-state.pt"))
             parallel.say(f"backbone step {trainer.step} {figures} "
                          f"{(time.time() - begun) / (trainer.step - first):.2f} s/step")
             if parallel.RANK == 0:
                 average = copy.deepcopy(trainer.average).cpu()
-                if trainer.step % (4 * settings.save_steps) == 0 or trainer.step == steps:
+                if trainer.step % (4 * settings.save_steps) == 0 or share < 0.002:
                     for split, lessons in held_out.items():
                         parallel.say(f"  {split} {held_out_figures(average, lessons)}")
                 export.write(settings, average, trainer.step)

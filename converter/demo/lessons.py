@@ -10,7 +10,7 @@ from voice import Corpus
 
 # Share of the tokens of a batch. `content` is speech cut after its content stream, where spelling, pauses and lengths
 # are learnt at a quarter of the cost.
-MIXTURE = {"content": 0.36, "speech": 0.32, "transcript": 0.29, "chat": 0.03}
+MIXTURE = {"content": 0.33, "speech": 0.31, "transcript": 0.33, "chat": 0.03}
 LEVEL_WEIGHTS = [1.0, 0.6, 0.4, 0.3]
 KIND_WEIGHTS = {"curated": 8.0, "letter": 3.0, "word": 1.0, "phrase": 1.0, "sentence": 0.8, "newword": 1.0}
 JOINED = 0.3           # share of transcripts that go on with a second utterance, so that phrases never run out
