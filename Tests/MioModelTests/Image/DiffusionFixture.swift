@@ -9,6 +9,9 @@ struct DiffusionFixture {
   let model: DiffusionModel
   let unet: GoldenTensors
   let sampling: GoldenTensors
+  /// What the oracle was told: how often it drew with how many steps, and how strongly guided.
+  let steps: [Int]
+  let guidance: Float
   private let folder: TemporaryFolder
 
   init(_ quantization: Quantization = .f32) throws {
@@ -22,6 +25,16 @@ struct DiffusionFixture {
     model = try DiffusionModel(from: ModelFile.open(path: folder.path("diffusion.mio")))
     unet = try GoldenTensors(Goldens.image("expected/unet.safetensors"))
     sampling = try GoldenTensors(Goldens.image("expected/sampling.safetensors"))
+    let told = try JSONDecoder().decode(Told.self, from: Data(contentsOf: Goldens.image("expected/config.json")))
+    (steps, guidance) = (told.config.steps, told.config.guidance)
+  }
+
+  private struct Told: Decodable {
+    struct Config: Decodable {
+      let steps: [Int]
+      let guidance: Float
+    }
+    let config: Config
   }
 
   /// What the oracle's picture is drawn from.
