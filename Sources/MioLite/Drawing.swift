@@ -23,15 +23,19 @@ public struct PictureOptions: Hashable, Sendable {
   /// Rows and columns in pixels; `nil` takes what the model was trained with.
   public var size: Int?
   public var sampler: Sampler
+  /// Evaluations for which the inner part of the network is evaluated once; 1 evaluates it every time.
+  public var reuse: Int
 
   public init(
-    sampling: Sampling = Sampling(), steps: Int = 20, guidance: Double = 10, size: Int? = nil, sampler: Sampler = .plms
+    sampling: Sampling = Sampling(), steps: Int = 20, guidance: Double = 10, size: Int? = nil, sampler: Sampler = .plms,
+    reuse: Int = 1
   ) {
     self.sampling = sampling
     self.steps = steps
     self.guidance = guidance
     self.size = size
     self.sampler = sampler
+    self.reuse = reuse
   }
 
   /// The same with a seed, so that all pictures are made from one noise.
@@ -71,7 +75,8 @@ extension Model {
       let drawing = try PictureDrawing(self, options)
       let codes = try drawing.codes(for: text, cancellation: cancellation)
       yield(.codes(codes))
-      yield(.finished(try drawing.picture(of: codes, cancellation: cancellation) { yield(.step(index: $0, count: $1)) }))
+      let picture = try drawing.picture(of: codes, cancellation: cancellation) { yield(.step(index: $0, count: $1)) }
+      yield(.finished(picture))
     }
   }
 }
@@ -123,7 +128,8 @@ struct PictureDrawing {
   }
 
   private var drawing: DrawingOptions {
-    DrawingOptions(steps: options.steps, guidance: Float(options.guidance), sampler: options.sampler.method)
+    DrawingOptions(
+      steps: options.steps, guidance: Float(options.guidance), sampler: options.sampler.method, reuse: options.reuse)
   }
 
   /// Asks the language model for the codes of a picture.

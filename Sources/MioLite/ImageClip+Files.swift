@@ -54,7 +54,7 @@ extension PictureOrigin {
 
   private var settings: [String] {
     ["Steps: \(options.steps)", "Sampler: \(options.sampler.rawValue)", "CFG scale: \(options.guidance)"]
-      + (options.sampling.seed.map { ["Seed: \($0)"] } ?? [])
+      + (options.sampling.seed.map { ["Seed: \($0)"] } ?? []) + (options.reuse > 1 ? ["Reuse: \(options.reuse)"] : [])
   }
 
   /// The words of the file, in the form that programs for generated pictures read.

@@ -58,7 +58,7 @@ struct FilmCommand: AsyncParsableCommand {
       millisecondsPerFrame: delay, comment: PictureOrigin(prompt: words, options: options).summary)
     var thumbnails: [ImageClip] = []
     var record: [Record.Frame] = []
-    let target = isSingle ? nil : try ResultFolder(path: output)
+    let target = isSingle ? nil : ResultFolder(path: output)
     try await Interrupts.during { cancellation in
       let bar = ProgressBar("film", quiet: common.quiet)
       defer { bar.finish() }
@@ -115,20 +115,18 @@ extension ImageClip {
   }
 }
 
-/// A folder of results; every file in it is complete or not there.
+/// A folder of results, made with its first file; every file in it is complete or not there.
 struct ResultFolder {
   let path: String
 
-  init(path: String) throws {
-    self.path = path
+  func write(_ bytes: [UInt8], _ name: String) throws {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
       throw Failure(.failed, "\(path): cannot be made: \(error.localizedDescription)")
     }
+    try Self.write(bytes, to: "\(path)/\(name)")
   }
-
-  func write(_ bytes: [UInt8], _ name: String) throws { try Self.write(bytes, to: "\(path)/\(name)") }
 
   static func write(_ bytes: [UInt8], to path: String) throws {
     do {

@@ -12,13 +12,14 @@ enum Preview {
 
   static func show(_ clip: ImageClip) {
     guard isatty(STDERR_FILENO) == 1 else { return }
-    let way = way(ProcessInfo.processInfo.environment)
-    guard let bytes = try? rendering(clip, way: way, columns: columns) else { return }
+    let environment = ProcessInfo.processInfo.environment
+    let hasAllColors = ["truecolor", "24bit"].contains(environment["COLORTERM"] ?? "")
+    guard let bytes = try? rendering(clip, way: way(environment), columns: columns, hasAllColors: hasAllColors) else { return }
     FileHandle.standardError.write(Data(bytes))
   }
 
   /// What the terminal can do, as far as its environment tells.
-  static func way(_ environment: [String: String]) -> Way {
+  private static func way(_ environment: [String: String]) -> Way {
     if let wish = environment["MIO_PREVIEW"] { return Way(rawValue: wish) ?? .none }
     let terminal = environment["TERM"] ?? ""
     let program = environment["TERM_PROGRAM"] ?? ""
@@ -39,7 +40,7 @@ enum Preview {
   }
 
   /// The bytes that show a picture.
-  static func rendering(_ clip: ImageClip, way: Way, columns: Int) throws -> [UInt8] {
+  private static func rendering(_ clip: ImageClip, way: Way, columns: Int, hasAllColors: Bool) throws -> [UInt8] {
     switch way {
     case .none: return []
     case .kitty: return kitty(try clip.thumbnail(within: 512).encoded())
@@ -47,7 +48,7 @@ enum Preview {
       let data = Data(try clip.thumbnail(within: 512).encoded())
       return Array("\u{1B}]1337;File=inline=1;size=\(data.count):\(data.base64EncodedString())\u{7}\n".utf8)
     case .sixel: return sixel(clip.thumbnail(within: 384))
-    case .blocks: return blocks(clip, columns: max(2, min(columns - 1, 64)))
+    case .blocks: return blocks(clip, columns: max(2, min(columns - 1, 64)), hasAllColors: hasAllColors)
     }
   }
 
@@ -64,8 +65,9 @@ enum Preview {
     return bytes + [10]
   }
 
-  /// Two pixels to a character: the upper as its color, the lower as its background.
-  private static func blocks(_ clip: ImageClip, columns: Int) -> [UInt8] {
+  /// Two pixels to a character: the upper as its color, the lower as its background; with 256 colors where no more are
+  /// known to be there.
+  private static func blocks(_ clip: ImageClip, columns: Int, hasAllColors: Bool) -> [UInt8] {
     let rows = max(1, clip.height * columns / clip.width / 2)
     let small = clip.resized(width: columns, height: 2 * rows)
     var text = ""
@@ -73,13 +75,19 @@ enum Preview {
       for column in 0..<columns {
         let upper = 3 * (2 * row * columns + column)
         let lower = upper + 3 * columns
-        func color(_ at: Int) -> String { "\(small.rgb[at]);\(small.rgb[at + 1]);\(small.rgb[at + 2])" }
-        text += "\u{1B}[38;2;\(color(upper))m\u{1B}[48;2;\(color(lower))m\u{2580}"
+        func color(_ at: Int) -> String {
+          if hasAllColors { return "2;\(small.rgb[at]);\(small.rgb[at + 1]);\(small.rgb[at + 2])" }
+          return "5;\(16 + 36 * level(small.rgb[at]) + 6 * level(small.rgb[at + 1]) + level(small.rgb[at + 2]))"
+        }
+        text += "\u{1B}[38;\(color(upper))m\u{1B}[48;\(color(lower))m\u{2580}"
       }
       text += "\u{1B}[0m\n"
     }
     return Array(text.utf8)
   }
+
+  /// A sixth of the way from dark to bright, 0...5.
+  private static func level(_ value: UInt8) -> Int { (Int(value) * 5 + 127) / 255 }
 
   /// Six rows at a time, color by color, of a cube of 6 x 6 x 6 colors.
   private static func sixel(_ clip: ImageClip) -> [UInt8] {
@@ -87,7 +95,6 @@ enum Preview {
     for color in 0..<216 {
       bytes += Array("#\(color);2;\(color / 36 * 20);\(color / 6 % 6 * 20);\(color % 6 * 20)".utf8)
     }
-    func level(_ value: UInt8) -> Int { (Int(value) * 5 + 127) / 255 }
     for top in stride(from: 0, to: clip.height, by: 6) {
       var masks: [Int: [UInt8]] = [:]
       for row in top..<min(top + 6, clip.height) {

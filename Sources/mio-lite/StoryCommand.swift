@@ -74,7 +74,7 @@ struct StoryCommand: AsyncParsableCommand {
         }
       }
     }
-    let folder = try ResultFolder(path: output)
+    let folder = ResultFolder(path: output)
     let record = try encodedJSON(story.record)
     try folder.write(record, "story.json")
     try folder.write(Array(story.page.utf8), "index.html")
@@ -216,7 +216,9 @@ struct Story {
     .words p:last-child { margin-bottom: 0; }
     @media (min-width: 50rem) {
       .scene:has(.picture):has(.words) { grid-template-columns: 1.1fr 1fr; }
+      .scene:nth-of-type(even):has(.picture):has(.words) { grid-template-columns: 1fr 1.1fr; }
       .scene:nth-of-type(even):has(.words) .picture { order: 2; }
+      .scene:not(:has(.words)) .picture { max-width: 38rem; }
       .scene .speech { grid-column: 1 / -1; }
       .scene:not(:has(.picture)) .words { max-width: 38rem; }
     }

@@ -18,7 +18,8 @@ import Testing
     let folder = try TemporaryFolder()
     let before = try bad.prepare(folder)
     let names = folder.contents
-    let result = try Program.run(before.arguments, input: before.input, in: folder.url)
+    let result = try Program.run(
+      before.arguments, input: before.input, environment: before.environment, in: folder.url)
     #expect(result.status == bad.status, "\(result.notes)")
     if bad.status != 0 {
       let lines = result.notes.split(separator: "\n").filter { !$0.hasPrefix("seed ") && !$0.hasPrefix("note: ") }
@@ -34,6 +35,7 @@ struct BadInput: Sendable, CustomTestStringConvertible {
   struct Call {
     var arguments: [String]
     var input: [UInt8]?
+    var environment: [String: String] = [:]
   }
 
   let name: String
@@ -277,6 +279,25 @@ extension BadInput {
     BadInput("video: without ffmpeg", 2, "ffmpeg") { folder in
       try look([0, 0, 0, 0x18] + Array("ftypmp42".utf8) + Array(repeating: 0, count: 100), folder)
     },
+    BadInput("video: zero frames", 2, "no frame") { folder in
+      try decode("echo 'moov atom not found' >&2; exit 1", folder)
+    },
+    BadInput("video: a frame count that is a lie", 0, "") { folder in
+      // What the file says does not matter: three frames come, then the decoder fails.
+      try decode(#"for i in 1 2 3; do printf 'P6\n2 2\n255\n123456789012'; done; exit 1"#, folder)
+    },
+    BadInput("video: frames that change their size", 0, "") { folder in
+      try decode(#"printf 'P6\n2 2\n255\n123456789012P6 1 1 255 abc'"#, folder)
+    },
+    BadInput("video: a frame of 99999 x 99999 pixels", 2, "99999 x 99999") { folder in
+      try decode(#"printf 'P6\n99999 99999\n255\n'; exec yes"#, folder)
+    },
+    BadInput("video: a decoder that writes something else", 2, "something else") { folder in
+      try decode("exec yes", folder)
+    },
+    BadInput("video: a decoder that stops within a frame", 2, "no frame") { folder in
+      try decode(#"printf 'P6\n64 64\n255\nabc'"#, folder)
+    },
     BadInput("video: a folder without pictures", 2, "no pictures") { folder in
       try FileManager.default.createDirectory(atPath: folder.path("frames"), withIntermediateDirectories: true)
       return try look("frames")
@@ -295,6 +316,16 @@ extension BadInput {
       try look(Array(kind("animated.gif").dropLast()) + [0x2C, 0, 0, 0, 0], folder)
     },
   ]
+
+  /// A video that a program of these words decodes.
+  private static func decode(_ script: String, _ folder: TemporaryFolder) throws -> Call {
+    let program = folder.path("ffmpeg")
+    try Data("#!/bin/sh\n\(script)\n".utf8).write(to: URL(fileURLWithPath: program))
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
+    var call = try look([0, 0, 0, 0x18] + Array("ftypmp42".utf8) + Array(repeating: 0, count: 100), folder)
+    call.environment = ["PATH": "\(folder.url.path):/usr/bin:/bin"]
+    return call
+  }
 
   private static func kind(_ name: String) throws -> [UInt8] {
     try Array(Data(contentsOf: Goldens.root.appendingPathComponent("picture-kinds/\(name)")))

@@ -48,6 +48,13 @@ import Testing
     #expect(Double(sum) / Double(a.rgb.count) < 15, "\(Double(sum) / Double(a.rgb.count))")
   }
 
+  @Test func `uses inner blocks again when asked to`() throws {
+    let plain = try imagine("plain.png", ["--seed", "3", "--steps", "10"])
+    let reused = try imagine("reused.png", ["--seed", "3", "--steps", "10", "--reuse", "2"])
+    #expect(reused != plain && String(decoding: reused, as: UTF8.self).contains("Reuse: 2"))
+    #expect(try imagine("again.png", ["--seed", "3", "--steps", "10", "--reuse", "2", "-t", "1"]) == reused)
+  }
+
   @Test func `writes prompt, seed and settings into the file`() throws {
     let png = String(decoding: try imagine("a.png", ["--seed", "3"]), as: UTF8.self)
     #expect(png.contains("a lighthouse at dusk") && png.contains("Steps: 2, Sampler: plms, CFG scale: 10.0, Seed: 3"))
@@ -75,6 +82,7 @@ import Testing
   @Test(arguments: [
     (["--size", "65"], "multiple of 64"), (["--steps", "0"], "0 steps"), (["--steps", "2000"], "2000 steps"),
     (["--guidance", "nan"], "finite"), (["--sampler", "ddim"], "sampler"), (["--sampler", "unipc", "--steps", "0"], "0 steps"),
+    (["--reuse", "0"], "reuse"),
   ]) func `refuses what it cannot draw`(options: [String], message: String) throws {
     let result = try Program.run(["imagine", "x", "-o", folder.path("x.png"), "-m", model] + options)
     #expect(result.status == 2 && result.notes.contains(message), "\(result.notes)")

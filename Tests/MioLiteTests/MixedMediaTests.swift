@@ -86,16 +86,19 @@ import Testing
   }
 
   @Test func `tells the same story for the same seed, in a page that needs nothing else`() throws {
-    for name in ["a", "b"] {
-      _ = try run(
-        ["story", "<b>a & b</b>", "-o", folder.path(name), "--seed", "5", "--steps", "2", "--max-tokens", "500", "--speech"]
-          + (name == "a" ? ["-t", "1"] : []))
+    func tell(_ name: String, _ seed: Int, _ options: [String] = []) throws -> [UInt8] {
+      let given = ["story", "<b>a & b</b>", "-o", folder.path(name), "--seed", "\(seed)", "--steps", "2"]
+      _ = try run(given + ["--max-tokens", "500", "--speech"] + options)
+      return try folder.bytes("\(name)/index.html")
     }
-    let page = try folder.bytes("a/index.html")
-    #expect(try page == folder.bytes("b/index.html"))
+    // Which stories have pictures depends on the rounding of this machine.
+    let seed = try #require(
+      try (1...20).first { try String(decoding: tell("try-\($0)", $0), as: UTF8.self).contains("data:image/jpeg") })
+    let page = try tell("a", seed, ["-t", "1"])
+    #expect(try page == tell("b", seed))
     let html = String(decoding: page, as: UTF8.self)
     #expect(html.contains("&lt;b&gt;a &amp; b&lt;/b&gt;") && !html.contains("<b>a"))
-    #expect(html.contains("src=\"data:image/jpeg;base64,") && html.contains("prefers-color-scheme: dark"))
+    #expect(html.contains("prefers-color-scheme: dark"))
     for address in ["http://", "https://", "src=\"image", "href="] { #expect(!html.contains(address)) }
     let pictures = try FileManager.default.contentsOfDirectory(atPath: folder.path("a")).filter { $0.hasSuffix("png") }
     #expect(html.components(separatedBy: "<img").count - 1 == pictures.count)

@@ -25,12 +25,17 @@ enum Program {
   private static let url = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
     .deletingLastPathComponent().appendingPathComponent("mio-lite")
 
-  /// - Parameter input: what standard input gives; closed at once if nil.
+  /// Where the program lies.
+  static var path: String { url.path }
+
+  /// - Parameters:
+  ///   - input: what standard input gives; closed at once if nil.
+  ///   - program: another program.
   static func run(
-    _ arguments: [String], input: [UInt8]? = nil, environment: [String: String] = [:], in folder: URL? = nil
+    _ arguments: [String], input: [UInt8]? = nil, program: String? = nil, environment: [String: String] = [:], in folder: URL? = nil
   ) throws -> Result {
     let process = Process()
-    process.executableURL = url
+    process.executableURL = program.map { URL(fileURLWithPath: $0) } ?? url
     process.arguments = arguments
     process.currentDirectoryURL = folder
     // No player, so that `tts` never makes a sound here; no model of the person who runs the tests.

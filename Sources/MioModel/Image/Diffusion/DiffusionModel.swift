@@ -59,9 +59,11 @@ package struct DiffusionModel: Sendable {
     let classes = network.conditions.classes(isGuided ? [nil, embedding] : [embedding], on: context)
     var sampler = PictureSampler(options.method, schedule, steps: options.steps)
     var state = latents
+    var inner = UNet.Inner.evaluated
     for (index, timestep) in sampler.timesteps.enumerated() {
+      if options.reuse > 1, index % options.reuse == 0 { inner = .kept(nil) }
       let output = network.forward(
-        state.map(pictures: isGuided ? 2 : 1), timestep: timestep, classes: classes, on: context
+        state.map(pictures: isGuided ? 2 : 1), timestep: timestep, classes: classes, inner: &inner, on: context
       ).channelsFirst
       let guided = isGuided ? Self.guide(output, options.guidance) : output
       sampler.advance(&state.values, along: guided)
@@ -119,17 +121,23 @@ package struct DrawingOptions: Hashable, Sendable {
   /// How much the embedding counts; 1 is as trained, without a second evaluation of the network in each step.
   package var guidance: Float
   package var method: Method
+  /// Evaluations for which the network's inner blocks are evaluated once; 1 evaluates them every time.
+  package var reuse: Int
 
-  package init(steps: Int = 20, guidance: Float = 10, sampler method: Method = .plms) {
+  package init(steps: Int = 20, guidance: Float = 10, sampler method: Method = .plms, reuse: Int = 1) {
     self.steps = steps
     self.guidance = guidance
     self.method = method
+    self.reuse = reuse
   }
 
   /// Refuses what cannot be drawn.
   package func check(mostSteps: Int) throws(DiffusionError) {
     guard (1...mostSteps).contains(steps) else {
       throw DiffusionError(.wrongSteps, "\(steps) steps; the schedule allows 1 to \(mostSteps)")
+    }
+    guard (1...mostSteps).contains(reuse) else {
+      throw DiffusionError(.wrongSteps, "reuse of \(reuse) evaluations; 1 (none) to \(mostSteps) are possible")
     }
     guard guidance.isFinite else { throw DiffusionError(.wrongGuidance, "the guidance must be a finite number") }
   }

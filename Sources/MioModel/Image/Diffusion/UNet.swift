@@ -50,24 +50,62 @@ struct UNet: Sendable {
     _ latents: FeatureMap, timestep: Int, classes: borrowing Activations, trace: DiffusionTrace? = nil,
     on context: KernelContext
   ) -> FeatureMap {
+    var inner = Inner.evaluated
+    return forward(latents, timestep: timestep, classes: classes, inner: &inner, trace: trace, on: context)
+  }
+
+  /// What comes of all blocks but the first and the last, which look at the picture at full size.
+  enum Inner {
+    /// Evaluate it, and forget it.
+    case evaluated
+    /// Evaluate it if there is none, and keep it.
+    case kept(FeatureMap?)
+  }
+
+  /// The same, with the inner blocks' result of an earlier step where there is one: it changes little from step to step
+  /// (Ma et al. 2023, arXiv:2312.00858).
+  func forward(
+    _ latents: FeatureMap, timestep: Int, classes: borrowing Activations, inner: inout Inner,
+    trace: DiffusionTrace? = nil, on context: KernelContext
+  ) -> FeatureMap {
     var condition = conditions.time(timestep, pictures: latents.pictures, trace: trace, on: context)
     condition.add(classes)
     condition.silu()
     var h = input(latents, on: context)
     trace?.record("conv_in", h)
     var skips = [h]
-    for (index, block) in down.enumerated() {
+    h = down[0].forward(h, condition: condition, skips: &skips, trace: trace?.scope("down_blocks.0"), on: context)
+    if case .kept(let kept?) = inner, down.count > 1 {
+      h = kept
+      skips.removeLast()  // what halving left, which the inner blocks would have read
+    } else {
+      h = innerBlocks(h, condition: condition, skips: &skips, trace: trace, on: context)
+      if case .kept = inner { inner = .kept(h) }
+    }
+    h = up[up.count - 1].forward(h, condition: condition, skips: &skips, on: context)
+    trace?.record("up_blocks.\(up.count - 1)", h)
+    trace?.record("conv_norm_out", norm, h, on: context)
+    return output(norm(h, activates: true, on: context), on: context)
+  }
+}
+
+extension UNet {
+  private func innerBlocks(
+    _ x: FeatureMap, condition: borrowing Activations, skips: inout [FeatureMap], trace: DiffusionTrace?,
+    on context: KernelContext
+  ) -> FeatureMap {
+    var h = x
+    for index in down.indices.dropFirst() {
       let scope = trace?.scope("down_blocks.\(index)")
-      h = block.forward(h, condition: condition, skips: &skips, trace: scope, on: context)
+      h = down[index].forward(h, condition: condition, skips: &skips, trace: scope, on: context)
     }
     h = middle.forward(h, condition: condition, on: context)
     trace?.record("mid_block", h)
-    for (index, block) in up.enumerated() {
-      h = block.forward(h, condition: condition, skips: &skips, on: context)
+    for index in up.indices.dropLast() {
+      h = up[index].forward(h, condition: condition, skips: &skips, on: context)
       trace?.record("up_blocks.\(index)", h)
     }
-    trace?.record("conv_norm_out", norm, h, on: context)
-    return output(norm(h, activates: true, on: context), on: context)
+    return h
   }
 }
 
