@@ -17,6 +17,7 @@ package struct RandomCheckpoint: Sendable {
   package var language: LanguageSizes? = LanguageSizes()
   package var speech: SpeechSizes? = SpeechSizes()
   package var imageTokenizer: ImageTokenizerSizes?
+  package var diffusion: DiffusionModelSizes?
   package var pieceCount = 64000
   package var tokenStyle = PaddedTokenizer.Style.decoder
   package var form = Form.safetensors
@@ -79,6 +80,7 @@ package struct RandomCheckpoint: Sendable {
         torchFiles.append((file, TorchFile(tensors, stem: "archive"), tensors))
       }
     }
+    if let diffusion { jobs += try diffusionJobs(diffusion, directory + "/stable-diffusion-2-1-unclip/") }
     for (file, layout, tensors) in torchFiles {
       jobs += zip(layout.tensorEntries, tensors).map { TensorJob(tensor: $1, file: file, offset: $0.offset) }
     }
@@ -142,6 +144,20 @@ package struct RandomCheckpoint: Sendable {
       """
     try write(Array(index.utf8), to: directory, "\(stem).\(suffix).index.json")
     return files
+  }
+
+  private func diffusionJobs(_ sizes: DiffusionModelSizes, _ folder: String) throws -> [TensorJob] {
+    for (path, text) in sizes.files() {
+      let parent = folder + path.prefix { $0 != "/" }
+      try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
+      try write(Array(text.utf8), to: folder, path)
+    }
+    return try [
+      ("unet/diffusion_pytorch_model", sizes.networkTensors()), ("vae/diffusion_pytorch_model", sizes.decoderTensors()),
+      ("text_encoder/model", sizes.textTensors()),
+    ].flatMap { name, tensors in
+      try safetensorsJobs(OutputFile(path: folder + name + ".safetensors"), tensors)
+    }
   }
 
   /// Writes the header; the tensors follow in the order of their names, as the reference writer has them.

@@ -44,6 +44,8 @@ struct MioCheckpointCommand: ParsableCommand {
   var noLanguage = false
   @Flag(help: "With an image tokenizer of MIO's size: 2.6 GB.")
   var imageTokenizer = false
+  @Flag(help: "With a diffusion model of MIO's size: 2.5 GB.")
+  var diffusion = false
   @Flag(help: "Snake instead of ELU in the SpeechTokenizer.")
   var snake = false
   @Option var seed: UInt64 = 1
@@ -70,6 +72,7 @@ struct MioCheckpointCommand: ParsableCommand {
     var checkpoint = RandomCheckpoint()
     checkpoint.language = noLanguage ? nil : sizes
     if imageTokenizer { checkpoint.imageTokenizer = ImageTokenizerSizes() }
+    if diffusion { checkpoint.diffusion = DiffusionModelSizes() }
     checkpoint.speech = noSpeech ? nil : SpeechSizes().scaled(by: scale)
     if snake { checkpoint.speech?.activation = "Snake" }
     checkpoint.pieceCount = pieces
