@@ -30,7 +30,13 @@ struct BenchCommand: AsyncParsableCommand {
   @Option(help: "Tokens of context before decoding starts.")
   var depth: NumberList = [0]
 
-  @Option(help: "Of prefill, decode, speech-decode, codec-decode, codec-encode; default: those the file can do.")
+  @Option(help: "Pixels of a side of drawn pictures.")
+  var size: NumberList = [512, 768]
+
+  @Option(
+    help: """
+      Of prefill, decode, speech-decode, codec-decode, codec-encode, see, unet, vae; default: those the file can do.
+      """)
   var phases: WordList?
 
   @Option(help: "Repetitions of each measurement.")
@@ -44,7 +50,7 @@ struct BenchCommand: AsyncParsableCommand {
   }
 
   func validate() throws {
-    let lists = [("--threads", threads), ("--prefill", prefill.values), ("--batch", batch.values)]
+    let lists = [("--threads", threads), ("--prefill", prefill.values), ("--batch", batch.values), ("--size", size.values)]
     for (name, values) in lists where values.contains(where: { !(1...65_536).contains($0) }) {
       throw ValidationError("\(name) takes numbers from 1 to 65536")
     }

@@ -44,7 +44,7 @@ struct BenchReport: Encodable {
     let threads: Int
     let batch: Int
     let depth: Int
-    /// Tokens, or for the codec seconds of sound, per second.
+    /// Per second: tokens; for the codec seconds of sound; pictures seen or decoded; rows of the U-Net.
     let rate: Spread
     let fractionOfLimit: Double
     let limit: String

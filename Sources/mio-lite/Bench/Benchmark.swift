@@ -6,13 +6,17 @@ import MioModel
 
 /// Runs the measurements of `bench`.
 struct Benchmark {
-  static let allPhases = ["prefill", "decode", "speech-decode", "codec-decode", "codec-encode"]
+  static let allPhases = [
+    "prefill", "decode", "speech-decode", "codec-decode", "codec-encode", "see", "unet", "vae",
+  ]
   private static let decodeSteps = 16
   private static let codecSeconds = 4
 
-  private let file: ModelFile
+  let file: ModelFile
   private let language: LanguageModel?
   private let codec: SpeechCodec?
+  let tokenizer: ImageTokenizer?
+  let diffusion: DiffusionModel?
   private let loadSeconds: Double
   private let command: BenchCommand
   private let cancellation: Cancellation
@@ -27,14 +31,22 @@ struct Benchmark {
     file = try ModelFile.open(path: path)
     language = file.component("language") == nil ? nil : try LanguageModel(from: file)
     codec = file.component("speech") == nil ? nil : try SpeechCodec(from: file)
+    tokenizer = file.component(ImageTokenizer.component) == nil ? nil : try ImageTokenizer(from: file)
+    diffusion = file.component(DiffusionModel.component) == nil ? nil : try DiffusionModel(from: file)
     loadSeconds = (ContinuousClock.now - start).seconds
     let asked = command.phases?.values ?? Self.allPhases
     if let unknown = asked.first(where: { !Self.allPhases.contains($0) }) {
       throw Failure(.wrongInput, "--phases: no phase '\(unknown)'; there are \(Self.allPhases.joined(separator: ", "))")
     }
-    let (speaks, writes) = (codec != nil, language != nil)
-    let possible = Self.allPhases.filter { $0.hasPrefix("codec") ? speaks : writes }
-    phases = asked.filter(possible.contains)
+    let (speaks, writes, sees, draws) = (codec != nil, language != nil, tokenizer != nil, diffusion != nil)
+    phases = asked.filter { phase in
+      switch phase {
+      case "codec-decode", "codec-encode": speaks
+      case "see": sees
+      case "unet", "vae": draws
+      default: writes
+      }
+    }
     if phases.isEmpty { throw Failure(.wrongInput, "\(path): nothing to measure; the file lacks what these phases need") }
     bar = ProgressBar("bench", quiet: command.common.quiet)
   }
@@ -77,6 +89,9 @@ struct Benchmark {
           results.append(try decode(phase, batch: batch, depth: depth, context, limits))
         }
       }
+    case "see": results.append(try see(context, limits))
+    case "unet", "vae":
+      for pixels in command.size.values { results.append(try draw(phase, pixels: pixels, context, limits)) }
     default:
       results.append(try code(phase, context, limits))
     }
@@ -208,7 +223,7 @@ struct Benchmark {
   // MARK: - Timing
 
   /// Runs `body` once to warm up and then as often as asked; returns what it did per second each time.
-  private func repeated(_ body: () throws -> Double) throws -> [Double] {
+  func repeated(_ body: () throws -> Double) throws -> [Double] {
     _ = try body()
     return try (0..<max(1, command.repetitions)).map { index in
       if cancellation.isCancelled { throw MioError(.cancelled, "interrupted") }
@@ -218,7 +233,7 @@ struct Benchmark {
     }
   }
 
-  private func result(
+  func result(
     _ phase: String, _ context: KernelContext, batch: Int, depth: Int, _ rates: [Double], limit: Double, named: String
   ) -> BenchReport.Result {
     let spread = BenchReport.Spread(rates)
