@@ -12,6 +12,18 @@
   MIO_DECLARE_INTEGER_PRODUCTS(isa)                 \
   mio_multiply_float mio_multiply_f32_##isa;        \
   mio_multiply_float mio_multiply_f16_##isa;        \
+  mio_multiply_fixed mio_multiply_fixed_##isa;      \
+  mio_fix_rows mio_fix_rows_##isa;                  \
+  mio_fix_group mio_fix_group_##isa;                \
+  mio_fix_columns mio_fix_columns_##isa;            \
+  mio_widen mio_widen_##isa;                        \
+  mio_narrow mio_narrow_##isa;                      \
+  mio_soften mio_soften_##isa;                      \
+  mio_soften_fixed mio_soften_fixed_##isa;          \
+  mio_combine mio_gelu_bias_##isa;                  \
+  mio_gate mio_geglu_##isa;                         \
+  mio_layer_norm mio_layer_normalize_##isa;         \
+  mio_sums mio_column_sums_##isa;                   \
   mio_quantize_rows mio_quantize_rows_##isa;        \
   mio_pack_panel mio_pack_q4_##isa;                 \
   mio_pack_panel mio_pack_q8_##isa;                 \
@@ -36,6 +48,18 @@
     .multiply_q8 = mio_multiply_q8_##products,      \
     .multiply_f32 = mio_multiply_f32_##isa,         \
     .multiply_f16 = mio_multiply_f16_##isa,         \
+    .multiply_fixed = mio_multiply_fixed_##isa,     \
+    .fix_rows = mio_fix_rows_##isa,                 \
+    .fix_group = mio_fix_group_##isa,               \
+    .fix_columns = mio_fix_columns_##isa,           \
+    .widen = mio_widen_##isa,                       \
+    .narrow = mio_narrow_##isa,                     \
+    .soften = mio_soften_##isa,                     \
+    .soften_fixed = mio_soften_fixed_##isa,         \
+    .gelu_bias = mio_gelu_bias_##isa,               \
+    .geglu = mio_geglu_##isa,                       \
+    .layer_normalize = mio_layer_normalize_##isa,   \
+    .column_sums = mio_column_sums_##isa,           \
     .quantize_rows = mio_quantize_rows_##isa,       \
     .pack_q4 = mio_pack_q4_##isa,                   \
     .pack_q8 = mio_pack_q8_##isa,                   \

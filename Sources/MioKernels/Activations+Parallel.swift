@@ -1,3 +1,5 @@
+import CMioKernels
+
 // Row operations of networks with many rows per pass: each is one sweep over memory, and the rows are shared by the
 // threads. A row's result is that of the plain forms.
 extension Activations {
@@ -8,12 +10,21 @@ extension Activations {
     precondition(
       weight.count == x.columns && bias.count == x.columns, "norm weight and bias need one element per column")
     reshape(rows: x.rows, columns: x.columns)
-    let (target, source) = unsafe (base, x.base)
+    unsafe layerNormalize(from: x.base, weight: weight, bias: bias, epsilon: epsilon, on: context)
+  }
+
+  private mutating func layerNormalize(
+    from source: UnsafePointer<Float>, weight: WeightVector, bias: WeightVector, epsilon: Float,
+    on context: KernelContext
+  ) {
+    let target = unsafe base
+    let kernel = unsafe context.level.table.pointee.layer_normalize
     forEachRow(on: context) { row, width in
       let (to, from) = unsafe (target + row * width, source + row * width)
+      if let kernel = unsafe kernel { return unsafe kernel(from, weight.base, bias.base, epsilon, to, width) }
       let mean = unsafe Self.sum(from, width) / Float(width)
       let scale = unsafe 1 / (Self.sumOfSquares(from, width, minus: mean) / Float(width) + epsilon).squareRoot()
-      unsafe to.update(from: from, count: width)
+      if unsafe to != from { unsafe to.update(from: from, count: width) }
       unsafe Self.combine(to, weight.base, count: width) { ($0 - mean) * scale * $1 }
       unsafe Self.combine(to, bias.base, count: width) { $0 + $1 }
     }
@@ -24,14 +35,7 @@ extension Activations {
     weight: WeightVector, bias: WeightVector, epsilon: Float, on context: KernelContext
   ) {
     precondition(weight.count == columns && bias.count == columns, "norm weight and bias need one element per column")
-    let base = unsafe base
-    forEachRow(on: context) { row, width in
-      let x = unsafe base + row * width
-      let mean = unsafe Self.sum(x, width) / Float(width)
-      let scale = unsafe 1 / (Self.sumOfSquares(x, width, minus: mean) / Float(width) + epsilon).squareRoot()
-      unsafe Self.combine(x, weight.base, count: width) { ($0 - mean) * scale * $1 }
-      unsafe Self.combine(x, bias.base, count: width) { $0 + $1 }
-    }
+    unsafe layerNormalize(from: base, weight: weight, bias: bias, epsilon: epsilon, on: context)
   }
 
   /// x + bias in every row.
@@ -62,7 +66,9 @@ extension Activations {
   package mutating func gelu(bias: WeightVector, on context: KernelContext) {
     precondition(bias.count == columns, "a vector of \(bias.count) does not fit \(columns) columns")
     let base = unsafe base
+    let kernel = unsafe context.level.table.pointee.gelu_bias
     forEachRow(on: context) { row, width in
+      if let kernel = unsafe kernel { return unsafe kernel(base + row * width, bias.base, width) }
       for start in stride(from: 0, to: width, by: 16) {
         let count = min(16, width - start)
         let target = unsafe base + row * width + start

@@ -1,3 +1,5 @@
+import CMioKernels
+
 // Row operations of networks over pictures, shared by the threads. A row's result does not depend on the others.
 extension Activations {
   /// x + other.
@@ -24,8 +26,10 @@ extension Activations {
     precondition(x.columns % 2 == 0, "gated rows need an even number of columns")
     reshape(rows: x.rows, columns: x.columns / 2)
     let (target, source) = unsafe (base, x.base)
+    let kernel = unsafe context.level.table.pointee.geglu
     forEachRow(on: context) { row, width in
       let (to, from) = unsafe (target + row * width, source + row * 2 * width)
+      if let kernel = unsafe kernel { return unsafe kernel(from, from + width, to, width) }
       unsafe to.update(from: from, count: width)
       unsafe Self.combine(to, from + width, count: width) { a, gate in
         a * (0.5 * gate * (1 + VectorMath.erf(gate * 0.707106781186547524)))

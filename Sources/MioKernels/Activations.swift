@@ -18,15 +18,19 @@ package struct Activations: ~Copyable {
 
   /// Allocates `rows × columns` zeros.
   package init(rows: Int, columns: Int) {
+    self.init(unspecified: rows, columns: columns)
+    unsafe base.initialize(repeating: 0, count: max(capacity, 16))
+  }
+
+  /// Allocates without setting the contents, for buffers that a layer overwrites as a whole.
+  package init(unspecified rows: Int, columns: Int) {
     precondition(rows >= 0 && columns >= 0, "activations need a size of zero or more")
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
     precondition(!overflow && count <= Int.max / 8, "activations of \(rows) x \(columns) do not fit in memory")
     self.rows = rows
     self.columns = columns
     capacity = count
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 16) * 4, alignment: 64)
-    unsafe base = raw.bindMemory(to: Float.self, capacity: max(count, 16))
-    unsafe base.initialize(repeating: 0, count: max(count, 16))
+    unsafe base = LargeBlocks.allocate(byteCount: max(count, 16) * 4).bindMemory(to: Float.self, capacity: max(count, 16))
   }
 
   /// Copies `values`, read row by row.
@@ -36,7 +40,7 @@ package struct Activations: ~Copyable {
     for (index, value) in values.enumerated() { unsafe base[index] = value }
   }
 
-  deinit { unsafe base.deallocate() }
+  deinit { unsafe LargeBlocks.deallocate(base, byteCount: max(capacity, 16) * 4) }
 
   /// Sets the logical size; the contents are unspecified afterwards unless the columns stay the same.
   package mutating func reshape(rows: Int, columns: Int? = nil) {

@@ -33,17 +33,42 @@ package struct Convolution2d: Sendable {
   /// - Parameters:
   ///   - x: [N H W, C_in], the rows of N pictures one after the other.
   ///   - height: H; width: W.
-  ///   - y: [N H' W', C_out], overwritten.
+  ///   - scaling: applied to x first, if given.
+  ///   - adds: whether the result is added to y.
+  ///   - y: [N H' W', C_out].
   package func forward(
-    _ x: borrowing Activations, height: Int, width: Int, into y: inout Activations, on context: KernelContext
+    _ x: borrowing Activations, height: Int, width: Int, scaling: ChannelScaling? = nil, adds: Bool = false,
+    into y: inout Activations, on context: KernelContext
   ) {
     precondition(
       height > 0 && width > 0 && x.columns == inputChannels && x.rows % (height * width) == 0,
       "the pictures do not fit the convolution")
     let pictures = x.rows / (height * width)
-    let (outputHeight, outputWidth) = (outputLength(height), outputLength(width))
     precondition(
-      y.rows == pictures * outputHeight * outputWidth && y.columns == outputChannels, "the result has another shape")
+      y.rows == pictures * outputLength(height) * outputLength(width) && y.columns == outputChannels,
+      "the result has another shape")
+    precondition(scaling?.fits(pictures: pictures, channels: x.columns) ?? true, "the scaling has another shape")
+    if weight.isFixedPoint {
+      forwardFixed(x, height: height, width: width, pictures: pictures, scaling, adds: adds, into: &y, on: context)
+    } else {
+      var products = Activations(rows: adds ? y.rows : 0, columns: y.columns)
+      var scaled = Activations(rows: scaling == nil ? 0 : x.rows, columns: x.columns)
+      scaling?.apply(to: x, into: &scaled, on: context)
+      switch (scaling == nil, adds) {
+      case (true, true): forwardFloat(x, height: height, width: width, into: &products, on: context)
+      case (true, false): forwardFloat(x, height: height, width: width, into: &y, on: context)
+      case (false, true): forwardFloat(scaled, height: height, width: width, into: &products, on: context)
+      case (false, false): forwardFloat(scaled, height: height, width: width, into: &y, on: context)
+      }
+      if adds { y.add(products, on: context) }
+    }
+  }
+
+  private func forwardFloat(
+    _ x: borrowing Activations, height: Int, width: Int, into y: inout Activations, on context: KernelContext
+  ) {
+    let pictures = x.rows / (height * width)
+    let (outputHeight, outputWidth) = (outputLength(height), outputLength(width))
     let geometry = Geometry(self, height: height, width: width)
     let bandRows = min(pictures * outputHeight, max(1, Self.bandWindows / geometry.rowWindows))
     var band = Activations(rows: bandRows, columns: geometry.rowFloats)

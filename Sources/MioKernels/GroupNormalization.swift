@@ -1,3 +1,5 @@
+import CMioKernels
+
 /// Group normalization of pictures with channels last, and the activation that often follows:
 /// `y = silu((x - mean) / sqrt(variance + epsilon) · weight + bias)`, mean and variance over the pixels and the
 /// neighbouring channels of a group, for each picture of a batch alone.
@@ -30,54 +32,61 @@ package struct GroupNormalization: Sendable {
   package func forward(
     _ x: borrowing Activations, pictures: Int, activates: Bool, into y: inout Activations, on context: KernelContext
   ) {
+    y.reshape(rows: x.rows, columns: x.columns)
+    scaling(of: x, pictures: pictures, activates: activates, on: context).apply(to: x, into: &y, on: context)
+  }
+
+  /// The norm of these pictures as a factor and an offset of every channel, for whoever reads the pictures next.
+  package func scaling(
+    of x: borrowing Activations, pictures: Int, activates: Bool, on context: KernelContext
+  ) -> ChannelScaling {
     let channels = weight.count
     precondition(x.columns == channels && pictures > 0 && x.rows % pictures == 0, "the pictures do not fit the norm")
-    y.reshape(rows: x.rows, columns: channels)
     let pixels = x.rows / pictures
-    guard pixels > 0 else { return }
-    // The factor and the offset of every channel, for each picture: y = x · factor + offset.
-    var factors = Activations(rows: pictures, columns: channels)
-    var offsets = Activations(rows: pictures, columns: channels)
-    let zeros = [Float](repeating: 0, count: pictures * channels)
-    let means = groupMeans(channelSums(x, pictures, centers: zeros, squared: false, on: context), pixels)
+    let base = unsafe x.base
+    return scaling(pictures: pictures, pixels: pixels, activates: activates) { centers, squared in
+      unsafe blockSums(pictures: pictures, pixels: pixels, on: context) { picture, rows, sums in
+        unsafe centers.withUnsafeBufferPointer { centers in
+          unsafe sumColumns(
+            base + (picture * pixels + rows.lowerBound) * channels, rows: rows.count,
+            centers: centers.baseAddress! + picture * channels, squared: squared, into: sums, level: context.level)
+        }
+      }
+    }
+  }
+
+  /// - Parameter sums: the sums of x - center, or of its square, of every channel of every picture.
+  func scaling(
+    pictures: Int, pixels: Int, activates: Bool, _ sums: (_ centers: [Float], _ squared: Bool) -> [Double]
+  ) -> ChannelScaling {
+    let (channels, pixels) = (weight.count, max(pixels, 1))
+    var scaling = ChannelScaling(pictures: pictures, channels: channels, activates: activates)
+    let means = groupMeans(sums([Float](repeating: 0, count: pictures * channels), false), pixels)
     let centers = means.flatMap { Array(repeating: Float($0), count: channels / groupCount) }
-    let variances = groupMeans(channelSums(x, pictures, centers: centers, squared: true, on: context), pixels)
+    let variances = groupMeans(sums(centers, true), pixels)
     for picture in 0..<pictures {
       for channel in 0..<channels {
         let group = picture * groupCount + channel / (channels / groupCount)
         let factor = weight[channel] / (Float(variances[group]) + epsilon).squareRoot()
-        factors[picture, channel] = factor
-        offsets[picture, channel] = bias[channel] - Float(means[group]) * factor
+        scaling.factors[picture * channels + channel] = factor
+        scaling.offsets[picture * channels + channel] = bias[channel] - Float(means[group]) * factor
       }
     }
-    apply(x, factors, offsets, pixels: pixels, activates: activates, into: &y, on: context)
+    return scaling
   }
 
-  /// Sums of x - center, or of its square, of every channel of every picture.
-  private func channelSums(
-    _ x: borrowing Activations, _ pictures: Int, centers: [Float], squared: Bool, on context: KernelContext
+  /// Adds up what `body` writes for every block of rows of every picture.
+  func blockSums(
+    pictures: Int, pixels: Int, on context: KernelContext,
+    _ body: (_ picture: Int, _ rows: Range<Int>, _ sums: UnsafeMutablePointer<Float>) -> Void
   ) -> [Double] {
-    let (channels, pixels) = (x.columns, x.rows / pictures)
+    let channels = weight.count
     let blocks = (pixels + Self.blockRows - 1) / Self.blockRows
-    let partial = Activations(rows: pictures * blocks, columns: channels)
-    let (from, to) = unsafe (x.base, partial.base)
-    // The closures of this call use raw pointers; all of them outlive it.
-    unsafe centers.withUnsafeBufferPointer { centers in
-      guard let centers = centers.baseAddress else { return }
-      context.pool.run(tasks: pictures * blocks) { task in
-        let (picture, block) = (task / blocks, task % blocks)
-        let rows = (block * Self.blockRows)..<min(pixels, (block + 1) * Self.blockRows)
-        for channel in stride(from: 0, to: channels, by: 16) {
-          let count = min(16, channels - channel)
-          let center = unsafe Activations.load(centers + picture * channels + channel, count)
-          var sum = Lanes(repeating: 0)
-          for row in rows {
-            let value = unsafe Activations.load(from + (picture * pixels + row) * channels + channel, count) - center
-            sum += squared ? value * value : value
-          }
-          for lane in 0..<count { unsafe to[task * channels + channel + lane] = sum[lane] }
-        }
-      }
+    let partial = Activations(unspecified: pictures * blocks, columns: channels)
+    let target = unsafe partial.base
+    context.pool.run(tasks: pictures * blocks) { task in
+      let first = task % blocks * Self.blockRows
+      unsafe body(task / blocks, first..<min(pixels, first + Self.blockRows), target + task * channels)
     }
     var sums = [Double](repeating: 0, count: pictures * channels)
     for task in 0..<(pictures * blocks) {
@@ -87,6 +96,27 @@ package struct GroupNormalization: Sendable {
     return sums
   }
 
+  /// Sums of x - center, or of its square, of every column of some rows, in their order.
+  func sumColumns(
+    _ x: UnsafePointer<Float>, rows: Int, centers: UnsafePointer<Float>, squared: Bool,
+    into sums: UnsafeMutablePointer<Float>, level: KernelLevel
+  ) {
+    let channels = weight.count
+    if let kernel = unsafe level.table.pointee.column_sums {
+      return unsafe kernel(x, rows, channels, centers, squared ? 1 : 0, channels, sums)
+    }
+    for channel in stride(from: 0, to: channels, by: 16) {
+      let count = min(16, channels - channel)
+      let center = unsafe Activations.load(centers + channel, count)
+      var sum = Lanes(repeating: 0)
+      for row in 0..<rows {
+        let value = unsafe Activations.load(x + row * channels + channel, count) - center
+        sum += squared ? value * value : value
+      }
+      unsafe Activations.store(sum, sums + channel, count)
+    }
+  }
+
   /// Means over the pixels and channels of every group of every picture.
   private func groupMeans(_ sums: [Double], _ pixels: Int) -> [Double] {
     let width = weight.count / groupCount
@@ -94,23 +124,44 @@ package struct GroupNormalization: Sendable {
       sums[start..<(start + width)].reduce(0, +) / Double(width * pixels)
     }
   }
+}
 
-  private func apply(
-    _ x: borrowing Activations, _ factors: borrowing Activations, _ offsets: borrowing Activations, pixels: Int,
-    activates: Bool, into y: inout Activations, on context: KernelContext
-  ) {
-    let (from, to, channels) = unsafe (x.base, y.base, x.columns)
-    let (factors, offsets) = unsafe (factors.base, offsets.base)
-    y.forEachRow(on: context) { row, _ in
-      let start = row / pixels * channels
-      let (source, target) = unsafe (from + row * channels, to + row * channels)
-      for channel in stride(from: 0, to: channels, by: 16) {
-        let count = min(16, channels - channel)
-        let factor = unsafe Activations.load(factors + start + channel, count)
-        let offset = unsafe Activations.load(offsets + start + channel, count)
-        var value = unsafe Activations.load(source + channel, count) * factor + offset
-        if activates { value = value * VectorMath.sigmoid(value) }
-        unsafe Activations.store(value, target + channel, count)
+/// A factor and an offset for every channel of every picture of a batch, and the activation that may follow:
+/// `y = silu(x · factor + offset)`.
+package struct ChannelScaling: Sendable {
+  let pictures: Int
+  let channels: Int
+  let activates: Bool
+  var factors: [Float]  // [N, C]
+  var offsets: [Float]  // [N, C]
+
+  init(pictures: Int, channels: Int, activates: Bool) {
+    (self.pictures, self.channels, self.activates) = (pictures, channels, activates)
+    factors = [Float](repeating: 1, count: pictures * channels)
+    offsets = [Float](repeating: 0, count: pictures * channels)
+  }
+
+  func fits(pictures: Int, channels: Int) -> Bool { self.pictures == pictures && self.channels == channels }
+
+  /// Overwrites `y`, as large as x.
+  func apply(to x: borrowing Activations, into y: inout Activations, on context: KernelContext) {
+    precondition(y.rows == x.rows && y.columns == x.columns && channels == x.columns, "the scaling has another shape")
+    let (from, to, channels, pixels) = unsafe (x.base, y.base, channels, max(1, x.rows / pictures))
+    unsafe factors.withUnsafeBufferPointer { factors in
+      unsafe offsets.withUnsafeBufferPointer { offsets in
+        guard let factors = factors.baseAddress, let offsets = offsets.baseAddress else { return }
+        y.forEachRow(on: context) { row, _ in
+          let start = row / pixels * channels
+          let (source, target) = unsafe (from + row * channels, to + row * channels)
+          for channel in stride(from: 0, to: channels, by: 16) {
+            let count = min(16, channels - channel)
+            let factor = unsafe Activations.load(factors + start + channel, count)
+            let offset = unsafe Activations.load(offsets + start + channel, count)
+            var value = unsafe Activations.load(source + channel, count) * factor + offset
+            if activates { value = value * VectorMath.sigmoid(value) }
+            unsafe Activations.store(value, target + channel, count)
+          }
+        }
       }
     }
   }

@@ -7,7 +7,10 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define MIO_NAME(name) name##_avx2
 #include "../vector/functions.h"
+#include "../vector/dense_rows.h"
 #include "../vector/pack.h"
+#include "../vector/fixed_rows.h"
+#include "../vector/soften.h"
 #include "../vector/quantize_rows.h"
 #include "../vector/rows.h"
 #pragma clang attribute pop

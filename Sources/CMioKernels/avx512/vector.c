@@ -7,7 +7,10 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma,f16c"))), apply_to = function)
 #define MIO_NAME(name) name##_avx512
 #include "../vector/functions.h"
+#include "../vector/dense_rows.h"
 #include "../vector/pack.h"
+#include "../vector/fixed_rows.h"
+#include "../vector/soften.h"
 #include "../vector/quantize_rows.h"
 #include "../vector/rows.h"
 #pragma clang attribute pop

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "mio_attention.h"
+#include "mio_fixed.h"
 #include "mio_probe.h"
 
 /// Consecutive panels of a weight matrix.
@@ -61,11 +62,22 @@ typedef void mio_pack_panel(const float *rows, size_t row_count, size_t columns,
 /// Element by element: elu, silu, sigmoid, tanh, gelu.
 typedef void mio_map(float *x, size_t count);
 
-/// Element by element, x with y: swiglu = silu(y) x, snake = x + sin(y x)^2 / (y + 1e-9).
+/// Element by element, x with y: swiglu = silu(y) x, snake = x + sin(y x)^2 / (y + 1e-9), gelu_bias = gelu(x + y).
 typedef void mio_combine(float *x, const float *y, size_t count);
 
 /// y = x weight / sqrt(mean(x^2) + epsilon); y may be x.
 typedef void mio_normalize(const float *x, const float *weight, float epsilon, float *y, size_t count);
+
+/// y = x gelu(gate).
+typedef void mio_gate(const float *x, const float *gate, float *y, size_t count);
+
+/// y = (x - mean) / sqrt(variance + epsilon) weight + bias; y may be x.
+typedef void mio_layer_norm(
+    const float *x, const float *weight, const float *bias, float epsilon, float *y, size_t count);
+
+/// Sums of x - center, or of its square, of every column over some rows, in their order.
+typedef void mio_sums(
+    const float *x, size_t rows, size_t stride, const float *centers, int squared, size_t columns, float *sums);
 
 /// One LSTM cell; gates [4][width] in the order input, forget, candidate, output; cell and hidden [width] are updated.
 typedef void mio_lstm(const float *gates, float *cell, float *hidden, size_t width);
@@ -77,6 +89,14 @@ typedef struct {
   mio_multiply_quantized *multiply_q8;
   mio_multiply_float *multiply_f32;
   mio_multiply_float *multiply_f16;
+  mio_multiply_fixed *multiply_fixed;
+  mio_fix_rows *fix_rows;
+  mio_fix_group *fix_group;
+  mio_fix_columns *fix_columns;
+  mio_widen *widen;
+  mio_narrow *narrow;
+  mio_soften *soften;
+  mio_soften_fixed *soften_fixed;
   mio_quantize_rows *quantize_rows;
   mio_pack_panel *pack_q4;
   mio_pack_panel *pack_q8;
@@ -89,6 +109,10 @@ typedef struct {
   mio_map *softmax;
   mio_combine *swiglu;
   mio_combine *snake;
+  mio_combine *gelu_bias;
+  mio_gate *geglu;
+  mio_layer_norm *layer_normalize;
+  mio_sums *column_sums;
   mio_normalize *rms_normalize;
   mio_lstm *lstm_step;
   const mio_attention_kernels *attention;

@@ -4,7 +4,10 @@
 #if defined(__aarch64__)
 #define MIO_NAME(name) name##_neon
 #include "../vector/functions.h"
+#include "../vector/dense_rows.h"
 #include "../vector/pack.h"
+#include "../vector/fixed_rows.h"
+#include "../vector/soften.h"
 #include "../vector/quantize_rows.h"
 #include "../vector/rows.h"
 #endif

@@ -3,8 +3,7 @@ typealias Lanes = SIMD16<Float>
 
 /// Elementary functions on sixteen lanes: the definition that the C kernels repeat bit by bit.
 ///
-/// Only additions, multiplications, divisions and integer steps, never a fused multiply-add, so that every processor
-/// gives the same bits. Polynomials and ranges are those of Cephes (Moshier) unless noted; relative error below 3e-7.
+/// Only additions, multiplications, divisions and integer steps, so that every processor gives the same bits. Polynomials and ranges are those of Cephes (Moshier) unless noted; relative error below 3e-7.
 enum VectorMath {
   /// Rounds to the nearest integer, ties to even; right for magnitudes below 2^22.
   @inline(__always)
@@ -93,6 +92,21 @@ enum VectorMath {
     p = p * square - 1.66666666666667e-1
     let sine = p * square * r + r
     return sine * sine
+  }
+
+  /// 2^x for x <= 0, 0 below -126; relative error below 1e-7. The only function with fused multiply-adds.
+  @inline(__always)
+  static func powerBelowOne(_ x: Lanes) -> Lanes {
+    let n = roundToEven(x)
+    let r = x - n
+    var p = Lanes(repeating: 1.33988790e-3).addingProduct(Lanes(repeating: 1.53533e-4), r)
+    for coefficient: Float in [9.61843070e-3, 5.55032720e-2, 2.40226510e-1, 6.93147180e-1, 1] {
+      p = Lanes(repeating: coefficient).addingProduct(p, r)
+    }
+    // Adding 1.5 · 2^23 leaves the integer in the low bits; the shift makes it an exponent.
+    let exponent = unsafe unsafeBitCast(n + 12_582_912, to: SIMD16<Int32>.self) &<< 23
+    let scaled = unsafe unsafeBitCast(unsafeBitCast(p, to: SIMD16<Int32>.self) &+ exponent, to: Lanes.self)
+    return scaled.replacing(with: 0, where: x .< -126)
   }
 
   /// Sum of the lanes: halves are folded onto each other, 8 + 8, 4 + 4, 2 + 2, 1 + 1.

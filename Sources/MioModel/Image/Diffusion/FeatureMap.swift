@@ -10,11 +10,12 @@ final class FeatureMap {
   let height: Int  // H
   let width: Int  // W
 
+  /// A map with unspecified contents.
   init(pictures: Int, height: Int, width: Int, channels: Int) {
     self.pictures = pictures
     self.height = height
     self.width = width
-    rows = Activations(rows: pictures * height * width, columns: channels)
+    rows = Activations(unspecified: pictures * height * width, columns: channels)
   }
 
   /// The same picture for every n: `values` [C, H, W].

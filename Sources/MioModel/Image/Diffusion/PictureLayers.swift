@@ -8,13 +8,21 @@ struct LinearLayer: Sendable {
 
   func forward(_ x: borrowing Activations, into y: inout Activations, on context: KernelContext) {
     y.reshape(rows: x.rows, columns: weight.rows)
+    if weight.isFixedPoint { return weight.applyFixed(x, bias: bias, into: &y, on: context) }
     weight.apply(x, into: &y, on: context)
     if let bias { y.add(bias: bias, on: context) }
   }
 
+  /// y += W x + b.
+  func add(_ x: borrowing Activations, to y: inout Activations, on context: KernelContext) {
+    if weight.isFixedPoint { return weight.applyFixed(x, bias: bias, adds: true, into: &y, on: context) }
+    let product = self(x, on: context)
+    y.add(product, on: context)
+  }
+
   /// A new buffer with the result.
   func callAsFunction(_ x: borrowing Activations, on context: KernelContext) -> Activations {
-    var y = Activations(rows: x.rows, columns: weight.rows)
+    var y = Activations(unspecified: x.rows, columns: weight.rows)
     forward(x, into: &y, on: context)
     return y
   }
@@ -61,15 +69,25 @@ extension WeightScope {
 }
 
 extension Convolution2d {
-  func callAsFunction(_ x: FeatureMap, on context: KernelContext) -> FeatureMap {
+  func callAsFunction(_ x: FeatureMap, scaling: ChannelScaling? = nil, on context: KernelContext) -> FeatureMap {
     let y = FeatureMap(
       pictures: x.pictures, height: outputLength(x.height), width: outputLength(x.width), channels: outputChannels)
-    forward(x.rows, height: x.height, width: x.width, into: &y.rows, on: context)
+    forward(x.rows, height: x.height, width: x.width, scaling: scaling, into: &y.rows, on: context)
     return y
+  }
+
+  /// y += conv(x), x scaled first.
+  func add(_ x: FeatureMap, scaling: ChannelScaling, to y: FeatureMap, on context: KernelContext) {
+    forward(x.rows, height: x.height, width: x.width, scaling: scaling, adds: true, into: &y.rows, on: context)
   }
 }
 
 extension GroupNormalization {
+  /// The norm of a map, and SiLU behind it, for the convolution that reads the map next.
+  func activation(of x: FeatureMap, on context: KernelContext) -> ChannelScaling {
+    scaling(of: x.rows, pictures: x.pictures, activates: true, on: context)
+  }
+
   func callAsFunction(_ x: FeatureMap, activates: Bool, on context: KernelContext) -> FeatureMap {
     let y = x.like(channels: x.channels)
     forward(x.rows, pictures: x.pictures, activates: activates, into: &y.rows, on: context)

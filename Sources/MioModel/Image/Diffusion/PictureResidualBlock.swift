@@ -39,18 +39,18 @@ struct PictureResidualBlock: Sendable {
 
   /// - Parameter condition: silu of the embedding of time and class, [N, E], if the block sees it.
   func forward(_ x: FeatureMap, condition silu: borrowing Activations, on context: KernelContext) -> FeatureMap {
-    var h = conv1(norm1(x, activates: true, on: context), on: context)
+    let h = conv1(x, scaling: norm1.activation(of: x, on: context), on: context)
     if let condition {
       let vectors = condition(silu, on: context)
       h.rows.add(toParts: vectors, on: context)
     }
-    h = conv2(norm2(h, activates: true, on: context), on: context)
+    let y = x.like(channels: h.channels)
     if let shortcut {
-      let straight = shortcut(x.rows, on: context)
-      h.rows.add(straight, on: context)
+      shortcut.forward(x.rows, into: &y.rows, on: context)
     } else {
-      h.rows.add(x.rows, on: context)
+      y.rows.copyRows(from: x.rows)
     }
-    return h
+    conv2.add(h, scaling: norm2.activation(of: h, on: context), to: y, on: context)
+    return y
   }
 }

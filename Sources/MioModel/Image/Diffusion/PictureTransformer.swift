@@ -54,42 +54,44 @@ struct PictureTransformer: Sendable {
     narrow = try block.linear("ff.net.2", [c, 4 * c])
   }
 
+  /// Whether attention is taken in fixed point: unless its matrices have 32 bits.
+  private var isFixedPoint: Bool { queries.weight.format != .f32 }
+
   /// Returns a new map.
   func forward(_ x: FeatureMap, on context: KernelContext) -> FeatureMap {
-    let attention = DenseAttention(headCount: config.headCount, headWidth: config.channels / config.headCount)
+    let attention = DenseAttention(
+      headCount: config.headCount, headWidth: config.channels / config.headCount, isFixedPoint: isFixedPoint)
     let result = norm(x, activates: false, on: context)
     var h = input(result.rows, on: context)
     attend(&h, attention, pictures: x.pictures, on: context)
     attendToText(&h, attention, on: context)
     feedForward(&h, on: context)
-    output.forward(h, into: &result.rows, on: context)
-    result.rows.add(x.rows, on: context)
+    result.rows.copyRows(from: x.rows)
+    output.add(h, to: &result.rows, on: context)
     return result
   }
 
   private func attend(
     _ h: inout Activations, _ attention: DenseAttention, pictures: Int, on context: KernelContext
   ) {
-    var normal = Activations(rows: h.rows, columns: h.columns)
+    var normal = Activations(unspecified: h.rows, columns: h.columns)
     norm1.forward(h, into: &normal, on: context)
-    var q = queries(normal, on: context)
+    let q = queries(normal, on: context)
     let k = keys(normal, on: context)
     let v = values(normal, on: context)
     attention.forward(queries: q, keys: k, values: v, batch: pictures, into: &normal, on: context)
-    attended.forward(normal, into: &q, on: context)
-    h.add(q, on: context)
+    attended.add(normal, to: &h, on: context)
   }
 
   /// Every picture of the batch reads the same text, so that all pixels are one batch.
   private func attendToText(_ h: inout Activations, _ attention: DenseAttention, on context: KernelContext) {
-    var normal = Activations(rows: h.rows, columns: h.columns)
+    var normal = Activations(unspecified: h.rows, columns: h.columns)
     norm2.forward(h, into: &normal, on: context)
-    var q = textQueries(normal, on: context)
+    let q = textQueries(normal, on: context)
     let k = Activations(rows: config.textLength, copying: textKeys)
     let v = Activations(rows: config.textLength, copying: textValues)
     attention.forward(queries: q, keys: k, values: v, into: &normal, on: context)
-    textAttended.forward(normal, into: &q, on: context)
-    h.add(q, on: context)
+    textAttended.add(normal, to: &h, on: context)
   }
 
   /// Pixels whose wide rows are in memory together.
@@ -97,10 +99,10 @@ struct PictureTransformer: Sendable {
 
   private func feedForward(_ h: inout Activations, on context: KernelContext) {
     let (c, most) = (config.channels, min(h.rows, Self.feedForwardRows))
-    var part = Activations(rows: most, columns: c)
-    var normal = Activations(rows: most, columns: c)
-    var wide = Activations(rows: most, columns: 8 * c)
-    var gated = Activations(rows: most, columns: 4 * c)
+    var part = Activations(unspecified: most, columns: c)
+    var normal = Activations(unspecified: most, columns: c)
+    var wide = Activations(unspecified: most, columns: 8 * c)
+    var gated = Activations(unspecified: most, columns: 4 * c)
     for first in stride(from: 0, to: h.rows, by: most) {
       let range = first..<min(first + most, h.rows)
       part.reshape(rows: range.count)

@@ -85,7 +85,7 @@ struct UNet: Sendable {
     h = up[up.count - 1].forward(h, condition: condition, skips: &skips, on: context)
     trace?.record("up_blocks.\(up.count - 1)", h)
     trace?.record("conv_norm_out", norm, h, on: context)
-    return output(norm(h, activates: true, on: context), on: context)
+    return output(h, scaling: norm.activation(of: h, on: context), on: context)
   }
 }
 

@@ -20,7 +20,11 @@ struct Projection: Sendable {
   /// The product alone, for callers that add the bias in a sweep of their own.
   func forwardWithoutBias(_ x: borrowing Activations, into y: inout Activations, on context: KernelContext) {
     y.reshape(rows: x.rows, columns: weight.rows)
-    weight.apply(x, into: &y, on: context)
+    if weight.isFixedPoint {
+      weight.applyFixed(x, into: &y, on: context)
+    } else {
+      weight.apply(x, into: &y, on: context)
+    }
   }
 }
 

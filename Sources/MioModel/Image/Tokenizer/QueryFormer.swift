@@ -114,8 +114,9 @@ struct QueryAttention: Sendable {
   init(
     width: Int, headCount: Int, sourceWidth: Int, isCausal: Bool, from weights: WeightScope
   ) throws(ModelFileError) {
-    attention = DenseAttention(headCount: headCount, headWidth: width / headCount, isCausal: isCausal)
     query = try Projection("self.query", inputs: width, outputs: width, from: weights)
+    attention = DenseAttention(
+      headCount: headCount, headWidth: width / headCount, isCausal: isCausal, isFixedPoint: query.weight.isFixedPoint)
     key = try Projection("self.key", inputs: sourceWidth, outputs: width, from: weights)
     value = try Projection("self.value", inputs: sourceWidth, outputs: width, from: weights)
     output = try Projection("output.dense", inputs: width, outputs: width, from: weights)

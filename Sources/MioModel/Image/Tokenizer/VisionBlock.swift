@@ -38,9 +38,11 @@ struct VisionBlock: Sendable {
   init(_ config: Config, from weights: WeightScope) throws(ModelFileError) {
     let (e, f) = (config.width, config.innerWidth)
     self.config = config
-    attention = DenseAttention(headCount: config.headCount, headWidth: e / config.headCount)
     norm1 = try LayerNorm("norm1", width: e, epsilon: 1e-6, from: weights)
     queriesKeysValues = try Projection("attn.qkv", inputs: e, outputs: 3 * e, from: weights)
+    attention = DenseAttention(
+      headCount: config.headCount, headWidth: e / config.headCount,
+      isFixedPoint: queriesKeysValues.weight.isFixedPoint)
     output = try Projection("attn.proj", inputs: e, outputs: e, from: weights)
     norm2 = try LayerNorm("norm2", width: e, epsilon: 1e-6, from: weights)
     up = try Projection("mlp.fc1", inputs: e, outputs: f, from: weights)

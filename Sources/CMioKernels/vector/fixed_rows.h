@@ -1,0 +1,120 @@
+// Numbers to 16-bit fixed point. Included once per instruction set, behind pack.h, with MIO_NAME(function) defined.
+
+typedef int16_t shorts __attribute__((ext_vector_type(16)));
+
+/// The scale of a group whose largest magnitude has these bits, and the factor to its integers. A group below 1e-30 is silence.
+INLINE float fixed_scale(int32_t peak_bits, float *factor) {
+  float peak;
+  memcpy(&peak, &peak_bits, sizeof peak);
+  const int silent = peak <= 1e-30f;
+  *factor = silent ? 0 : MIO_FIXED_LIMIT / peak;
+  return silent ? 0 : peak / MIO_FIXED_LIMIT;
+}
+
+/// Adding 1.5 * 2^23 rounds and leaves the integer in the low bits.
+INLINE integers fixed_integers(lanes x, lanes factor) { return bits_of(x * factor + 12582912.0f) - 0x4B400000; }
+
+INLINE void fix_group(const lanes x[4], int16_t *values, float *scale) {
+  // Magnitudes order like their bits, and a NaN beats everything.
+  integers peaks = bits_of(x[0]) & 0x7FFFFFFF;
+  for (int i = 1; i < 4; i++) peaks = __builtin_elementwise_max(peaks, bits_of(x[i]) & 0x7FFFFFFF);
+  float factor;
+  *scale = fixed_scale(__builtin_reduce_max(peaks), &factor);
+  for (int i = 0; i < 4; i++) {
+    const shorts narrow = __builtin_convertvector(fixed_integers(x[i], factor), shorts);
+    memcpy(values + LANES * i, &narrow, sizeof narrow);
+  }
+}
+
+INLINE void fix_some_rows(
+    int maps, int activates, mio_float_rows x, size_t position_stride, int16_t *values, float *scales) {
+  for (size_t row = 0; row < x.rows; row++) {
+    const float *source = x.base + row * x.stride;
+    size_t position = row * position_stride;
+    for (size_t first = 0; first < x.columns; first += MIO_FIXED_GROUP, position++) {
+      lanes group[4];
+      for (int i = 0; i < 4; i++) {
+        const size_t column = first + LANES * i;
+        if (column >= x.columns) {
+          group[i] = 0;
+          continue;
+        }
+        const size_t count = x.columns - column;
+        lanes value = load_some(source + column, count);
+        if (maps) value = value * load_some(x.factor + column, count) + load_some(x.offset + column, count);
+        // Lanes beyond the row are 0, and so is silu of them.
+        group[i] = activates ? value * logistic(value) : value;
+      }
+      fix_group(group, values + position * MIO_FIXED_GROUP, scales + position);
+    }
+  }
+}
+
+void MIO_NAME(mio_fix_rows)(mio_float_rows x, size_t position_stride, int16_t *values, float *scales) {
+  if (x.factor && x.activates) return fix_some_rows(1, 1, x, position_stride, values, scales);
+  if (x.factor) return fix_some_rows(1, 0, x, position_stride, values, scales);
+  fix_some_rows(0, 0, x, position_stride, values, scales);
+}
+
+/// Exact, and one instruction where the processor has it.
+INLINE lanes load_halves(const uint16_t *source) {
+  typedef _Float16 halves __attribute__((ext_vector_type(16)));
+  halves values;
+  memcpy(&values, source, sizeof values);
+  return __builtin_convertvector(values, lanes);
+}
+
+/// Lays 64 columns of 16 rows out as a group of a panel, rounded.
+INLINE void fix_panel_group(const lanes column[MIO_FIXED_GROUP], int16_t *values, float *scales) {
+  integers peaks = 0;
+  for (int k = 0; k < MIO_FIXED_GROUP; k++) peaks = __builtin_elementwise_max(peaks, bits_of(column[k]) & 0x7FFFFFFF);
+  const lanes peak = lanes_of(peaks);
+  const lanes factor = peak > 1e-30f ? MIO_FIXED_LIMIT / peak : (lanes)0.0f;
+  const lanes scale = peak > 1e-30f ? peak / MIO_FIXED_LIMIT : (lanes)0.0f;
+  store_lanes(scales, scale);
+  for (int k = 0; k < MIO_FIXED_GROUP; k += 2) {
+    const integers even = fixed_integers(column[k], factor), odd = fixed_integers(column[k + 1], factor);
+    const integers pair = (even & 0xFFFF) | odd << 16;
+    memcpy(values + k * LANES, &pair, sizeof pair);
+  }
+}
+
+void MIO_NAME(mio_fix_group)(
+    const uint16_t *const *sources, size_t source_count, size_t count, int16_t *values, float *scales) {
+  lanes column[MIO_FIXED_GROUP];
+  for (size_t k = 0; k < count; k++) column[k] = load_halves(sources[0] + k * LANES);
+  for (size_t i = 1; i < source_count; i++) {
+    for (size_t k = 0; k < count; k++) column[k] += load_halves(sources[i] + k * LANES);
+  }
+  for (size_t k = count; k < MIO_FIXED_GROUP; k++) column[k] = 0;
+  fix_panel_group(column, values, scales);
+}
+
+void MIO_NAME(mio_fix_columns)(const float *x, size_t stride, size_t rows, size_t count, int16_t *values, float *scales) {
+  lanes column[MIO_FIXED_GROUP];
+  for (size_t k = 0; k < MIO_FIXED_GROUP; k++) column[k] = k < rows ? load_some(x + k * stride, count) : (lanes)0.0f;
+  fix_panel_group(column, values, scales);
+}
+
+void MIO_NAME(mio_widen)(const uint16_t *x, float *y, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) {
+    uint16_t some[LANES] = {0};
+    const size_t rest = count - i < LANES ? count - i : LANES;
+    memcpy(some, x + i, rest * sizeof(uint16_t));
+    store_some(y + i, load_halves(some), rest);
+  }
+}
+
+void MIO_NAME(mio_narrow)(const float *x, int adds, uint16_t *y, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) {
+    uint16_t some[LANES] = {0};
+    const size_t rest = count - i < LANES ? count - i : LANES;
+    lanes value = load_some(x + i, rest);
+    if (adds) {
+      memcpy(some, y + i, rest * sizeof(uint16_t));
+      value += load_halves(some);
+    }
+    store_scales((uint8_t *)some, half_bits(value));
+    memcpy(y + i, some, rest * sizeof(uint16_t));
+  }
+}

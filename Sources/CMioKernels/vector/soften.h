@@ -1,0 +1,78 @@
+// Scores of dense attention to weights. Included once per instruction set, behind fixed_rows.h, with MIO_NAME(function)
+// defined.
+
+/// 2^x for x <= 0, 0 below -126; relative error below 1e-7. Fused multiply-adds, so that every instruction set agrees.
+INLINE lanes power_below_one(lanes x) {
+  const lanes n = round_to_even(x);
+  const lanes r = x - n;
+  lanes p = __builtin_elementwise_fma((lanes)1.53533e-4f, r, (lanes)1.33988790e-3f);
+  p = __builtin_elementwise_fma(p, r, (lanes)9.61843070e-3f);
+  p = __builtin_elementwise_fma(p, r, (lanes)5.55032720e-2f);
+  p = __builtin_elementwise_fma(p, r, (lanes)2.40226510e-1f);
+  p = __builtin_elementwise_fma(p, r, (lanes)6.93147180e-1f);
+  p = __builtin_elementwise_fma(p, r, (lanes)1.0f);
+  const lanes scaled = lanes_of(bits_of(p) + (bits_of(n + 12582912.0f) << 23));
+  return x < -126 ? (lanes)0.0f : scaled;
+}
+
+INLINE lanes visible_scores(mio_soften_row row, size_t first) {
+  const lanes scores = load_lanes(row.scores + first);
+  if (first + LANES <= row.visible) return scores;
+  lanes kept = scores;
+  for (size_t lane = 0; lane < LANES; lane++) {
+    if (first + lane >= row.visible) kept[lane] = -__builtin_inff();
+  }
+  return kept;
+}
+
+/// Moves the maximum up to the largest of the scores, and the sums with it. Returns the maximum.
+INLINE float raise_maximum(mio_soften_row row) {
+  lanes peaks = -__builtin_inff();
+  for (size_t i = 0; i < row.visible; i += LANES) {
+    const lanes scores = visible_scores(row, i);
+    peaks = scores > peaks ? scores : peaks;
+  }
+  float peak = row.state[0];
+  for (int lane = 0; lane < LANES; lane++) {
+    const float score = peaks[lane] * row.scale;
+    peak = score > peak ? score : peak;
+  }
+  if (peak == row.state[0]) return peak;
+  const float factor = power_below_one((lanes)(row.state[0] - peak))[0];
+  row.state[0] = peak;
+  row.state[1] *= factor;
+  for (size_t i = 0; i < row.width; i += LANES) {
+    store_some(row.result + i, load_some(row.result + i, row.width - i) * factor, row.width - i);
+  }
+  return peak;
+}
+
+INLINE lanes weights_of(mio_soften_row row, size_t first, float peak) {
+  if (first >= row.visible) return 0;
+  return power_below_one(__builtin_elementwise_fma(visible_scores(row, first), (lanes)row.scale, (lanes)(0 - peak)));
+}
+
+void MIO_NAME(mio_soften)(mio_soften_row row) {
+  const float peak = raise_maximum(row);
+  lanes sum = 0;
+  for (size_t i = 0; i < row.padded; i += LANES) {
+    const lanes weights = weights_of(row, i, peak);
+    sum += weights;
+    store_lanes(row.scores + i, weights);
+  }
+  row.state[1] += sum_of(sum);
+}
+
+void MIO_NAME(mio_soften_fixed)(mio_soften_row row, int16_t *values, float *scales) {
+  const float peak = raise_maximum(row);
+  lanes sum = 0;
+  for (size_t first = 0; first < row.padded; first += MIO_FIXED_GROUP) {
+    lanes group[4];
+    for (int i = 0; i < 4; i++) {
+      group[i] = weights_of(row, first + LANES * i, peak);
+      sum += group[i];
+    }
+    fix_group(group, values + first, scales + first / MIO_FIXED_GROUP);
+  }
+  row.state[1] += sum_of(sum);
+}

@@ -1,0 +1,66 @@
+import CMioKernels
+
+/// Scores of dense attention to weights: the definition of every result.
+enum SoftenReference {
+  /// See `mio_soften`.
+  static func soften(_ row: mio_soften_row) {
+    let peak = unsafe raiseMaximum(row)
+    var sum = Lanes(repeating: 0)
+    for first in unsafe stride(from: 0, to: row.padded, by: 16) {
+      let weights = unsafe weights(row, first, peak)
+      sum += weights
+      unsafe Activations.store(weights, row.scores + first, 16)
+    }
+    unsafe row.state[1] += VectorMath.sum(sum)
+  }
+
+  /// See `mio_soften_fixed`.
+  static func softenFixed(
+    _ row: mio_soften_row, _ values: UnsafeMutablePointer<Int16>, _ scales: UnsafeMutablePointer<Float>
+  ) {
+    let peak = unsafe raiseMaximum(row)
+    var sum = Lanes(repeating: 0)
+    for first in unsafe stride(from: 0, to: row.padded, by: 64) {
+      var group = SIMD64<Float>(repeating: 0)
+      for part in 0..<4 {
+        let weights = unsafe weights(row, first + 16 * part, peak)
+        sum += weights
+        for lane in 0..<16 { group[16 * part + lane] = weights[lane] }
+      }
+      unsafe FixedPointReference.fix(group, values + first, &scales[first / 64])
+    }
+    unsafe row.state[1] += VectorMath.sum(sum)
+  }
+
+  private static func scores(_ row: mio_soften_row, _ first: Int) -> Lanes {
+    var scores = unsafe Activations.load(row.scores + first, 16)
+    for lane in 0..<16 where unsafe first + lane >= row.visible { scores[lane] = -.infinity }
+    return scores
+  }
+
+  private static func raiseMaximum(_ row: mio_soften_row) -> Float {
+    var peaks = Lanes(repeating: -.infinity)
+    for first in unsafe stride(from: 0, to: row.visible, by: 16) {
+      let scores = unsafe scores(row, first)
+      peaks = peaks.replacing(with: scores, where: scores .> peaks)
+    }
+    let before = unsafe row.state[0]
+    var peak = before
+    for lane in 0..<16 {
+      let score = unsafe peaks[lane] * row.scale
+      if score > peak { peak = score }
+    }
+    if peak == before { return peak }
+    let factor = VectorMath.powerBelowOne(Lanes(repeating: before - peak))[0]
+    unsafe row.state[0] = peak
+    unsafe row.state[1] *= factor
+    for column in unsafe 0..<row.width { unsafe row.result[column] *= factor }
+    return peak
+  }
+
+  private static func weights(_ row: mio_soften_row, _ first: Int, _ peak: Float) -> Lanes {
+    if unsafe first >= row.visible { return Lanes(repeating: 0) }
+    let shifted = unsafe Lanes(repeating: 0 - peak).addingProduct(scores(row, first), Lanes(repeating: row.scale))
+    return VectorMath.powerBelowOne(shifted)
+  }
+}
