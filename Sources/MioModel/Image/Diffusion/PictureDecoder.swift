@@ -68,12 +68,12 @@ struct PictureDecoder: Sendable {
     h = first.forward(h, condition: none, on: context)
     h = attention.forward(h, on: context)
     h = second.forward(h, condition: none, on: context)
+    if output.weight.isFixedPoint { return forwardCompact(h, on: context) }
     for block in blocks {
       for layer in block.layers { h = layer.forward(h, condition: none, on: context) }
       if let double = block.double { h = double(h, on: context) }
     }
-    h = norm(h, activates: true, on: context)
-    return output(h, on: context)
+    return output(h, scaling: norm.activation(of: h, on: context), on: context)
   }
 }
 
@@ -99,7 +99,7 @@ struct PictureDecoderAttention: Sendable {
     var q = queries(h.rows, on: context)
     let k = keys(h.rows, on: context)
     let v = values(h.rows, on: context)
-    DenseAttention(headCount: 1, headWidth: x.channels)
+    DenseAttention(headCount: 1, headWidth: x.channels, isFixedPoint: queries.weight.isFixedPoint)
       .forward(queries: q, keys: k, values: v, batch: x.pictures, into: &h.rows, on: context)
     output.forward(h.rows, into: &q, on: context)
     h.rows.copyRows(from: q)
