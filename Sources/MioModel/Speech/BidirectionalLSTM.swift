@@ -19,7 +19,7 @@ struct BidirectionalLSTM: Sendable {
       layers = (0..<layerCount).map { _ in LSTMLayer.State(width: width) }
       saved = LSTMLayer.State(width: width)
       scratch = (0..<layerCount).map { LSTMLayer.Scratch(inputWidth: $0 == 0 ? width : 2 * width, width: width) }
-      output = Activations(rows: maximumRows, columns: width)
+      output = Activations(unspecified: maximumRows, columns: width)
     }
   }
 
@@ -34,8 +34,8 @@ struct BidirectionalLSTM: Sendable {
     init(width: Int, layerCount: Int, maximumRows: Int, level: KernelLevel) {
       forward = Direction(width: width, layerCount: layerCount, maximumRows: maximumRows, level: level)
       backward = Direction(width: width, layerCount: layerCount, maximumRows: maximumRows, level: level)
-      input = Activations(rows: maximumRows, columns: width)
-      joined = Activations(rows: maximumRows, columns: 2 * width)
+      input = Activations(unspecified: maximumRows, columns: width)
+      joined = Activations(unspecified: maximumRows, columns: 2 * width)
     }
 
     /// Runs `input` through all layers; the forward memory afterwards is that of row `keptRows - 1`.

@@ -46,12 +46,13 @@ struct Conv1d: Sendable {
     var inputCount = 0
     var isReflected = false
 
-    init(_ config: Config, maximumRows: Int) {
+    init(_ convolution: Conv1d, maximumRows: Int) {
+      let config = convolution.config
       let capacity = config.windowRows(inputRows: maximumRows)
-      window = Activations(rows: capacity, columns: config.inputChannels)
-      tail = Activations(rows: config.reach, columns: config.inputChannels)
+      window = Activations(unspecified: capacity, columns: config.inputChannels)
+      tail = Activations(unspecified: config.reach, columns: config.inputChannels)
       gathered = Activations(
-        rows: config.dilation > 1 ? capacity : 0, columns: config.kernelLength * config.inputChannels)
+        unspecified: config.dilation > 1 && !convolution.isFixedPoint ? capacity : 0, columns: config.kernelLength * config.inputChannels)
       reset(config)
     }
 
@@ -67,6 +68,10 @@ struct Conv1d: Sendable {
   let weight: PackedMatrix  // [C_out, k C_in], tap-major
   let bias: WeightVector  // [C_out]
 
+  /// Fewer channels would leave most of a group of fixed-point numbers empty.
+  private static let leastFixedChannels = 32
+  fileprivate var isFixedPoint: Bool { weight.isFixedPoint && config.inputChannels >= Self.leastFixedChannels }
+
   init(_ config: Config, from weights: WeightScope) throws(ModelFileError) {
     let (columns, rows) = (config.kernelLength * config.inputChannels, config.outputChannels)
     self.config = config
@@ -74,7 +79,7 @@ struct Conv1d: Sendable {
     bias = try weights.vector("bias", rows)
   }
 
-  func makeState(maximumRows: Int) -> State { State(config, maximumRows: maximumRows) }
+  func makeState(maximumRows: Int) -> State { State(self, maximumRows: maximumRows) }
 
   /// Takes the next rows [n, C_in] of the clip; with `isLast`, also its end.
   func append(_ x: borrowing Activations, isLast: Bool, to state: State) {
@@ -112,6 +117,12 @@ struct Conv1d: Sendable {
   func produce(_ count: Int, from state: State, into y: inout Activations, on context: KernelContext) {
     y.reshape(rows: count, columns: config.outputChannels)
     guard count > 0 else { return }
+    if isFixedPoint {
+      weight.applyFixed(
+        windowsOf: state.window, taps: config.kernelLength, stride: config.stride, dilation: config.dilation,
+        count: count, bias: bias, into: &y, on: context)
+      return state.window.dropFirstRows(min(count * config.stride, state.window.rows))
+    }
     if config.dilation == 1 {
       weight.apply(
         windowsOf: state.window, stride: config.stride * config.inputChannels, count: count, into: &y, on: context)
@@ -120,7 +131,7 @@ struct Conv1d: Sendable {
       state.gathered.gatherWindows(of: state.window, taps: config.kernelLength, step: config.dilation, count: count)
       weight.apply(state.gathered, into: &y, on: context)
     }
-    y.add(bias: bias)
+    y.add(bias: bias, on: context)
     state.window.dropFirstRows(min(count * config.stride, state.window.rows))
   }
 

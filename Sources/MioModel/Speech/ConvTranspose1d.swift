@@ -45,7 +45,11 @@ struct ConvTranspose1d: Sendable {
     on context: KernelContext
   ) {
     products.reshape(rows: x.rows, columns: weight.rows)
-    weight.apply(x, into: &products, on: context)
+    if weight.isFixedPoint {
+      weight.applyFixed(x, into: &products, on: context)
+    } else {
+      weight.apply(x, into: &products, on: context)
+    }
     if isLast {
       // A frame of zeros behind the clip lets the second half of the last frame out.
       products.reshape(rows: x.rows + 1)

@@ -30,14 +30,14 @@ struct LSTMLayer: Sendable {
   /// Memory reused inside a call; each thread needs its own.
   final class Scratch {
     /// Frames whose products `W x` are computed together.
-    static let blockLength = 64
+    static let blockLength = 256
     var input: Activations  // [block, I]
     var gates: Activations  // [block, 4H]
     var sums: Activations  // [1, 4H]
 
     init(inputWidth: Int, width: Int) {
-      input = Activations(rows: Self.blockLength, columns: inputWidth)
-      gates = Activations(rows: Self.blockLength, columns: 4 * width)
+      input = Activations(unspecified: Self.blockLength, columns: inputWidth)
+      gates = Activations(unspecified: Self.blockLength, columns: 4 * width)
       sums = Activations(rows: 1, columns: 4 * width)
     }
   }
@@ -68,8 +68,12 @@ struct LSTMLayer: Sendable {
       scratch.input.reshape(rows: block.count)
       scratch.input.copyRows(block, from: x)
       scratch.gates.reshape(rows: block.count)
-      inputWeight.apply(scratch.input, into: &scratch.gates, on: context)
-      scratch.gates.add(bias: bias)
+      if inputWeight.isFixedPoint {
+        inputWeight.applyFixed(scratch.input, bias: bias, into: &scratch.gates, on: context)
+      } else {
+        inputWeight.apply(scratch.input, into: &scratch.gates, on: context)
+        scratch.gates.add(bias: bias)
+      }
       for frame in backwards ? Array(block.reversed()) : Array(block) {
         hiddenWeight.apply(state.hidden, into: &scratch.sums, on: context)
         scratch.sums.addRow(frame - start, of: scratch.gates)
@@ -94,8 +98,8 @@ struct LSTM: Sendable {
     init(width: Int, layerCount: Int, maximumRows: Int) {
       layers = (0..<layerCount).map { _ in LSTMLayer.State(width: width) }
       scratch = LSTMLayer.Scratch(inputWidth: width, width: width)
-      output = Activations(rows: maximumRows, columns: width)
-      previous = Activations(rows: maximumRows, columns: width)
+      output = Activations(unspecified: maximumRows, columns: width)
+      previous = Activations(unspecified: maximumRows, columns: width)
     }
   }
 

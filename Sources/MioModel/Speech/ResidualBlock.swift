@@ -54,11 +54,14 @@ struct ResidualBlock: Sendable {
     let count = inner.availableRows(state.inner)
     inner.produce(count, from: state.inner, into: &scratch.hidden, on: context)
     secondActivation.apply(to: &scratch.hidden, on: context)
-    y.reshape(rows: count, columns: outer.config.outputChannels)
-    outer.weight.apply(scratch.hidden, into: &y, on: context)
-    y.add(bias: outer.bias)
-    shortcut.produce(count, from: state.shortcut, into: &scratch.product, on: context)
-    y.add(scratch.product)
+    shortcut.produce(count, from: state.shortcut, into: &y, on: context)
+    if outer.weight.isFixedPoint {
+      outer.weight.applyFixed(scratch.hidden, bias: outer.bias, adds: true, into: &y, on: context)
+    } else {
+      scratch.product.reshape(rows: count, columns: outer.config.outputChannels)
+      outer.weight.apply(scratch.hidden, into: &scratch.product, on: context)
+      y.add(scratch.product, bias: outer.bias, on: context)
+    }
   }
 }
 
@@ -70,7 +73,7 @@ struct SpeechScratch: ~Copyable {
   var product: Activations
 
   init(hiddenCount: Int, productCount: Int) {
-    hidden = Activations(rows: 1, columns: hiddenCount)
-    product = Activations(rows: 1, columns: productCount)
+    hidden = Activations(unspecified: 1, columns: hiddenCount)
+    product = Activations(unspecified: 1, columns: productCount)
   }
 }

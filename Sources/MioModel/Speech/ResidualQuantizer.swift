@@ -13,8 +13,8 @@ package struct ResidualQuantizer: Sendable {
     fileprivate var codeword: Activations  // [1, D]
 
     init(_ quantizer: ResidualQuantizer, maximumRows: Int) {
-      residual = Activations(rows: maximumRows, columns: quantizer.width)
-      products = Activations(rows: maximumRows, columns: quantizer.codebookSize)
+      residual = Activations(unspecified: maximumRows, columns: quantizer.width)
+      products = Activations(unspecified: maximumRows, columns: quantizer.codebookSize)
       codeword = Activations(rows: 1, columns: quantizer.width)
     }
   }

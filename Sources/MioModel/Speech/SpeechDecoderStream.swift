@@ -26,7 +26,7 @@ package final class SpeechDecoderStream {
   private var scratch: SpeechScratch
 
   /// Frames that go through the network together: enough to use each weight often, few enough for the caches.
-  private static let blockFrames = 16
+  private static let blockFrames = 64
 
   /// - Parameter levels: how many levels the codes will have, 1 to Q.
   package init(
@@ -46,8 +46,8 @@ package final class SpeechDecoderStream {
     }
     head = decoder.head.makeState(maximumRows: sizes.sampleRows)
     codeword = Activations(rows: 1, columns: codec.config.width)
-    x = Activations(rows: 1, columns: sizes.elementCount)
-    y = Activations(rows: 1, columns: sizes.elementCount)
+    x = Activations(unspecified: 1, columns: sizes.elementCount)
+    y = Activations(unspecified: 1, columns: sizes.elementCount)
     scratch = SpeechScratch(hiddenCount: sizes.elementCount, productCount: sizes.productCount)
   }
 

@@ -47,9 +47,9 @@ package final class SpeechEncoderStream {
   }
 
   /// Frames whose samples go through the convolutions together.
-  private static let blockFrames = 16
+  private static let blockFrames = 64
   /// Frames that go through the last convolution and the quantizer together.
-  private static let headFrames = 64
+  private static let headFrames = 128
 
   package init(
     _ codec: SpeechCodec, levels: Int, windows: Windows = Windows(), trace: SpeechTrace? = nil,
@@ -82,8 +82,8 @@ package final class SpeechEncoderStream {
     let featureRows = encoder.head.config.outputRows(inputRows: headRows)
     quantizing = ResidualQuantizer.State(quantizer, maximumRows: featureRows)
     let headCount = max(headRows * encoder.head.config.inputChannels, featureRows * encoder.width)
-    x = Activations(rows: 1, columns: max(sizes.elementCount, headCount))
-    y = Activations(rows: 1, columns: max(sizes.elementCount, headCount))
+    x = Activations(unspecified: 1, columns: max(sizes.elementCount, headCount))
+    y = Activations(unspecified: 1, columns: max(sizes.elementCount, headCount))
     scratch = SpeechScratch(hiddenCount: sizes.elementCount, productCount: sizes.elementCount)
   }
 
