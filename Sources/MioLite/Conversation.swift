@@ -86,9 +86,9 @@ private final class ConversationState: @unchecked Sendable {
     lock.withLock { turns = [] }
   }
 
-  func takeTurn(_ parts: [InputPart], cancellation: Cancellation, yield: (OutputPart) -> Void) throws {
+  func takeTurn(_ parts: [InputPart], cancellation: Cancellation, yield: @escaping (OutputPart) -> Void) throws {
     try lock.withLock {
-      let content = try PartReader(model, engine.context, cancellation).prompt(parts)
+      let content = try PartReader(model, engine.context, cancellation, report: { yield(.progress($0)) }).prompt(parts)
       let turn = try engine.tokenizer.encode(
         .trusted("\n<|im_start|>user\n") + content.parts + .trusted("<|im_end|>\n<|im_start|>assistant\n"), addsEnds: false)
       let sampling = try options.sampling.options(over: model.defaults(for: task(hasAudio: content.hasSpeech)))

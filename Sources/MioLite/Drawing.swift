@@ -25,10 +25,13 @@ public struct PictureOptions: Hashable, Sendable {
   public var sampler: Sampler
   /// Evaluations for which the inner part of the network is evaluated once; 1 evaluates it every time.
   public var reuse: Int
+  /// Whether each picture of a reply is drawn from noise of its own; otherwise all are drawn from one, and share their
+  /// composition.
+  public var variesNoise: Bool
 
   public init(
     sampling: Sampling = Sampling(), steps: Int = 20, guidance: Double = 10, size: Int? = nil, sampler: Sampler = .plms,
-    reuse: Int = 1
+    reuse: Int = 1, variesNoise: Bool = false
   ) {
     self.sampling = sampling
     self.steps = steps
@@ -36,6 +39,7 @@ public struct PictureOptions: Hashable, Sendable {
     self.size = size
     self.sampler = sampler
     self.reuse = reuse
+    self.variesNoise = variesNoise
   }
 
   /// The same with a seed, so that all pictures are made from one noise.

@@ -10,13 +10,14 @@ struct PartReader {
   private let tokenizer: TextTokenizer
   private let mostFrames: Int
   private let selection: VideoFile.Selection
+  private let report: (PartProgress) -> Void
 
   /// Seconds of sound that are read at most: more than any context holds.
   private static let longestSound = 600
 
   init(
     _ model: Model, _ context: KernelContext, _ cancellation: Cancellation, mostFrames: Int = VideoFile.mostKeyFrames,
-    selection: VideoFile.Selection = .automatic
+    selection: VideoFile.Selection = .automatic, report: @escaping (PartProgress) -> Void = { _ in }
   ) throws(MioError) {
     self.model = model
     self.context = context
@@ -24,6 +25,7 @@ struct PartReader {
     tokenizer = try model.requiredTokenizer()
     self.mostFrames = mostFrames
     self.selection = selection
+    self.report = report
   }
 
   /// Everything in its order, and by kind.
@@ -86,7 +88,11 @@ struct PartReader {
   }
 
   private func append(_ pictures: [Picture], to content: inout Content) throws {
-    for picture in pictures {
+    for (index, picture) in pictures.enumerated() {
+      report(
+        PartProgress(
+          kind: .input, number: index + 1, fraction: Double(index) / Double(pictures.count),
+          detail: "looking at picture \(index + 1) of \(pictures.count)"))
       if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
       let codes = try model.codes(of: picture, on: context)
       let ids = try tokenizer.media.imageTokens(codes.map(Int.init))

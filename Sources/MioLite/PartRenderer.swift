@@ -68,11 +68,12 @@ struct PartRenderer {
       return
     }
     imageCount += 1
-    guard let drawing, model.canDraw else {
+    guard var drawing, model.canDraw else {
       yield(.image(nil, codes: codes))
       return
     }
     let number = imageCount
+    if drawing.variesNoise, let seed = drawing.sampling.seed { drawing.sampling.seed = seed &+ UInt64(number - 1) }
     let clip = try PictureDrawing(model, drawing).picture(of: codes, cancellation: cancellation) { index, count in
       let share = Double(index + 1) / Double(count + 1)
       report(

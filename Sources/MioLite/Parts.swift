@@ -32,14 +32,16 @@ public enum OutputPart: Sendable {
   case progress(PartProgress)
 }
 
-/// How far a picture or a stretch of speech is on its way.
+/// How far something that was given, a picture, or a stretch of speech is on its way.
 public struct PartProgress: Hashable, Sendable {
   public enum Kind: String, Sendable {
+    /// Something that was given is being looked at or listened to.
+    case input
     case image, speech
   }
 
   public let kind: Kind
-  /// Number among its kind in this reply, from 1.
+  /// Number among its kind in this turn, from 1.
   public let number: Int
   /// 0...1.
   public let fraction: Double

@@ -180,11 +180,11 @@ private struct RecipeRun {
     if model.canDraw, let drawing = options.drawing { _ = try PictureDrawing(model, drawing) }
   }
 
-  func run(_ parts: [InputPart], yield: (OutputPart) -> Void) throws {
+  func run(_ parts: [InputPart], yield: @escaping (OutputPart) -> Void) throws {
     let engine = try Engine(model, batchLimit: max(Engine.batchLimit, sampling.rowCount))
     let reader = try PartReader(
       model, engine.context, cancellation, mostFrames: options.mostFrames,
-      selection: options.spacesFramesEvenly ? .uniform : .automatic)
+      selection: options.spacesFramesEvenly ? .uniform : .automatic, report: { yield(.progress($0)) })
     let content = try reader.prompt(parts)
     try check(content)
     let prompt = try model.prompt(

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Ending the iteration early, or cancelling its task, makes the `cancellation` that `body` watches.
 func stream<Element: Sendable>(
-  _ cancellation: Cancellation, _ body: @escaping @Sendable (_ yield: (Element) -> Void) throws -> Void
+  _ cancellation: Cancellation, _ body: @escaping @Sendable (_ yield: @escaping (Element) -> Void) throws -> Void
 ) -> AsyncThrowingStream<Element, any Error> {
   AsyncThrowingStream { continuation in
     continuation.onTermination = { _ in cancellation.cancel() }

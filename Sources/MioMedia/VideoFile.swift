@@ -148,7 +148,13 @@ package struct VideoFile {
       if !name.hasPrefix(".") { names.append(name) }
     }
     let paths = names.sorted { order($0) < order($1) }.map { path.hasSuffix("/") ? path + $0 : path + "/" + $0 }
-    return paths.filter { FileDescriptor.opening(path: $0).map { PictureFile.isPicture($0.firstBytes) } ?? false }
+    return paths.filter { isRegular($0) }.filter { FileDescriptor.opening(path: $0).map { PictureFile.isPicture($0.firstBytes) } ?? false }
+  }
+
+  /// Whether opening the file cannot wait for anybody, as opening a named pipe would.
+  private static func isRegular(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
   }
 
   /// A name with its numbers made equally long, so that frame_10 follows frame_9.

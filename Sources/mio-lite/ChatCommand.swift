@@ -85,9 +85,16 @@ struct ChatCommand: AsyncParsableCommand {
       return { conversation.send(parts, cancellation: $0) }
     }
     let task = TaskOptions(sampling: wishes, drawing: options, mostPictures: pictures)
-    let hasSound = !given.audio.isEmpty
-    let chosen = try recipe.map(RecipeOption.find) ?? (voice ? (hasSound ? .speechToSpeech : .speechAnswer) : .interleaved)
+    let chosen = try recipe.map(RecipeOption.find) ?? baseRecipe(hasWords: !(prompt ?? "").isEmpty)
     return { opened.perform(chosen, parts, options: task, cancellation: $0) }
+  }
+
+  /// The words of a base model's training that fit what was given.
+  private func baseRecipe(hasWords: Bool) -> Recipe {
+    let (sees, hears) = (!given.image.isEmpty || !given.video.isEmpty, !given.audio.isEmpty)
+    if voice { return hears ? .speechToSpeech : .speechAnswer }
+    guard hasWords, given.text.isEmpty else { return .interleaved }
+    return sees && hears ? .interleaved : sees ? .imageQuestion : hears ? .speechQuestion : .text
   }
 
   private func answerOnce(

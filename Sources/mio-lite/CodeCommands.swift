@@ -109,7 +109,7 @@ struct EncodeCommand: ParsableCommand {
 }
 
 /// `decode TOKENS.json -o out.wav|out.png`: renders what `encode` printed.
-struct DecodeCommand: ParsableCommand {
+struct DecodeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "decode", abstract: "Render codes, as 'encode --json' prints them, to a sound file or a picture.")
 
@@ -125,10 +125,11 @@ struct DecodeCommand: ParsableCommand {
   @Option(help: "Pictures: seed of the noise that they are drawn from (default: random, printed).")
   var seed: UInt64?
 
+  @OptionGroup var drawing: DrawingFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var common: CommonOptions
 
-  func run() throws {
+  func run() async throws {
     let opened = try model.open()
     let bytes = try Input.bytes(of: input, limit: 1 << 28)
     let media: CodedMedia
@@ -142,7 +143,7 @@ struct DecodeCommand: ParsableCommand {
     }
     switch media.codes {
     case .speech(let codes): try decode(codes, opened)
-    case .image(let codes): try draw(codes, opened)
+    case .image(let codes): try await draw(codes, opened)
     }
   }
 
@@ -159,16 +160,24 @@ struct DecodeCommand: ParsableCommand {
     try sink.finish()
   }
 
-  private func draw(_ codes: [Int32], _ opened: Model) throws {
-    _ = try PictureFormat(path: output)
+  private func draw(_ codes: [Int32], _ opened: Model) async throws {
+    if output != "-" { _ = try PictureFormat(path: output) }
     let chosen = seed ?? .random(in: 0...0xFFFF_FFFF)
     if seed == nil && !common.quiet { Output.note("seed \(chosen)") }
-    let bar = ProgressBar("decode", quiet: common.quiet)
-    defer { bar.finish() }
-    let options = PictureOptions(sampling: Sampling(seed: chosen))
-    let picture = try opened.picture(of: codes, options: options) { index, count in
-      bar.update(Double(index + 1) / Double(count + 1), detail: "step \(index + 1) of \(count)")
+    let options = drawing.options(Sampling(seed: chosen))
+    let picture = try await Interrupts.during { cancellation in
+      let bar = ProgressBar("decode", quiet: common.quiet)
+      defer { bar.finish() }
+      return try opened.picture(of: codes, options: options, cancellation: cancellation) { index, count in
+        bar.update(Double(index + 1) / Double(count + 1), detail: "step \(index + 1) of \(count)")
+      }
     }
-    try picture.write(to: output)
+    let origin = PictureOrigin(prompt: "", options: options)
+    if output == "-" {
+      try Output.write(picture.encoded(origin: origin))
+    } else {
+      try picture.write(to: output, origin: origin)
+    }
+    if !common.quiet, !drawing.noPreview { Preview.show(picture) }
   }
 }

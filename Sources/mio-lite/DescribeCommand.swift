@@ -50,14 +50,18 @@ struct DescribeCommand: AsyncParsableCommand {
     var shown = TrimmedText()
     var whole = ""
     try await Interrupts.during { cancellation in
+      let bar = ProgressBar("describe", quiet: common.quiet)
+      defer { bar.finish() }
       for try await part in opened.perform(recipe, parts, options: options, cancellation: cancellation) {
         switch part {
+        case .progress(let progress): bar.update(progress.fraction, detail: progress.detail)
         case .text(let text):
+          bar.finish()
           let text = shown.append(text)
           whole += text
           if !json { try Output.write(text) }
         case .problem(let problem): Output.note("mio-lite: \(problem)")
-        case .image, .speech, .progress: break
+        case .image, .speech: break
         }
       }
     }

@@ -18,12 +18,17 @@ struct DrawingFlags: ParsableArguments {
   @Option(help: "Evaluate the inner part of the network once for so many evaluations; 2 or 3 save a quarter to a third.")
   var reuse: Int = 1
 
+  @Flag(help: "Draw each picture of a film or story from noise of its own; pictures from one noise share their composition.")
+  var varyNoise = false
+
   @Flag(help: "Show no pictures in the terminal.")
   var noPreview = false
 
   /// - Parameter sampling: its seed also decides the noise that pictures are made from.
   func options(_ sampling: Sampling) -> PictureOptions {
-    PictureOptions(sampling: sampling, steps: steps, guidance: guidance, size: size, sampler: sampler, reuse: reuse)
+    PictureOptions(
+      sampling: sampling, steps: steps, guidance: guidance, size: size, sampler: sampler, reuse: reuse,
+      variesNoise: varyNoise)
   }
 }
 

@@ -65,7 +65,7 @@ struct FilmCommand: AsyncParsableCommand {
       let task = TaskOptions(sampling: sampling, drawing: options, mostPictures: frames)
       for try await part in opened.perform(.videoGeneration, [.text(words)], options: task, cancellation: cancellation) {
         switch part {
-        case .progress(let progress):
+        case .progress(let progress) where progress.kind == .image:
           bar.update(
             (Double(progress.number - 1) + progress.fraction) / Double(frames),
             detail: "frame \(progress.number), \(progress.detail)")
@@ -80,7 +80,7 @@ struct FilmCommand: AsyncParsableCommand {
             Preview.show(clip)
           }
         case .problem(let problem): Output.note("mio-lite: \(problem)")
-        case .image, .text, .speech: break
+        case .image, .text, .speech, .progress: break
         }
       }
     }

@@ -120,6 +120,33 @@ import Testing
     #expect(try folder.bytes("film.gif") == folder.bytes("film/film.gif"))
   }
 
+  @Test func `draws every picture of a film from noise of its own when told to`() async throws {
+    let model = try Model(path: model)
+    func film(varying: Bool) async throws -> [ImageClip] {
+      let drawing = PictureOptions(sampling: Sampling(seed: 7), steps: 1, variesNoise: varying)
+      let options = TaskOptions(sampling: Sampling(seed: 2), drawing: drawing, mostPictures: 3)
+      var clips: [ImageClip] = []
+      for try await case .image(let clip?, _) in model.perform(.videoGeneration, [.text("a boat")], options: options) {
+        clips.append(clip)
+      }
+      return clips
+    }
+    let (same, varied) = (try await film(varying: false), try await film(varying: true))
+    #expect(same.count == varied.count && same.first == varied.first)
+    for (a, b) in zip(same, varied).dropFirst() { #expect(a != b) }
+  }
+
+  @Test func `tells how many pictures it has looked at`() async throws {
+    let model = try Model(path: model)
+    let clip = try ImageClip(path: photo)
+    var details: [String] = []
+    let options = TaskOptions(sampling: Sampling(maxTokens: 2, greedy: true))
+    for try await case .progress(let progress) in model.perform(.videoCaption, [.video([clip, clip])], options: options) {
+      details.append(progress.detail)
+    }
+    #expect(details == ["looking at picture 1 of 2", "looking at picture 2 of 2"])
+  }
+
   @Test func `an iteration that ends early stops the drawing`() async throws {
     let model = try Model(path: model)
     var steps = 0

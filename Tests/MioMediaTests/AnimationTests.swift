@@ -74,6 +74,30 @@ import Testing
     }
   }
 
+  @Test(arguments: ["disposal.gif", "interlaced.gif", "animated.gif"])
+  func `survives whatever is changed in it`(name: String) throws {
+    let whole = try bytes(name)
+    var random = Numbers(state: 7)
+    for _ in 0..<4000 {
+      var damaged = whole
+      for _ in 0...random.next(3) { damaged[random.next(damaged.count)] = UInt8(random.next(256)) }
+      if random.next(4) == 0 { damaged.removeLast(random.next(damaged.count)) }
+      do { _ = try PictureFile.open(bytes: damaged, name: name) } catch {}
+      guard damaged.starts(with: Array("GIF8".utf8)) else { continue }
+      do { _ = try frames(damaged) } catch is MediaError {}
+    }
+  }
+
+  /// A generator that gives the same numbers everywhere.
+  private struct Numbers {
+    var state: UInt64
+
+    mutating func next(_ count: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % count
+    }
+  }
+
   @Test func `gives a frame or a typed error for every file that is cut off or damaged`() throws {
     let whole = try bytes("disposal.gif")
     for length in 0..<whole.count {

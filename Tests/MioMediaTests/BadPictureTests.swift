@@ -20,6 +20,18 @@ import Testing
     }
   }
 
+  @Test func `survives damaged EXIF data`() throws {
+    let url = Goldens.root.appendingPathComponent("picture-kinds/turned.jpg")
+    let whole = Array(try Data(contentsOf: url))
+    for position in 0..<min(200, whole.count) {
+      for value: UInt8 in [0, 1, 0x7F, 0x80, 0xFF] {
+        var damaged = whole
+        damaged[position] = value
+        _ = try? PictureFile.open(bytes: damaged, name: "turned.jpg", upright: true)
+      }
+    }
+  }
+
   @Test func `survives flipped bytes`() throws {
     for name in ["rgb_landscape.jpg", "gray.png", "rgba.png"] {
       let whole = try bytes(name)

@@ -53,6 +53,13 @@ import Testing
     #expect(try indices(write(12) { [UInt8($0 * 20), 0, 0] }) == Array(0..<12))
   }
 
+  @Test func `leaves out of a folder what is no picture, and does not wait for pipes`() throws {
+    let path = try write(3) { [UInt8($0 * 20), 0, 0] }
+    #expect(unsafe mkfifo(folder.path("frame_1b.png"), 0o600) == 0)
+    try FileManager.default.createDirectory(atPath: folder.path("frame_1c.png"), withIntermediateDirectories: true)
+    #expect(try indices(path) == [0, 1, 2])
+  }
+
   @Test func `reads animated GIFs`() throws {
     var writer = GIFWriter(width: 64, height: 48)
     for index in 0..<60 { writer.add(plain(index < 30 ? [250, 10, 10] : [10, 10, 250]), milliseconds: 40) }
