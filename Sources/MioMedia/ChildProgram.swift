@@ -77,11 +77,10 @@ final class ChildProgram {
     complaints = Array((complaints + block).suffix(Self.complaintLimit))
   }
 
-  /// The last thing that the program complained about, in printable characters.
-  var lastLine: String {
+  /// The last of what the program complained about; to be asked for when its output has ended.
+  func readComplaints() -> String {
     if !isErrorsClosed { try? collectComplaints() }
-    let lines = String(decoding: complaints, as: UTF8.self).split(whereSeparator: \.isNewline)
-    return String((lines.last ?? "").filter { $0.isASCII && !($0.asciiValue ?? 0 < 32) }.prefix(120))
+    return String(decoding: complaints, as: UTF8.self)
   }
 
   private static func makePipe(_ ends: UnsafeMutablePointer<Int32>) -> Int32 {

@@ -31,24 +31,38 @@ enum VideoProgram {
         "videos are read by ffmpeg, which is not installed (apt-get install ffmpeg); a folder of frames and an animated gif "
           + "are read without it")
     }
-    // The child sees the file as descriptor 3. Opening it anew by that name starts at its beginning.
-    let arguments = [
-      "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist",
-      formats, "-i", "file:/proc/self/fd/3", "-map", "0:v:0", "-an", "-sn", "-dn", "-vsync", "passthrough", "-f", "image2pipe",
-      "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1",
-    ]
-    let child = try ChildProgram(program, arguments, input: file, name: name)
-    var reader = FrameReader(child, name: name, isCancelled: isCancelled, patience: patience, longestRun: longestRun)
-    var count = 0
-    while let picture = try reader.next() {
-      count += 1
-      if try !body(picture) { return }
-    }
-    if count == 0 {
-      let reason = child.lastLine
+    // Old versions know the first name of the option alone, new ones may know the second alone.
+    for option in ["-vsync", "-fps_mode"] {
+      let child = try ChildProgram(program, arguments(option), input: file, name: name)
+      var reader = FrameReader(child, name: name, isCancelled: isCancelled, patience: patience, longestRun: longestRun)
+      var count = 0
+      while let picture = try reader.next() {
+        count += 1
+        if try !body(picture) { return }
+      }
+      if count > 0 { return }
+      let complaints = child.readComplaints()
+      if option == "-vsync", complaints.contains("vsync") { continue }
+      let reason = Self.lastLine(complaints)
       throw MediaError(
         .malformed, name, "ffmpeg finds no frame in it" + (reason.isEmpty ? "" : " (\(reason))") + "; is it a video?")
     }
+  }
+
+  /// - Parameter option: the one that says that no frame is to be left out or doubled.
+  private static func arguments(_ option: String) -> [String] {
+    // The child sees the file as descriptor 3. Opening it anew by that name starts at its beginning.
+    [
+      "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist",
+      formats, "-i", "file:/proc/self/fd/3", "-map", "0:v:0", "-an", "-sn", "-dn", option, "passthrough", "-f", "image2pipe",
+      "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1",
+    ]
+  }
+
+  /// The last complaint, in printable characters.
+  private static func lastLine(_ complaints: String) -> String {
+    let line = complaints.split(whereSeparator: \.isNewline).last ?? ""
+    return String(line.filter { $0.isASCII && !($0.asciiValue ?? 0 < 32) }.prefix(120))
   }
 
   /// Where a program lies.

@@ -89,7 +89,7 @@ struct FilmCommand: AsyncParsableCommand {
       if let sheet = ImageClip.contactSheet(thumbnails) { try target.write(sheet.encoded(), "contact-sheet.png") }
       try target.write(animation.finish(), "film.gif")
       try target.write(
-        encodedJSON(
+        Output.readableJSON(
           Record(
             prompt: words, seed: sampling.seed, steps: options.steps, guidance: options.guidance,
             sampler: options.sampler.rawValue, frames: record)), "film.json")
@@ -98,13 +98,6 @@ struct FilmCommand: AsyncParsableCommand {
     }
     if !common.quiet { Output.note("\(output): \(record.count) frames") }
   }
-}
-
-/// A value as readable JSON with sorted keys.
-func encodedJSON(_ value: some Encodable) throws -> [UInt8] {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  return try Array(encoder.encode(value)) + [10]
 }
 
 extension ImageClip {

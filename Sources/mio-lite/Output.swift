@@ -28,6 +28,13 @@ enum Output {
     try write("\n")
   }
 
+  /// A value as JSON for a file: sorted keys, one to a line.
+  static func readableJSON(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return try Array(encoder.encode(value)) + [10]
+  }
+
   /// Writes a line to standard error; a closed standard error is no reason to stop.
   static func note(_ text: String) {
     try? writeAll(Array((text + "\n").utf8), to: STDERR_FILENO)

@@ -75,7 +75,7 @@ struct StoryCommand: AsyncParsableCommand {
       }
     }
     let folder = ResultFolder(path: output)
-    let record = try encodedJSON(story.record)
+    let record = try Output.readableJSON(story.record)
     try folder.write(record, "story.json")
     try folder.write(Array(story.page.utf8), "index.html")
     if json { try Output.write(record) }

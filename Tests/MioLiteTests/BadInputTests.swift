@@ -286,6 +286,11 @@ extension BadInput {
       // What the file says does not matter: three frames come, then the decoder fails.
       try decode(#"for i in 1 2 3; do printf 'P6\n2 2\n255\n123456789012'; done; exit 1"#, folder)
     },
+    BadInput("video: another version of ffmpeg", 0, "") { folder in
+      // One that no longer knows the old name of an option.
+      try decode(
+        #"case "$*" in *-vsync*) echo "Unrecognized option 'vsync'." >&2; exit 1;; esac; printf 'P6 1 1 255 abc'"#, folder)
+    },
     BadInput("video: frames that change their size", 0, "") { folder in
       try decode(#"printf 'P6\n2 2\n255\n123456789012P6 1 1 255 abc'"#, folder)
     },
