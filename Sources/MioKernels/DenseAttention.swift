@@ -24,6 +24,7 @@ package struct DenseAttention: Hashable, Sendable {
     self.headCount = headCount
     self.headWidth = headWidth
     self.scale = scale ?? 1 / Float(headWidth).squareRoot()
+    precondition(self.scale > 0, "the scale of attention is positive")
     self.isCausal = isCausal
     self.isFixedPoint = isFixedPoint
   }

@@ -5,8 +5,10 @@ import Synchronization
 enum LargeBlocks {
   /// Blocks from this size on are kept.
   private static let leastBytes = 1 << 20
-  /// Bytes that are kept at most, and how many of them while a block is in use that is larger than all of them.
-  private static let mostBytes = 96 << 20
+  /// Bytes that are kept at most: about what a clip of the speech codec or a layer of the U-Net needs.
+  private static let mostBytes = 192 << 20
+  /// Larger blocks are not kept, and while one is in use, few of the others are.
+  private static let hugeBytes = 96 << 20
   private static let fewestBytes = 8 << 20
 
   @safe
@@ -39,7 +41,7 @@ enum LargeBlocks {
     guard size >= leastBytes else { return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64) }
     let found: Block? = state.withLock { state in
       if let index = state.blocks.lastIndex(where: { $0.byteCount == size }) { return state.blocks.remove(at: index) }
-      if size > mostBytes { state.hugeCount += 1 }
+      if size > hugeBytes { state.hugeCount += 1 }
       // What has not been wanted again makes room, so that no more memory is held than ever was in use.
       let total = state.blocks.reduce(0) { $0 + $1.byteCount }
       state.trim(to: max(0, total - size))
@@ -52,7 +54,7 @@ enum LargeBlocks {
   static func deallocate(_ base: UnsafeMutableRawPointer, byteCount: Int) {
     let size = rounded(byteCount)
     guard size >= leastBytes else { return unsafe base.deallocate() }
-    guard size <= mostBytes else {
+    guard size <= hugeBytes else {
       unsafe base.deallocate()
       return state.withLock { $0.hugeCount -= 1 }
     }

@@ -76,7 +76,7 @@ typedef struct {
   float *scores;    // [padded], those from `visible` on do not count; `padded` is a multiple of 16
   size_t padded;
   size_t visible;   // at least 1
-  float scale;      // scale of the scores times log2 e
+  float scale;      // scale of the scores times log2 e, positive
   float *state;     // largest score so far times scale, -infinity at first; sum of the weights so far
   float *result;    // [width], sum of weighted values so far: scaled to the new maximum
   size_t width;

@@ -25,6 +25,16 @@ INLINE lanes visible_scores(mio_soften_row row, size_t first) {
   return kept;
 }
 
+/// Halves are folded onto each other, 8 and 8, 4 and 4, 2 and 2, 1 and 1.
+INLINE float largest_of(lanes x) {
+  typedef float eight __attribute__((ext_vector_type(8)));
+  typedef float four __attribute__((ext_vector_type(4)));
+  const eight a = x.lo > x.hi ? x.lo : x.hi;
+  const four b = a.lo > a.hi ? a.lo : a.hi;
+  const float c = b.x > b.z ? b.x : b.z, d = b.y > b.w ? b.y : b.w;
+  return c > d ? c : d;
+}
+
 /// Moves the maximum up to the largest of the scores, and the sums with it. Returns the maximum.
 INLINE float raise_maximum(mio_soften_row row) {
   lanes peaks = -__builtin_inff();
@@ -32,11 +42,8 @@ INLINE float raise_maximum(mio_soften_row row) {
     const lanes scores = visible_scores(row, i);
     peaks = scores > peaks ? scores : peaks;
   }
-  float peak = row.state[0];
-  for (int lane = 0; lane < LANES; lane++) {
-    const float score = peaks[lane] * row.scale;
-    peak = score > peak ? score : peak;
-  }
+  const float score = largest_of(peaks) * row.scale;
+  const float peak = score > row.state[0] ? score : row.state[0];
   if (peak == row.state[0]) return peak;
   const float factor = power_below_one((lanes)(row.state[0] - peak))[0];
   row.state[0] = peak;

@@ -38,6 +38,14 @@ enum SoftenReference {
     return scores
   }
 
+  /// Halves are folded onto each other, 8 and 8, 4 and 4, 2 and 2, 1 and 1.
+  private static func largest(_ x: Lanes) -> Float {
+    let eight = x.highHalf.replacing(with: x.lowHalf, where: x.lowHalf .> x.highHalf)
+    let four = eight.highHalf.replacing(with: eight.lowHalf, where: eight.lowHalf .> eight.highHalf)
+    let two = four.highHalf.replacing(with: four.lowHalf, where: four.lowHalf .> four.highHalf)
+    return two.x > two.y ? two.x : two.y
+  }
+
   private static func raiseMaximum(_ row: mio_soften_row) -> Float {
     var peaks = Lanes(repeating: -.infinity)
     for first in unsafe stride(from: 0, to: row.visible, by: 16) {
@@ -45,11 +53,8 @@ enum SoftenReference {
       peaks = peaks.replacing(with: scores, where: scores .> peaks)
     }
     let before = unsafe row.state[0]
-    var peak = before
-    for lane in 0..<16 {
-      let score = unsafe peaks[lane] * row.scale
-      if score > peak { peak = score }
-    }
+    let score = unsafe largest(peaks) * row.scale
+    let peak = score > before ? score : before
     if peak == before { return peak }
     let factor = VectorMath.powerBelowOne(Lanes(repeating: before - peak))[0]
     unsafe row.state[0] = peak
