@@ -20,7 +20,7 @@ struct SpeakableText {
     guard let longestWord else { return }
     if let word = self.text.split(whereSeparator: \.isWhitespace).first(where: { $0.count > longestWord }) {
       throw MioError(
-        .invalidInput, "'\(word.prefix(20))...' has \(word.count) characters without a space; "
+        .invalidInput, "'\(String(word.prefix(20)))...' has \(word.count) characters without a space; "
           + "this model says words of at most \(longestWord)")
     }
   }

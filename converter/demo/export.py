@@ -29,7 +29,7 @@ GENERATION = {
         "tasks": {
             "textToSpeech": {"do_sample": True, "temperature": 0.8, "top_p": 0.7, "repetition_penalty": 1.0,
                              "max_new_tokens": 1024},
-            "text": {"do_sample": False, "num_beams": 1},
+            "text": {"do_sample": False, "num_beams": 5},
         },
     },
 }
