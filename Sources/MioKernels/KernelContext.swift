@@ -4,7 +4,7 @@
 package final class KernelContext {
   package let pool: WorkerPool
   package let level: KernelLevel
-  private var scratch = OwnedBytes(byteCount: 1 << 16)
+  private var scratch = Scratch(byteCount: 1 << 16)
 
   package init(threads: Int, level: KernelLevel = .preferred) {
     pool = WorkerPool(threads: threads)
@@ -14,7 +14,20 @@ package final class KernelContext {
   /// At least `byteCount` bytes on a 64-byte boundary with unspecified contents, valid until the next call.
   @unsafe
   func scratch(byteCount: Int) -> UnsafeMutableRawPointer {
-    if unsafe scratch.bytes.count < byteCount { scratch = OwnedBytes(byteCount: byteCount + byteCount / 4) }
-    return unsafe scratch.bytes.baseAddress!
+    if scratch.byteCount < byteCount { scratch = Scratch(byteCount: byteCount + byteCount / 4) }
+    return unsafe scratch.base
+  }
+
+  @safe
+  private final class Scratch {
+    let byteCount: Int
+    let base: UnsafeMutableRawPointer
+
+    init(byteCount: Int) {
+      self.byteCount = byteCount
+      unsafe base = LargeBlocks.allocate(byteCount: byteCount)
+    }
+
+    deinit { unsafe LargeBlocks.deallocate(base, byteCount: byteCount) }
   }
 }
