@@ -78,7 +78,7 @@ def measure(program: Program, texts: list[str], folder: Path) -> dict:
         "texts": len(texts), "listener, original voice": heard["original"], "listener, model": heard["model"],
         "listener, relative": heard["model"] / heard["original"],
         "length, median ratio": float(np.median(lengths)), "length, share within 15 %": float(within.mean()),
-        "length, all speech": float(sum(lengths) / len(lengths)),
+        "length, mean ratio": float(np.mean(lengths)),
         "repeats or cut-offs": len(ends), "WER, original voice": errors["original"], "WER, own voice": errors["model"],
         "real time factor": float(work.sum() / speech.sum()), "first sound, median s": float(np.median(first)),
         "first sound, slowest s": float(first.max()),
