@@ -9,9 +9,11 @@ import Musl
 
 /// Runs the tasks of one kernel on a fixed set of threads.
 ///
-/// Tasks are handed out one by one from a counter, so a thread that is held up by another process delays one task at
-/// most. The caller works too and returns as soon as all tasks are done, whether or not every thread has woken up.
-/// Idle threads watch the counter for a moment, then sleep.
+/// Every thread has a stretch of neighbouring tasks of its own, so that it walks through memory in one direction and far
+/// from the others; a thread that is done takes single tasks from the ends of other stretches. The caller works too and
+/// returns as soon as all tasks are done, whether or not every thread has woken up. Idle threads watch for work for a
+/// moment, then sleep. A thread that keeps everyone waiting, because something else uses its processor, is left out for some
+/// milliseconds.
 package final class WorkerPool: Sendable {
   /// Threads that work on a run, the caller included.
   package let threadCount: Int
@@ -20,21 +22,23 @@ package final class WorkerPool: Sendable {
 
   package init(threads: Int) {
     precondition(threads >= 1, "a worker pool needs at least one thread")
-    let shared = SharedState()
+    let shared = SharedState(threads: threads)
     var started: [pthread_t] = []
-    for _ in 1..<threads {
+    for slot in 1..<threads {
       var thread = pthread_t()
-      let argument = unsafe Unmanaged.passRetained(shared).toOpaque()
+      let worker = Worker(shared: shared, slot: slot)
+      let argument = unsafe Unmanaged.passRetained(worker).toOpaque()
       let status = unsafe pthread_create(
         &thread, nil,
         { argument in
           guard let argument = unsafe argument else { return nil }
-          unsafe Unmanaged<SharedState>.fromOpaque(argument).takeRetainedValue().work()
+          let worker = unsafe Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue()
+          worker.shared.work(in: worker.slot)
           return nil
         }, argument)
       // With fewer threads than asked for, the work takes longer; nothing else changes.
       guard status == 0 else {
-        unsafe Unmanaged<SharedState>.fromOpaque(argument).release()
+        unsafe Unmanaged<Worker>.fromOpaque(argument).release()
         break
       }
       started.append(thread)
@@ -52,98 +56,250 @@ package final class WorkerPool: Sendable {
   /// Calls `body` once for every task index in `0..<tasks`, in any order and on any thread, and returns when all calls
   /// have returned. A run from inside a task, or from a second thread at the same time, is done by its caller alone.
   package func run(tasks: Int, _ body: (Int) -> Void) {
-    precondition(tasks >= 0 && tasks < 1 << 32, "a run needs between 0 and 2^32 - 1 tasks")
+    precondition(tasks >= 0, "a run needs zero or more tasks")
     if tasks <= 1 || threads.isEmpty || !shared.acquire() {
       for task in 0..<tasks { body(task) }
       return
     }
-    withoutActuallyEscaping(body) { shared.run(tasks: tasks, $0) }
+    withoutActuallyEscaping(body) { shared.run(tasks: tasks, threads: threadCount, $0) }
     shared.release()
   }
 }
 
-/// What the caller and the workers of a pool share.
+/// What a new thread is told.
+private final class Worker: Sendable {
+  let shared: SharedState
+  let slot: Int
+
+  init(shared: SharedState, slot: Int) {
+    self.shared = shared
+    self.slot = slot
+  }
+}
+
+/// One thread of a pool.
+private final class Slot: Sendable {
+  /// The portions of its stretch that nobody has claimed yet.
+  let stretch = Atomic<UInt64>(0)
+  /// Whether the thread is in the middle of a portion.
+  let isWorking = Atomic<Bool>(false)
+  /// Whether the thread is left out.
+  let rests = Atomic<Bool>(false)
+  // Written by the caller of a run alone: when the thread's rest ends or ended, and how long it was.
+  let restEnd = Atomic<UInt64>(0)
+  let restLength = Atomic<UInt64>(0)
+  // Keeps the words of two slots on different cache lines.
+  private let padding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
+}
+
+/// A stretch in one word: the number of its run, its first portion and its end.
 ///
-/// `ticket` holds the number of the run in its upper half and the next task in its lower half. A task is claimed by a
-/// compare-and-swap on the whole word: it can only succeed while that run is still open, hence its body still alive.
+/// A portion is claimed by a compare-and-swap on the whole word: it can only succeed while that run is still open, hence its
+/// body still alive.
+private struct Stretch {
+  static let most = (1 << 20) - 1
+  var word: UInt64
+
+  init(word: UInt64) { self.word = word }
+  init(run: UInt64, _ portions: Range<Int>) {
+    word = run << 40 | UInt64(portions.lowerBound) << 20 | UInt64(portions.upperBound)
+  }
+
+  func belongs(to run: UInt64) -> Bool { word >> 40 == run & 0xFF_FFFF }
+  var first: Int { Int(word >> 20 & 0xF_FFFF) }
+  var end: Int { Int(word & 0xF_FFFF) }
+  var withoutFirst: UInt64 { word &+ (1 << 20) }
+  var withoutLast: UInt64 { word &- 1 }
+}
+
+/// What the caller and the workers of a pool share.
 private final class SharedState: Sendable {
-  private let ticket = Atomic<UInt64>(0)
-  private let taskCount = Atomic<UInt64>(0)
+  /// The number of the latest run.
+  private let latest = Atomic<UInt64>(0)
   private let body = Atomic<UInt>(0)
-  private let finished = Atomic<UInt64>(0)
+  private let taskCount = Atomic<Int>(0)
+  /// Tasks of one portion, 1 unless there are very many.
+  private let portionLength = Atomic<Int>(1)
+  private let portionCount = Atomic<Int>(0)
+  private let finished = Atomic<Int>(0)
+  private let slots: [Slot]
   private let busy = Atomic<Bool>(false)
   private let stopping = Atomic<Bool>(false)
-  /// Workers asleep, or about to be.
+  /// Workers asleep, or about to be, that a run should wake.
   private let sleeping = Atomic<Int>(0)
+  /// Workers that are left out.
+  private let resting = Atomic<Int>(0)
   /// Whether the caller sleeps until the last task is done.
   private let callerSleeps = Atomic<Bool>(false)
   private let parking = Parking()
+  private let restParking = Parking()
   private let callerParking = Parking()
 
   /// Pauses before a waiting thread gives its processor to others, about 50 µs.
   private static let spins = 1500
+  /// Nanoseconds that the caller waits for others beyond what tasks take before it calls it a delay.
+  private static let patience: UInt64 = 200_000
+  /// Nanoseconds of the first rest; every further one soon after it doubles.
+  private static let firstRest: UInt64 = 4_000_000
+  private static let longestRest: UInt64 = 128_000_000
+
+  init(threads: Int) { slots = (0..<threads).map { _ in Slot() } }
 
   func acquire() -> Bool { busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged }
   func release() { busy.store(false, ordering: .releasing) }
 
-  func run(tasks: Int, _ work: @escaping (Int) -> Void) {
+  // MARK: - The caller
+
+  func run(tasks: Int, threads: Int, _ work: @escaping (Int) -> Void) {
+    let start = Self.nanoseconds()
+    if resting.load(ordering: .relaxed) > 0 {
+      recall(at: start)
+      if resting.load(ordering: .relaxed) == threads - 1 {
+        for task in 0..<tasks { work(task) }
+        return
+      }
+    }
     unsafe withUnsafePointer(to: work) { work in
+      let length = (tasks + Stretch.most - 1) / Stretch.most
+      let portions = (tasks + length - 1) / length
       body.store(UInt(bitPattern: work), ordering: .relaxed)
-      taskCount.store(UInt64(tasks), ordering: .relaxed)
+      taskCount.store(tasks, ordering: .relaxed)
+      portionLength.store(length, ordering: .relaxed)
+      portionCount.store(portions, ordering: .relaxed)
       finished.store(0, ordering: .relaxed)
-      let run = (ticket.load(ordering: .relaxed) >> 32 &+ 1) << 32
-      ticket.store(run, ordering: .sequentiallyConsistent)
+      let run = latest.load(ordering: .relaxed) &+ 1
+      deal(portions, of: run, threads: threads)
+      latest.store(run, ordering: .sequentiallyConsistent)
       if sleeping.load(ordering: .sequentiallyConsistent) > 0 { parking.wakeAll() }
-      takeTasks(of: run)
-      awaitCompletion(UInt64(tasks))
+      let done = takePortions(of: run, from: 0)
+      awaitCompletion(of: portions, done: done, since: start)
     }
   }
 
-  /// Claims and does tasks until the run has none left.
-  private func takeTasks(of run: UInt64) {
-    var claim = ticket.load(ordering: .acquiring)
-    while claim & ~0xFFFF_FFFF == run, claim & 0xFFFF_FFFF < taskCount.load(ordering: .relaxed) {
-      let (exchanged, current) = ticket.weakCompareExchange(
-        expected: claim, desired: claim &+ 1, ordering: .acquiringAndReleasing)
-      guard exchanged else {
-        claim = current
-        continue
-      }
-      // The claim keeps the run open until `finished` is raised, so the pointer is alive.
-      if let work = unsafe UnsafePointer<(Int) -> Void>(bitPattern: body.load(ordering: .relaxed)) {
-        unsafe work.pointee(Int(claim & 0xFFFF_FFFF))
-      }
-      let done = finished.add(1, ordering: .sequentiallyConsistent).newValue
-      if done == taskCount.load(ordering: .relaxed), callerSleeps.load(ordering: .sequentiallyConsistent) {
-        callerParking.wakeAll()
-      }
-      claim = ticket.load(ordering: .acquiring)
+  /// Gives every thread that takes part an equal stretch.
+  private func deal(_ portions: Int, of run: UInt64, threads: Int) {
+    let count = threads - resting.load(ordering: .relaxed)
+    var index = 0
+    for slot in slots {
+      let takesPart = index < count && !slot.rests.load(ordering: .relaxed)
+      let stretch = takesPart ? portions * index / count..<portions * (index + 1) / count : 0..<0
+      slot.stretch.store(Stretch(run: run, stretch).word, ordering: .releasing)
+      if takesPart { index += 1 }
     }
   }
 
-  private func awaitCompletion(_ tasks: UInt64) {
+  /// - Parameters:
+  ///   - done: portions that the caller did.
+  ///   - start: when the run began.
+  private func awaitCompletion(of portions: Int, done: Int, since start: UInt64) {
+    func isComplete() -> Bool { finished.load(ordering: .sequentiallyConsistent) == portions }
+    for _ in 0..<64 {
+      if isComplete() { return }
+      mio_spin_pause()
+    }
+    // What is left now are portions in the middle of which others are.
+    let idle = Self.nanoseconds()
+    let limit = idle + Self.patience + 4 * (idle - start) / UInt64(max(done, 1))
     for _ in 0..<Self.spins {
-      if finished.load(ordering: .acquiring) == tasks { return }
+      if isComplete() { return }
       mio_spin_pause()
     }
     callerSleeps.store(true, ordering: .sequentiallyConsistent)
-    callerParking.wait { finished.load(ordering: .sequentiallyConsistent) == tasks }
+    if !callerParking.wait(before: limit, until: isComplete) {
+      restDelayed(at: limit)
+      callerParking.wait(until: isComplete)
+    }
     callerSleeps.store(false, ordering: .relaxed)
   }
 
-  /// The life of a worker thread.
-  func work() {
-    var run: UInt64 = 0
-    while !stopping.load(ordering: .acquiring) {
-      takeTasks(of: run)
-      run = awaitRun(after: run)
+  /// Leaves out the threads that are in the middle of a portion for too long.
+  private func restDelayed(at now: UInt64) {
+    for slot in slots.dropFirst() where slot.isWorking.load(ordering: .relaxed) {
+      guard !slot.rests.load(ordering: .relaxed) else { continue }
+      let last = slot.restLength.load(ordering: .relaxed)
+      let isRecent = now < slot.restEnd.load(ordering: .relaxed) &+ last
+      let length = isRecent ? min(2 * last, Self.longestRest) : Self.firstRest
+      slot.restLength.store(length, ordering: .relaxed)
+      slot.restEnd.store(now + length, ordering: .relaxed)
+      slot.rests.store(true, ordering: .sequentiallyConsistent)
+      resting.add(1, ordering: .relaxed)
     }
   }
 
-  private func awaitRun(after run: UInt64) -> UInt64 {
-    func current() -> UInt64 { ticket.load(ordering: .sequentiallyConsistent) & ~0xFFFF_FFFF }
+  /// Takes threads back whose rest is over.
+  private func recall(at now: UInt64) {
+    var recalled = false
+    for slot in slots where slot.rests.load(ordering: .relaxed) && slot.restEnd.load(ordering: .relaxed) <= now {
+      slot.rests.store(false, ordering: .sequentiallyConsistent)
+      resting.subtract(1, ordering: .relaxed)
+      recalled = true
+    }
+    if recalled { restParking.wakeAll() }
+  }
+
+  private static func nanoseconds() -> UInt64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
+  // MARK: - Every thread
+
+  /// Does the portions of one's own stretch from its front, then those of others from their ends; returns how many.
+  private func takePortions(of run: UInt64, from own: Int) -> Int {
+    var done = 0
+    for offset in slots.indices {
+      let slot = slots[(own + offset) % slots.count]
+      var stretch = Stretch(word: slot.stretch.load(ordering: .acquiring))
+      while stretch.belongs(to: run), stretch.first < stretch.end {
+        let (exchanged, current) = slot.stretch.weakCompareExchange(
+          expected: stretch.word, desired: offset == 0 ? stretch.withoutFirst : stretch.withoutLast,
+          ordering: .acquiringAndReleasing)
+        if exchanged {
+          perform(offset == 0 ? stretch.first : stretch.end - 1, in: slots[own])
+          done += 1
+        }
+        stretch = Stretch(word: exchanged ? slot.stretch.load(ordering: .acquiring) : current)
+      }
+    }
+    return done
+  }
+
+  /// Does one claimed portion. The claim keeps the run open until `finished` is raised, so the pointer is alive.
+  private func perform(_ portion: Int, in slot: Slot) {
+    slot.isWorking.store(true, ordering: .relaxed)
+    let length = portionLength.load(ordering: .relaxed)
+    let portions = portionCount.load(ordering: .relaxed)
+    let end = min((portion + 1) * length, taskCount.load(ordering: .relaxed))
+    if let work = unsafe UnsafePointer<(Int) -> Void>(bitPattern: body.load(ordering: .relaxed)) {
+      for task in portion * length..<end { unsafe work.pointee(task) }
+    }
+    slot.isWorking.store(false, ordering: .relaxed)
+    let count = finished.add(1, ordering: .sequentiallyConsistent).newValue
+    if count == portions, callerSleeps.load(ordering: .sequentiallyConsistent) { callerParking.wakeAll() }
+  }
+
+  // MARK: - The workers
+
+  /// The life of a worker thread.
+  func work(in slot: Int) {
+    var run: UInt64 = 0
+    while !stopping.load(ordering: .acquiring) {
+      if slots[slot].rests.load(ordering: .sequentiallyConsistent) {
+        restParking.wait {
+          !slots[slot].rests.load(ordering: .sequentiallyConsistent) || stopping.load(ordering: .sequentiallyConsistent)
+        }
+      } else {
+        _ = takePortions(of: run, from: slot)
+      }
+      run = awaitRun(after: run, in: slot)
+    }
+  }
+
+  private func awaitRun(after run: UInt64, in slot: Int) -> UInt64 {
+    func current() -> UInt64 { latest.load(ordering: .sequentiallyConsistent) }
     for _ in 0..<Self.spins {
-      if current() != run { return current() }
+      if current() != run || slots[slot].rests.load(ordering: .relaxed) { return current() }
       mio_spin_pause()
     }
     sleeping.add(1, ordering: .sequentiallyConsistent)
@@ -155,6 +311,7 @@ private final class SharedState: Sendable {
   func stop() {
     stopping.store(true, ordering: .sequentiallyConsistent)
     parking.wakeAll()
+    restParking.wakeAll()
   }
 }
 
@@ -168,7 +325,11 @@ private final class Parking: @unchecked Sendable {
     unsafe mutex = .allocate(capacity: 1)
     unsafe condition = .allocate(capacity: 1)
     unsafe pthread_mutex_init(mutex, nil)
-    unsafe pthread_cond_init(condition, nil)
+    var attributes = pthread_condattr_t()
+    unsafe pthread_condattr_init(&attributes)
+    unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    unsafe pthread_cond_init(condition, &attributes)
+    unsafe pthread_condattr_destroy(&attributes)
   }
 
   deinit {
@@ -183,6 +344,20 @@ private final class Parking: @unchecked Sendable {
     unsafe pthread_mutex_lock(mutex)
     while !satisfied() { unsafe pthread_cond_wait(condition, mutex) }
     unsafe pthread_mutex_unlock(mutex)
+  }
+
+  /// The same, but gives up at a moment of the monotonic clock, in nanoseconds; returns whether the condition holds.
+  func wait(before limit: UInt64, until satisfied: () -> Bool) -> Bool {
+    var limit = timespec(tv_sec: Int(limit / 1_000_000_000), tv_nsec: Int(limit % 1_000_000_000))
+    unsafe pthread_mutex_lock(mutex)
+    var holds = satisfied()
+    while !holds {
+      let status = unsafe pthread_cond_timedwait(condition, mutex, &limit)
+      holds = satisfied()
+      if status != 0 { break }
+    }
+    unsafe pthread_mutex_unlock(mutex)
+    return holds
   }
 
   func wakeAll() {
