@@ -34,18 +34,62 @@ extension PackedMatrix {
   }
 
   private func apply(_ x: mio_rows, _ ranges: [Range<Int>], into y: inout Activations, on context: KernelContext) {
-    precondition(unsafe y.rows == x.count && y.columns == rows, "the result needs one row per operand row and \(rows) columns")
-    let result = unsafe Pointer(y.base)
+    let product = product(ranges, into: &y, rows: unsafe x.count)
     switch format {
-    case .f32, .f16: unsafe applyFloat(x, ranges, into: result, on: context)
-    case .q8, .q4:
-      // Rounds of tokens bound the scratch memory.
-      for first in unsafe stride(from: 0, to: x.count, by: Self.roundTokens) {
-        let part = unsafe mio_rows(
-          base: x.base + first * x.stride, stride: x.stride, count: min(Self.roundTokens, x.count - first))
-        unsafe applyQuantized(part, ranges, into: Pointer(result.value + first * rows), on: context)
-      }
+    case .f32, .f16: unsafe applyFloat(x, ranges, into: product.target, on: context)
+    case .q8, .q4: unsafe Self.applyQuantized(x, [product], on: context)
     }
+  }
+
+  private func product(_ ranges: [Range<Int>], into y: inout Activations, rows count: Int) -> Product {
+    precondition(y.rows == count && y.columns == rows, "the result needs one row per operand row and \(rows) columns")
+    return unsafe Product(matrix: self, ranges: ranges, target: Pointer(y.base))
+  }
+
+  /// Several matrices times the same rows: a = A x, b = B x and so on, each as `apply(_:into:on:)` would compute it.
+  package static func apply(
+    _ x: borrowing Activations, _ first: PackedMatrix, into a: inout Activations, _ second: PackedMatrix,
+    into b: inout Activations, on context: KernelContext
+  ) {
+    let operand = unsafe mio_rows(base: x.base, stride: x.columns, count: x.rows)
+    unsafe apply(
+      operand, columns: x.columns,
+      [
+        first.product([0..<first.rows], into: &a, rows: x.rows), second.product([0..<second.rows], into: &b, rows: x.rows),
+      ], on: context)
+  }
+
+  package static func apply(
+    _ x: borrowing Activations, _ first: PackedMatrix, into a: inout Activations, _ second: PackedMatrix,
+    into b: inout Activations, _ third: PackedMatrix, into c: inout Activations, on context: KernelContext
+  ) {
+    let operand = unsafe mio_rows(base: x.base, stride: x.columns, count: x.rows)
+    unsafe apply(
+      operand, columns: x.columns,
+      [
+        first.product([0..<first.rows], into: &a, rows: x.rows), second.product([0..<second.rows], into: &b, rows: x.rows),
+        third.product([0..<third.rows], into: &c, rows: x.rows),
+      ], on: context)
+  }
+
+  private static func apply(_ x: mio_rows, columns: Int, _ products: [Product], on context: KernelContext) {
+    for product in products {
+      precondition(
+        product.matrix.columns == columns, "a matrix of \(product.matrix.columns) columns cannot be applied to rows of \(columns)")
+    }
+    for product in products where !product.matrix.isQuantized {
+      unsafe product.matrix.applyFloat(x, product.ranges, into: product.target, on: context)
+    }
+    unsafe applyQuantized(x, products.filter { $0.matrix.isQuantized }, on: context)
+  }
+
+  private var isQuantized: Bool { format == .q8 || format == .q4 }
+
+  /// A matrix, the rows wanted of it, and where they go.
+  private struct Product {
+    let matrix: PackedMatrix
+    let ranges: [Range<Int>]
+    let target: Pointer
   }
 
   /// Tokens whose quantized form is kept at a time.
@@ -72,11 +116,19 @@ extension PackedMatrix {
     }
   }
 
-  private func applyQuantized(_ x: mio_rows, _ ranges: [Range<Int>], into y: Pointer, on context: KernelContext) {
-    let groups = format.storedColumns(columns) / WeightFormat.groupLength
-    let table = unsafe context.level.table.pointee
-    let kernel = unsafe format == .q4 ? table.multiply_q4 : table.multiply_q8
-    let quantizer = unsafe table.quantize_rows
+  private static func applyQuantized(_ x: mio_rows, _ products: [Product], on context: KernelContext) {
+    guard let columns = products.first?.matrix.columns else { return }
+    // Rounds of tokens bound the scratch memory.
+    for first in unsafe stride(from: 0, to: x.count, by: roundTokens) {
+      let part = unsafe mio_rows(base: x.base + first * x.stride, stride: x.stride, count: min(roundTokens, x.count - first))
+      let blocks = unsafe quantize(part, columns: columns, on: context)
+      multiply(blocks, products, from: first, on: context)
+    }
+  }
+
+  private static func quantize(_ x: mio_rows, columns: Int, on context: KernelContext) -> QuantizedActivations {
+    let groups = WeightFormat.q8.storedColumns(columns) / WeightFormat.groupLength
+    let quantizer = unsafe context.level.table.pointee.quantize_rows
     let blocks = unsafe QuantizedActivations(
       groups: groups, tokens: x.count,
       base: context.scratch(byteCount: QuantizedActivations.byteCount(groups: groups, tokens: x.count)))
@@ -89,20 +141,41 @@ extension PackedMatrix {
         unsafe ReferenceKernels.quantize(x, first: first, columns: columns, block)
       }
     }
-    let work = PanelWork(ranges, panelCost: unsafe format.panelByteCount(columns: columns) * max(1, x.count / 4))
-    context.pool.run(tasks: work.taskCount) { task in
-      let panels = work.panels(of: task)
-      for index in 0..<blocks.blockCount {
-        var block = unsafe blocks.block(index)
-        let target = unsafe target(y, token: index * QuantizedActivations.blockTokens, panels: panels)
+    return blocks
+  }
+
+  /// Multiplies all matrices in one run of the pool, one matrix after the other.
+  private static func multiply(
+    _ blocks: QuantizedActivations, _ products: [Product], from first: Int, on context: KernelContext
+  ) {
+    let table = unsafe context.level.table.pointee
+    let works = products.map { product in
+      PanelWork(quantized: product.ranges, panelBytes: product.matrix.panelByteCount, tokens: blocks.tokens)
+    }
+    context.pool.run(tasks: works.reduce(0) { $0 + $1.taskCount }) { task in
+      var (task, index) = (task, 0)
+      while task >= works[index].taskCount {
+        task -= works[index].taskCount
+        index += 1
+      }
+      let matrix = products[index].matrix
+      let kernel = unsafe matrix.format == .q4 ? table.multiply_q4 : table.multiply_q8
+      let panels = works[index].panels(of: task)
+      let result = products[index].target
+      for number in 0..<blocks.blockCount {
+        var block = unsafe blocks.block(number)
+        let target = unsafe matrix.target(
+          result, token: first + number * QuantizedActivations.blockTokens, panels: panels)
         if let kernel = unsafe kernel {
-          unsafe kernel(weights(panels), &block, target)
+          unsafe kernel(matrix.weights(panels), &block, target)
         } else {
-          unsafe ReferenceKernels.multiplyQuantized(weights(panels), format: format, block, target)
+          unsafe ReferenceKernels.multiplyQuantized(matrix.weights(panels), format: matrix.format, block, target)
         }
       }
     }
   }
+
+  private var panelByteCount: Int { format.panelByteCount(columns: columns) }
 
   private func weights(_ panels: Range<Int>) -> mio_panels {
     let bytes = format.panelByteCount(columns: columns)
@@ -133,13 +206,27 @@ private struct PanelWork {
 
   /// - Parameter panelCost: bytes of a panel times the tokens that cost as much time as reading it.
   init(_ rows: [Range<Int>], panelCost: Int) {
-    ranges = Self.panels(covering: rows)
+    let ranges = Self.panels(covering: rows)
     let panels = ranges.reduce(0) { $0 + $1.count }
     let wanted = max(Self.leastCost / max(panelCost, 1), panels / Self.mostTasks)
     // Kernels take four panels at once.
-    let perTask = (wanted + 4) & ~3
-    panelsPerTask = perTask
-    taskCount = ranges.reduce(0) { $0 + ($1.count + perTask - 1) / perTask }
+    self.init(ranges, panelsPerTask: (wanted + 4) & ~3)
+  }
+
+  /// Work of the integer kernels, which read panels front to back, or pairs of panels.
+  init(quantized rows: [Range<Int>], panelBytes: Int, tokens: Int) {
+    let ranges = Self.panels(covering: rows)
+    let panels = ranges.reduce(0) { $0 + $1.count }
+    // With many blocks of tokens a task should use each block for several panels while it lies in the cache.
+    let blocks = (tokens + QuantizedActivations.blockTokens - 1) / QuantizedActivations.blockTokens
+    let wanted = max(Self.leastCost / panelBytes, panels / (blocks > 1 ? Self.mostTasks : 4 * Self.mostTasks), 2)
+    self.init(ranges, panelsPerTask: (wanted + 1) & ~1)
+  }
+
+  private init(_ ranges: [Range<Int>], panelsPerTask: Int) {
+    self.ranges = ranges
+    self.panelsPerTask = panelsPerTask
+    taskCount = ranges.reduce(0) { $0 + ($1.count + panelsPerTask - 1) / panelsPerTask }
   }
 
   func panels(of task: Int) -> Range<Int> {

@@ -37,8 +37,7 @@ struct FeedForward: Sendable {
   ) {
     scratch.gate.reshape(rows: x.rows)
     scratch.up.reshape(rows: x.rows)
-    gate.apply(x, into: &scratch.gate, on: context)
-    up.apply(x, into: &scratch.up, on: context)
+    PackedMatrix.apply(x, gate, into: &scratch.gate, up, into: &scratch.up, on: context)
     scratch.up.swiglu(gatedBy: scratch.gate, on: context)
     down.apply(scratch.up, into: &y, on: context)
   }

@@ -58,12 +58,12 @@ struct SelfAttention: Sendable {
     scratch.values.reshape(rows: x.rows)
     scratch.queries.reshape(rows: rows)
     scratch.heads.reshape(rows: rows)
-    key.apply(x, into: &scratch.keys, on: context)
-    value.apply(x, into: &scratch.values, on: context)
     if keepsAll {
-      query.apply(x, into: &scratch.queries, on: context)
+      PackedMatrix.apply(
+        x, query, into: &scratch.queries, key, into: &scratch.keys, value, into: &scratch.values, on: context)
       attend(rows: pass.rows, layer: layer, pass: pass, scratch: &scratch, on: context)
     } else {
+      PackedMatrix.apply(x, key, into: &scratch.keys, value, into: &scratch.values, on: context)
       scratch.kept.reshape(rows: rows)
       for (row, index) in pass.kept.enumerated() { scratch.kept.copyRows(index..<index + 1, from: x, to: row) }
       query.apply(scratch.kept, into: &scratch.queries, on: context)
