@@ -6,8 +6,10 @@ package final class KernelContext {
   package let level: KernelLevel
   private var scratch = Scratch(byteCount: 1 << 16)
 
+  /// - Parameter threads: those to use, at most one for each processor that this process may run on: more would only take
+  ///   turns, and a thread that has to wait for its turn keeps all others waiting.
   package init(threads: Int, level: KernelLevel = .preferred) {
-    pool = WorkerPool(threads: threads)
+    pool = WorkerPool(threads: min(threads, Processors.usableCount))
     self.level = level
   }
 

@@ -21,6 +21,9 @@ package enum Processors {
     return max(1, min(cores.count, quota ?? Int.max))
   }
 
+  /// Processors that affinity allows, at least 1; two hardware threads of a core count as two.
+  package static var usableCount: Int { max(1, allowed.count) }
+
   /// Processors that the scheduler may put this process on.
   private static var allowed: [Int] {
     var set = [UInt8](repeating: 0, count: 1024)
