@@ -7,9 +7,9 @@ enum Output {
     try writeAll(Array(bytes), to: STDOUT_FILENO)
   }
 
-  /// Writes text to standard output as it is.
+  /// Writes text to standard output: as it is to files and pipes, without control characters to a terminal.
   static func write(_ text: String) throws {
-    try write(text.utf8)
+    try write((isatty(STDOUT_FILENO) == 1 ? text.withoutTerminalControls : text).utf8)
   }
 
   /// Writes a line to standard output.
@@ -37,7 +37,8 @@ enum Output {
 
   /// Writes a line to standard error; a closed standard error is no reason to stop.
   static func note(_ text: String) {
-    try? writeAll(Array((text + "\n").utf8), to: STDERR_FILENO)
+    let shown = isatty(STDERR_FILENO) == 1 ? text.withoutTerminalControls : text
+    try? writeAll(Array((shown + "\n").utf8), to: STDERR_FILENO)
   }
 
   /// Standard output is written without a buffer, so there is nothing to flush but Swift's own `print`.
@@ -56,4 +57,19 @@ enum Output {
       }
     }
   }
+}
+
+extension String {
+  /// The text with a replacement character for every control character but line feed and tab.
+  ///
+  /// Words of a model and names in a file come from strangers; a terminal would take an escape sequence in them as an order
+  /// to move its cursor, change its title or type for the user.
+  var withoutTerminalControls: String {
+    guard unicodeScalars.contains(where: \.isTerminalControl) else { return self }
+    return String(String.UnicodeScalarView(unicodeScalars.map { $0.isTerminalControl ? "\u{FFFD}" : $0 }))
+  }
+}
+
+extension Unicode.Scalar {
+  fileprivate var isTerminalControl: Bool { properties.generalCategory == .control && self != "\n" && self != "\t" }
 }
