@@ -119,6 +119,12 @@ package final class AudioFile {
       shortfall = "\(framesRead) of \(statedFrameCount) samples could be read (\(fault ?? "the file is cut off"))"
     } else if let fault {
       shortfall = "reading stopped after \(framesRead) samples (\(fault))"
+    } else {
+      // libsndfile takes a WAVE file that was cut off for a shorter one.
+      let (fileBytes, beginning) = input.beginning(8)
+      if let stated = WaveHeader.statedFileByteCount(beginning), stated > fileBytes + 1 {
+        shortfall = "the file is cut off: \(fileBytes) of \(stated) bytes are there, \(framesRead) samples could be read"
+      }
     }
   }
 

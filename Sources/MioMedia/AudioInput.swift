@@ -37,6 +37,19 @@ enum AudioInput {
     }
   }
 
+  /// Bytes of the file, and its first `count` bytes; fewer when it is shorter.
+  func beginning(_ count: Int) -> (fileBytes: Int, bytes: [UInt8]) {
+    switch self {
+    case .memory(let file): return file.beginning(count)
+    case .file(let descriptor):
+      var status = stat()
+      guard unsafe fstat(descriptor.value, &status) == 0 else { return (0, []) }
+      var bytes = [UInt8](repeating: 0, count: count)
+      let read = unsafe bytes.withUnsafeMutableBytes { unsafe pread(descriptor.value, $0.baseAddress!, count, 0) }
+      return (Int(status.st_size), Array(bytes.prefix(max(0, read))))
+    }
+  }
+
   private static func spool(_ source: FileDescriptor, name: String) throws(MediaError) -> FileDescriptor {
     let target = try unnamedTemporaryFile()
     var total = 0
@@ -74,6 +87,8 @@ final class MemoryFile {
   private var position = 0
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  func beginning(_ count: Int) -> (fileBytes: Int, bytes: [UInt8]) { (bytes.count, Array(bytes.prefix(count))) }
 
   private func seek(_ offset: Int, _ whence: Int32) -> Int {
     let start = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? position : bytes.count

@@ -56,3 +56,13 @@ struct WaveHeader {
     unsafe values.withUnsafeBytes { unsafe Array($0) }
   }
 }
+
+extension WaveHeader {
+  /// Length of a RIFF file as its first 8 bytes state it; nil for other files and for streams, whose writers put the
+  /// largest sizes there.
+  static func statedFileByteCount(_ beginning: [UInt8]) -> Int? {
+    guard beginning.count >= 8, beginning.starts(with: Array("RIFF".utf8)) else { return nil }
+    let size = (0..<4).reduce(0) { $0 | Int(beginning[4 + $1]) << (8 * $1) }
+    return size == 0 || size >= 0x7FFF_0000 ? nil : size + 8
+  }
+}

@@ -145,6 +145,25 @@ import Testing
     #expect(file.shortfall?.hasPrefix("\(count) of 5003 samples") == true)
   }
 
+  @Test func `says that the end of a WAVE file is missing, which libsndfile does not`() throws {
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: Self.path("mono16k_pcm16.wav"))))
+    func shortfall(_ bytes: [UInt8]) throws -> String? {
+      let folder = try TemporaryFolder()
+      try Data(bytes).write(to: folder.url.appendingPathComponent("cut.wav"))
+      let (file, memory) = (try AudioFile.open(path: folder.path("cut.wav")), try AudioFile.open(bytes: bytes, name: "cut.wav"))
+      let count = try Self.readAll(file).count
+      #expect(try Self.readAll(memory).count == count)
+      #expect(file.shortfall == memory.shortfall)
+      #expect(file.shortfall.map { $0.contains("\(count) samples") } ?? true)
+      return file.shortfall
+    }
+    #expect(try shortfall(bytes) == nil)
+    #expect(try shortfall(Array(bytes[..<6000]))?.hasPrefix("the file is cut off: 6000 of \(bytes.count) bytes") == true)
+    var stream = Array(bytes[..<6000])
+    stream.replaceSubrange(4..<8, with: [0xFF, 0xFF, 0xFF, 0xFF])
+    #expect(try shortfall(stream) == nil)
+  }
+
   @Test func `survives headers with flipped bytes`() throws {
     for name in ["mono16k_pcm16.wav", "mono16k_pcm16.flac", "mono16k_extensible.wav"] {
       let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: Self.path(name))))
