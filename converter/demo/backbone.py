@@ -1,12 +1,14 @@
 """Stage `backbone`: trains the language model on the lessons.
 
-The learning rate is constant until the cool-down, so a longer run can go on from the state before it. State:
-`backbone-state.pt`, and `backbone-trunk.pt` from just before the cool-down; result: `backbone.pt`. At every saved
-state the averaged weights are exported as a checkpoint.
+The learning rate is constant until the cool-down, so a longer run can go on from the state before it. Late in the
+cool-down the layers compute with the 4-bit weights that the converter will pack. State: `backbone-state.pt`, and
+`backbone-trunk.pt` from just before the cool-down; result: `backbone.pt`. At every saved state the averaged weights are
+exported as a checkpoint.
 """
 
 import copy
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -18,12 +20,14 @@ import vocabulary as v
 from lessons import Lessons, batch
 from llama import Llama, Shape
 from muon import Muon
+from quantization import FourBits
 from voice import BUCKET
 
 MATRIX_RATE, VECTOR_RATE = 0.007, 3e-3
 AVERAGE = 0.995        # of the weights that are exported
 POOL = 16              # batches drawn (and sorted by length) at a time
 SHORT_STEPS = 150      # first steps, which see only utterances of one bucket
+ROUNDED_SHARE = 0.5    # share of the full learning rate below which the layers compute with their 4-bit values
 
 
 def rate(step: int, steps: int, cooldown: int) -> float:
@@ -51,6 +55,7 @@ class Trainer:
         self.optimizers = [Muon(matrices, MATRIX_RATE),
                            torch.optim.AdamW(others, VECTOR_RATE, betas=(0.9, 0.98), weight_decay=0.0)]
         self.full_rates = [MATRIX_RATE, VECTOR_RATE]
+        self.four_bits = FourBits(matrices)
         self.parameters = matrices + others
         self.step, self.pool_index, self.pool = 0, 0, []
         self.cooling_since = 0.0
@@ -112,7 +117,8 @@ class Trainer:
         self.optimizers[0].param_groups[0]["momentum"] = min(0.95, 0.85 + 0.1 * self.step / 300)
         for p in self.parameters:
             p.grad = None
-        self.loss(*self.next_batch()).backward()
+        with self.four_bits.replacing() if share < ROUNDED_SHARE else nullcontext():
+            self.loss(*self.next_batch()).backward()
         parallel.average_gradients(self.parameters)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for optimizer in self.optimizers:
