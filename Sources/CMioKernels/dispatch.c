@@ -40,23 +40,27 @@ const mio_kernels *mio_level(size_t index) {
 #if defined(__linux__)
 #include <sys/auxv.h>
 
-static int has_dot_products(void) {
-  const unsigned long asimd_dot_product = 1ul << 20;  // HWCAP_ASIMDDP
-  return (getauxval(AT_HWCAP) & asimd_dot_product) != 0;
-}
+// Bits of the kernel's hardware capabilities.
+enum { HWCAP_DOT_PRODUCTS = 1 << 20, HWCAP2_MATRIX_PRODUCTS = 1 << 13 };
+
+int mio_has_dot_products(void) { return (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCTS) != 0; }
+int mio_has_matrix_products(void) { return (getauxval(AT_HWCAP2) & HWCAP2_MATRIX_PRODUCTS) != 0; }
 #else
-// Every Apple processor that runs macOS has them.
-static int has_dot_products(void) { return 1; }
+// Every Apple processor that runs macOS has dot products, the first of them no matrix products.
+int mio_has_dot_products(void) { return 1; }
+int mio_has_matrix_products(void) { return 0; }
 #endif
 
 static const mio_kernels neon = MIO_LEVEL("neon", neon, neon);
+static const mio_kernels neoni8mm = MIO_LEVEL("neoni8mm", neon, neoni8mm);
 
-size_t mio_level_count(void) { return 2; }
+size_t mio_level_count(void) { return 3; }
 
 const mio_kernels *mio_level(size_t index) {
   switch (index) {
     case 0: return &portable;
-    case 1: return has_dot_products() ? &neon : NULL;
+    case 1: return mio_has_dot_products() ? &neon : NULL;
+    case 2: return mio_has_dot_products() && mio_has_matrix_products() ? &neoni8mm : NULL;
     default: return NULL;
   }
 }

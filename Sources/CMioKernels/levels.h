@@ -83,6 +83,11 @@ MIO_DECLARE_INTEGER_PRODUCTS(avxvnni)
 MIO_DECLARE_LEVEL(avx512)
 #elif defined(__aarch64__)
 MIO_DECLARE_LEVEL(neon)
+MIO_DECLARE_INTEGER_PRODUCTS(neoni8mm)
+
+/// Whether the processor has sdot, and whether it has smmla.
+int mio_has_dot_products(void);
+int mio_has_matrix_products(void);
 #endif
 
 #endif

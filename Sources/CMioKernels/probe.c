@@ -1,5 +1,7 @@
 #include "mio_probe.h"
 
+#include "levels.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
@@ -14,6 +16,7 @@ enum { CHAINS = 12 };
 #define KEEP_GENERIC(value) __asm__ volatile("" : "+r"(value))
 
 // Baseline versions: plain C, for processors without any of the levels below.
+#if !defined(__aarch64__)
 static uint64_t read_generic(const void *bytes, size_t count) {
   const uint64_t *words = bytes;
   uint64_t sum[8] = {0};
@@ -21,6 +24,7 @@ static uint64_t read_generic(const void *bytes, size_t count) {
     for (int j = 0; j < 8; j++) sum[j] ^= words[i + j];
   return sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
 }
+#endif
 
 static uint64_t multiply_generic(uint64_t rounds) {
   uint64_t a[CHAINS];
@@ -139,8 +143,23 @@ static uint64_t int8_dotprod(uint64_t rounds) {
 
 #pragma clang attribute pop
 
+#pragma clang attribute push(__attribute__((target("i8mm"))), apply_to = function)
+
+static uint64_t int8_i8mm(uint64_t rounds) {
+  int32x4_t a[CHAINS];
+  int8x16_t w = vdupq_n_s8(3), x = vdupq_n_s8(1);
+  for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_s32(0);
+  for (uint64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < CHAINS; i++) __asm__ volatile("smmla %0.4s, %1.16b, %2.16b" : "+w"(a[i]) : "w"(w), "w"(x));
+  return rounds * CHAINS * 64;
+}
+
+#pragma clang attribute pop
+
 uint64_t mio_probe_int8(uint64_t rounds) {
-  return __builtin_cpu_supports("dotprod") ? int8_dotprod(rounds) : multiply_generic(rounds);
+  return mio_has_matrix_products() ? int8_i8mm(rounds)
+         : mio_has_dot_products()  ? int8_dotprod(rounds)
+                                   : multiply_generic(rounds);
 }
 
 uint64_t mio_probe_f32(uint64_t rounds) {

@@ -8,8 +8,8 @@ import Musl
 
 /// An instruction-set level: a table of C kernels; where the table has none, the portable definition is used.
 ///
-/// All levels give the same bits. The environment variable `MIO_ISA` (`portable`, `avx2`, `avxvnni`, `avx512vnni`,
-/// `neon`) chooses a lower level than the best one.
+/// All levels give the same bits. The environment variable `MIO_ISA` (`portable`; `avx2`, `avxvnni`, `avx512vnni`; `neon`,
+/// `neoni8mm`) chooses a lower level than the best one.
 @safe
 package struct KernelLevel: Sendable, CustomStringConvertible {
   package let name: String

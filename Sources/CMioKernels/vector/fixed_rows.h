@@ -53,6 +53,7 @@ INLINE void fix_some_rows(
 void MIO_NAME(mio_fix_rows)(mio_float_rows x, size_t position_stride, int16_t *values, float *scales) {
   if (x.factor && x.activates) return fix_some_rows(1, 1, x, position_stride, values, scales);
   if (x.factor) return fix_some_rows(1, 0, x, position_stride, values, scales);
+  if (x.activates) return fix_some_rows(0, 1, x, position_stride, values, scales);
   fix_some_rows(0, 0, x, position_stride, values, scales);
 }
 
