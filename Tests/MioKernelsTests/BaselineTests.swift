@@ -2,49 +2,80 @@ import Foundation
 import MioTestSupport
 import Testing
 
-/// The program starts on every processor of its architecture: wider instructions stay inside the dispatched functions.
+/// The program starts on every processor of its architecture: newer instructions stay inside the functions that are chosen
+/// at run time, and what these compute is the same on all processors.
 @Suite struct BaselineTests {
   static let disassembler = "/usr/bin/objdump"
+  static var hasDisassembler: Bool { FileManager.default.isExecutableFile(atPath: disassembler) }
+
+  private struct Outcome {
+    let status: Int32
+    let output: String
+    let notes: String
+  }
+
+  /// Runs a script of the package.
+  private func run(_ script: String, _ arguments: [String] = []) throws -> Outcome {
+    let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
+    let files = ["output", "notes"].map { folder.url.appendingPathComponent($0) }
+    for file in files { try Data().write(to: file) }
+    let process = Process()
+    process.executableURL = package.appendingPathComponent("scripts/\(script)")
+    process.arguments = arguments
+    process.standardOutput = try FileHandle(forWritingTo: files[0])
+    process.standardError = try FileHandle(forWritingTo: files[1])
+    try process.run()
+    process.waitUntilExit()
+    let texts = try files.map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }
+    return Outcome(status: process.terminationStatus, output: texts[0], notes: texts[1])
+  }
+
+  @Test(.enabled(if: hasDisassembler, "needs objdump: install binutils"))
+  func `uses instructions above the baseline only in functions of a level`() throws {
+    let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    let program = bundle.deletingLastPathComponent().appendingPathComponent("mio-lite")
+    let outcome = try run("test-baseline", ["/proc/\(getpid())/exe", program.path])
+    #expect(outcome.status == 0, "\(outcome.output)\(outcome.notes)")
+    #expect(!outcome.output.contains(": 0 instructions"), "the kernels are part of both programs")
+  }
 
   #if arch(x86_64)
-  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: disassembler)))
-  func `uses wide registers only in functions of a level`() throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: Self.disassembler)
-    process.arguments = ["-d", "--no-show-raw-insn", "/proc/\(getpid())/exe"]
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let text = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
-
-    var (function, offenders, wideFunctions) = ("", Set<String>(), 0)
-    let levels = ["_avx2", "_avxvnni", "_avx512", "_avx512vnni"]
-    for line in text.split(separator: UInt8(ascii: "\n")) {
-      if line.last == UInt8(ascii: ":"), let open = line.firstIndex(of: UInt8(ascii: "<")) {
-        function = String(decoding: line[open...].dropFirst().dropLast(2), as: UTF8.self)
-      } else if line.contains(UInt8(ascii: "%")) {
-        let instruction = String(decoding: line, as: UTF8.self)
-        guard instruction.contains("%ymm") || instruction.contains("%zmm") else { continue }
-        wideFunctions += 1
-        if !levels.contains(where: { function.hasSuffix($0) }) { offenders.insert(function) }
-      }
-    }
-    #expect(wideFunctions > 1000, "the kernels are part of this program")
-    #expect(offenders.isEmpty)
+  /// Functions that a level may have, and functions that may not be.
+  @Test(
+    .enabled(if: hasDisassembler, "needs objdump: install binutils"),
+    arguments: [
+      ("avx", "void sum(float *x) { for (int i = 0; i < 8; i++) x[i] += 1; }", false),
+      ("avx", "void sum_avx2(float *x) { for (int i = 0; i < 8; i++) x[i] += 1; }", true),
+      ("fma", "float sum(float x) { return __builtin_fmaf(x, x, x); }", false),
+      ("popcnt", "int sum(unsigned x) { return __builtin_popcount(x); }", false),
+      ("sse2", "void sum(float *x) { for (int i = 0; i < 8; i++) x[i] += 1; }", true),
+    ])
+  func `names functions with instructions above the baseline`(target: String, code: String, isFine: Bool) throws {
+    let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
+    let (source, object) = (folder.url.appendingPathComponent("sum.c"), folder.url.appendingPathComponent("sum.o"))
+    try Data(code.utf8).write(to: source)
+    let compiler = Process()
+    compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    compiler.arguments = ["clang", "-O2", "-m\(target)", "-c", source.path, "-o", object.path]
+    try compiler.run()
+    compiler.waitUntilExit()
+    try #require(compiler.terminationStatus == 0)
+    let outcome = try run("test-baseline", [object.path])
+    #expect(outcome.status == (isFine ? 0 : 1), "\(outcome.output)\(outcome.notes)")
+    #expect(isFine || outcome.output.contains(": sum: "))
   }
   #endif
 
-  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/qemu-aarch64")))
-  func `the kernels of other architectures give the same bits under emulation`() throws {
-    let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let process = Process()
-    process.executableURL = package.appendingPathComponent("scripts/test-levels")
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
+  /// Levels of other processors run under emulation; what lacks its emulator is reported as a known issue.
+  @Test func `the kernels of all levels give the same bits`() throws {
+    let outcome = try run("test-levels")
+    #expect(outcome.status == 0, "\(outcome.notes)")
+    if outcome.status == 0, !outcome.notes.isEmpty {
+      withKnownIssue("not every level was compared") { Issue.record("\(outcome.notes)") }
+    }
   }
 }
