@@ -1,5 +1,11 @@
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// Memory of activations. Large blocks that are no longer used are kept for the next ones of about their size: networks
 /// over pictures need the same sizes again and again, and fresh pages cost the system as much time as a layer.
 enum LargeBlocks {
@@ -10,6 +16,8 @@ enum LargeBlocks {
   /// Larger blocks are not kept, and while one is in use, few of the others are.
   private static let hugeBytes = 96 << 20
   private static let fewestBytes = 8 << 20
+  /// The system's large pages: one fault instead of 512. Blocks of twice this size ask for them.
+  private static let largePageBytes = 2 << 20
 
   @safe
   private struct Block: @unchecked Sendable {
@@ -18,8 +26,10 @@ enum LargeBlocks {
   }
 
   private struct State {
-    /// The oldest first.
+    /// Those that are not used, the oldest first.
     var blocks: [Block] = []
+    /// Blocks in use that serve a smaller size than theirs.
+    var loose: [Block] = []
     /// Blocks in use that are too large to be kept.
     var hugeCount = 0
 
@@ -31,6 +41,27 @@ enum LargeBlocks {
         unsafe oldest.base.deallocate()
       }
     }
+
+    /// The smallest block that is at most half as large again, the newest of several.
+    mutating func take(_ size: Int) -> Block? {
+      var best: Int?
+      for index in blocks.indices.reversed() where size...size + size / 2 ~= blocks[index].byteCount {
+        if best.map({ blocks[index].byteCount < blocks[$0].byteCount }) ?? true { best = index }
+      }
+      guard let best else { return nil }
+      let block = blocks.remove(at: best)
+      if block.byteCount > size { loose.append(block) }
+      return block
+    }
+
+    mutating func give(_ base: UnsafeMutableRawPointer, _ size: Int) {
+      if let index = loose.lastIndex(where: { unsafe $0.base == base }) {
+        blocks.append(loose.remove(at: index))
+      } else {
+        unsafe blocks.append(Block(base: base, byteCount: size))
+      }
+      trim(to: hugeCount > 0 ? fewestBytes : mostBytes)
+    }
   }
 
   private static let state = Mutex(State())
@@ -40,15 +71,19 @@ enum LargeBlocks {
     let size = rounded(byteCount)
     guard size >= leastBytes else { return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64) }
     let found: Block? = state.withLock { state in
-      if let index = state.blocks.lastIndex(where: { $0.byteCount == size }) { return state.blocks.remove(at: index) }
+      if let block = state.take(size) { return block }
       if size > hugeBytes { state.hugeCount += 1 }
-      // What has not been wanted again makes room, so that no more memory is held than ever was in use.
-      let total = state.blocks.reduce(0) { $0 + $1.byteCount }
-      state.trim(to: max(0, total - size))
+      // What has not been wanted again makes room.
+      state.trim(to: max(0, mostBytes - size))
       return nil
     }
     if let found { return unsafe found.base }
-    return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+    guard size >= 2 * largePageBytes else { return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64) }
+    let base = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: largePageBytes)
+    #if os(Linux)
+    unsafe _ = madvise(base, size, MADV_HUGEPAGE)
+    #endif
+    return unsafe base
   }
 
   static func deallocate(_ base: UnsafeMutableRawPointer, byteCount: Int) {
@@ -59,14 +94,14 @@ enum LargeBlocks {
       return state.withLock { $0.hugeCount -= 1 }
     }
     let block = unsafe Block(base: base, byteCount: size)
-    state.withLock { state in
-      state.blocks.append(block)
-      state.trim(to: state.hugeCount > 0 ? fewestBytes : mostBytes)
-    }
+    state.withLock { state in unsafe state.give(block.base, block.byteCount) }
   }
 
-  /// Whole megabytes where blocks are kept, so that buffers of about the same size can take turns.
+  /// Whole megabytes where blocks are kept, of large blocks eighths of a power of two, so that buffers of about the same
+  /// size can take turns.
   private static func rounded(_ byteCount: Int) -> Int {
-    byteCount < leastBytes ? byteCount : (byteCount + leastBytes - 1) & ~(leastBytes - 1)
+    guard byteCount >= leastBytes else { return byteCount }
+    let unit = max(leastBytes, (1 << (Int.bitWidth - 1 - byteCount.leadingZeroBitCount)) / 8)
+    return (byteCount + unit - 1) & ~(unit - 1)
   }
 }

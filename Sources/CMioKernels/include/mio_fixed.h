@@ -85,7 +85,8 @@ typedef struct {
 /// Turns the scores into weights, zeros behind the visible ones.
 typedef void mio_soften(mio_soften_row row);
 
-/// Turns the scores into fixed-point weights, `padded` a multiple of 64.
+/// Turns the scores into fixed-point weights, `padded` a multiple of 64. All of them share the scale of the largest, 5792, and
+/// their sum is that of the rounded weights, which are at most 2^31 / 5792 in number.
 typedef void mio_soften_fixed(mio_soften_row row, int16_t *values, float *scales);
 
 #endif

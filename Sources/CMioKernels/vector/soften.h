@@ -35,14 +35,25 @@ INLINE float largest_of(lanes x) {
   return c > d ? c : d;
 }
 
-/// Moves the maximum up to the largest of the scores, and the sums with it. Returns the maximum.
-INLINE float raise_maximum(mio_soften_row row) {
-  lanes peaks = -__builtin_inff();
-  for (size_t i = 0; i < row.visible; i += LANES) {
+/// The largest of the scores, scaled.
+INLINE float peak_of_scores(mio_soften_row row) {
+  const size_t whole = row.visible / LANES * LANES;
+  lanes peaks = -__builtin_inff(), others = peaks;
+  size_t i = 0;
+  for (; i + 2 * LANES <= whole; i += 2 * LANES) {
+    const lanes a = load_lanes(row.scores + i), b = load_lanes(row.scores + i + LANES);
+    peaks = a > peaks ? a : peaks;
+    others = b > others ? b : others;
+  }
+  for (; i < row.visible; i += LANES) {
     const lanes scores = visible_scores(row, i);
     peaks = scores > peaks ? scores : peaks;
   }
-  const float score = largest_of(peaks) * row.scale;
+  return largest_of(others > peaks ? others : peaks) * row.scale;
+}
+
+/// Moves the maximum up to `score` if that is larger, and the sums with it. Returns the maximum.
+INLINE float raise_maximum(mio_soften_row row, float score) {
   const float peak = score > row.state[0] ? score : row.state[0];
   if (peak == row.state[0]) return peak;
   const float factor = power_below_one((lanes)(row.state[0] - peak))[0];
@@ -60,7 +71,7 @@ INLINE lanes weights_of(mio_soften_row row, size_t first, float peak) {
 }
 
 void MIO_NAME(mio_soften)(mio_soften_row row) {
-  const float peak = raise_maximum(row);
+  const float peak = raise_maximum(row, peak_of_scores(row));
   lanes sum = 0;
   for (size_t i = 0; i < row.padded; i += LANES) {
     const lanes weights = weights_of(row, i, peak);
@@ -70,16 +81,38 @@ void MIO_NAME(mio_soften)(mio_soften_row row) {
   row.state[1] += sum_of(sum);
 }
 
+/// 5792 * 2^(scores * scale - peak) for exponents <= 0, rounded. A relative error below 3e-6 before rounding is far less than
+/// that of rounding; below 2^-30 nothing is left of a weight.
+INLINE integers fixed_weights(lanes scores, float scale, float peak) {
+  const lanes x = at_least(__builtin_elementwise_fma(scores, (lanes)scale, (lanes)(0 - peak)), -30);
+  const lanes shifted = x + 12582912.0f;
+  const lanes r = x - (shifted - 12582912.0f);
+  lanes p = __builtin_elementwise_fma((lanes)9.58285294e-3f, r, (lanes)5.59064262e-2f);
+  p = __builtin_elementwise_fma(p, r, (lanes)2.40240991e-1f);
+  p = __builtin_elementwise_fma(p, r, (lanes)6.93124175e-1f);
+  p = __builtin_elementwise_fma(p, r, (lanes)1.0f);
+  const lanes power = lanes_of(bits_of(p) + (bits_of(shifted) << 23));
+  return bits_of(__builtin_elementwise_fma(power, (lanes)(float)MIO_FIXED_LIMIT, (lanes)12582912.0f)) - 0x4B400000;
+}
+
+INLINE integers store_weights(lanes scores, float scale, float peak, int16_t *values) {
+  const integers weights = fixed_weights(scores, scale, peak);
+  const shorts narrow = __builtin_convertvector(weights, shorts);
+  memcpy(values, &narrow, sizeof narrow);
+  return weights;
+}
+
 void MIO_NAME(mio_soften_fixed)(mio_soften_row row, int16_t *values, float *scales) {
-  const float peak = raise_maximum(row);
-  lanes sum = 0;
-  for (size_t first = 0; first < row.padded; first += MIO_FIXED_GROUP) {
-    lanes group[4];
-    for (int i = 0; i < 4; i++) {
-      group[i] = weights_of(row, first + LANES * i, peak);
-      sum += group[i];
-    }
-    fix_group(group, values + first, scales + first / MIO_FIXED_GROUP);
+  const float own = peak_of_scores(row);
+  const float peak = raise_maximum(row, own);
+  integers sum = 0;
+  size_t i = 0;
+  for (; i + LANES <= row.visible; i += LANES) sum += store_weights(load_lanes(row.scores + i), row.scale, own, values + i);
+  for (; i < row.padded; i += LANES) {
+    const lanes scores = i < row.visible ? visible_scores(row, i) : (lanes)-__builtin_inff();
+    sum += store_weights(scores, row.scale, own, values + i);
   }
-  row.state[1] += sum_of(sum);
+  const float scale = power_below_one((lanes)(own - peak))[0] * (1.0f / MIO_FIXED_LIMIT);
+  for (size_t group = 0; group < row.padded / MIO_FIXED_GROUP; group++) scales[group] = scale;
+  row.state[1] += (float)__builtin_reduce_add(sum) * scale;
 }

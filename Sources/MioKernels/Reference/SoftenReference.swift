@@ -4,7 +4,7 @@ import CMioKernels
 enum SoftenReference {
   /// See `mio_soften`.
   static func soften(_ row: mio_soften_row) {
-    let peak = unsafe raiseMaximum(row)
+    let peak = unsafe raiseMaximum(row, to: peak(row))
     var sum = Lanes(repeating: 0)
     for first in unsafe stride(from: 0, to: row.padded, by: 16) {
       let weights = unsafe weights(row, first, peak)
@@ -18,18 +18,17 @@ enum SoftenReference {
   static func softenFixed(
     _ row: mio_soften_row, _ values: UnsafeMutablePointer<Int16>, _ scales: UnsafeMutablePointer<Float>
   ) {
-    let peak = unsafe raiseMaximum(row)
-    var sum = Lanes(repeating: 0)
-    for first in unsafe stride(from: 0, to: row.padded, by: 64) {
-      var group = SIMD64<Float>(repeating: 0)
-      for part in 0..<4 {
-        let weights = unsafe weights(row, first + 16 * part, peak)
-        sum += weights
-        for lane in 0..<16 { group[16 * part + lane] = weights[lane] }
-      }
-      unsafe FixedPointReference.fix(group, values + first, &scales[first / 64])
+    let own = unsafe peak(row)
+    let peak = unsafe raiseMaximum(row, to: own)
+    var sum: Int32 = 0
+    for first in unsafe stride(from: 0, to: row.padded, by: 16) {
+      let weights = unsafe VectorMath.fixedPowerBelowOne(shifted(row, first, own))
+      sum += weights.wrappedSum()
+      for lane in 0..<16 { unsafe values[first + lane] = Int16(truncatingIfNeeded: weights[lane]) }
     }
-    unsafe row.state[1] += VectorMath.sum(sum)
+    let scale = VectorMath.powerBelowOne(Lanes(repeating: own - peak))[0] * (1 / Float(MIO_FIXED_LIMIT))
+    for group in unsafe 0..<(row.padded / 64) { unsafe scales[group] = scale }
+    unsafe row.state[1] += Float(sum) * scale
   }
 
   private static func scores(_ row: mio_soften_row, _ first: Int) -> Lanes {
@@ -46,14 +45,17 @@ enum SoftenReference {
     return two.x > two.y ? two.x : two.y
   }
 
-  private static func raiseMaximum(_ row: mio_soften_row) -> Float {
+  private static func peak(_ row: mio_soften_row) -> Float {
     var peaks = Lanes(repeating: -.infinity)
     for first in unsafe stride(from: 0, to: row.visible, by: 16) {
       let scores = unsafe scores(row, first)
       peaks = peaks.replacing(with: scores, where: scores .> peaks)
     }
+    return unsafe largest(peaks) * row.scale
+  }
+
+  private static func raiseMaximum(_ row: mio_soften_row, to score: Float) -> Float {
     let before = unsafe row.state[0]
-    let score = unsafe largest(peaks) * row.scale
     let peak = score > before ? score : before
     if peak == before { return peak }
     let factor = VectorMath.powerBelowOne(Lanes(repeating: before - peak))[0]
@@ -63,9 +65,12 @@ enum SoftenReference {
     return peak
   }
 
+  private static func shifted(_ row: mio_soften_row, _ first: Int, _ peak: Float) -> Lanes {
+    unsafe Lanes(repeating: 0 - peak).addingProduct(scores(row, first), Lanes(repeating: row.scale))
+  }
+
   private static func weights(_ row: mio_soften_row, _ first: Int, _ peak: Float) -> Lanes {
     if unsafe first >= row.visible { return Lanes(repeating: 0) }
-    let shifted = unsafe Lanes(repeating: 0 - peak).addingProduct(scores(row, first), Lanes(repeating: row.scale))
-    return VectorMath.powerBelowOne(shifted)
+    return unsafe VectorMath.powerBelowOne(shifted(row, first, peak))
   }
 }
