@@ -16,6 +16,9 @@
   mio_fix_rows mio_fix_rows_##isa;                  \
   mio_fix_group mio_fix_group_##isa;                \
   mio_fix_columns mio_fix_columns_##isa;            \
+  mio_scale_rows mio_scale_rows_##isa;              \
+  mio_fix_tiles mio_fix_tiles_##isa;                \
+  mio_join_tiles mio_join_tiles_##isa;              \
   mio_widen mio_widen_##isa;                        \
   mio_narrow mio_narrow_##isa;                      \
   mio_soften mio_soften_##isa;                      \
@@ -52,6 +55,9 @@
     .fix_rows = mio_fix_rows_##isa,                 \
     .fix_group = mio_fix_group_##isa,               \
     .fix_columns = mio_fix_columns_##isa,           \
+    .scale_rows = mio_scale_rows_##isa,             \
+    .fix_tiles = mio_fix_tiles_##isa,               \
+    .join_tiles = mio_join_tiles_##isa,             \
     .widen = mio_widen_##isa,                       \
     .narrow = mio_narrow_##isa,                     \
     .soften = mio_soften_##isa,                     \

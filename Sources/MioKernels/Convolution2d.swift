@@ -48,7 +48,9 @@ package struct Convolution2d: Sendable {
       y.rows == pictures * outputLength(height) * outputLength(width) && y.columns == outputChannels,
       "the result has another shape")
     precondition(scaling?.fits(pictures: pictures, channels: x.columns) ?? true, "the scaling has another shape")
-    if weight.isFixedPoint {
+    if weight.isFixedPoint, usesTiles(height: height, width: width) {
+      forwardTiles(x, height: height, width: width, pictures: pictures, scaling, adds: adds, into: &y, on: context)
+    } else if weight.isFixedPoint {
       forwardFixed(x, height: height, width: width, pictures: pictures, scaling, adds: adds, into: &y, on: context)
     } else {
       var products = Activations(rows: adds ? y.rows : 0, columns: y.columns)

@@ -6,9 +6,11 @@ import CMioKernels
 /// orders its taps as it likes.
 @safe
 struct FixedPointMatrix {
-  /// One group: up to 64 stored columns from each of the sources on, added up. Missing columns are 0.
+  /// One group: up to 64 stored columns from each of the sources on, each times its factor, added up. Missing columns are 0.
   struct Group {
     var sources: [Int]
+    /// 1 unless given.
+    var factors: [Float]?
     var count: Int
   }
 
@@ -33,7 +35,8 @@ struct FixedPointMatrix {
     precondition(matrix.format == .f16, "only 16-bit floats become fixed-point numbers")
     precondition(
       groups.allSatisfy { group in
-        (1...4).contains(group.sources.count) && (1...FixedPointRows.groupLength).contains(group.count)
+        (1...9).contains(group.sources.count) && (1...FixedPointRows.groupLength).contains(group.count)
+          && group.factors?.count ?? group.sources.count == group.sources.count
           && group.sources.allSatisfy { $0 >= 0 && $0 + group.count <= matrix.columns }
       }, "a group reads columns that the matrix does not have")
     rows = matrix.rows
@@ -46,26 +49,30 @@ struct FixedPointMatrix {
     let (values, scales, base) = unsafe (values, scales, matrix.base)
     // Flat, because the tasks would spend their time counting references to lists of lists.
     let columns = groups.flatMap(\.sources)
+    let factors = groups.flatMap { $0.factors ?? Array(repeating: 1, count: $0.sources.count) }
     let extents = groups.map { (sources: $0.sources.count, count: $0.count) }
     unsafe columns.withUnsafeBufferPointer { columns in
-      unsafe extents.withUnsafeBufferPointer { extents in
-        context.pool.run(tasks: panels) { panel in
-          unsafe withUnsafeTemporaryAllocation(of: UnsafePointer<UInt16>?.self, capacity: 4) { sources in
-            guard let list = sources.baseAddress else { return }
-            var next = 0
-            for index in 0..<extents.count {
-              let extent = unsafe extents[index]
-              for i in 0..<extent.sources {
-                let column = unsafe columns[next + i]
-                unsafe list[i] = (base + panel * panelBytes + column * 32).assumingMemoryBound(to: UInt16.self)
-              }
-              next += extent.sources
-              let place = panel * extents.count + index
-              let (target, scale) = unsafe (values + place * 1024, scales + place * 16)
-              if let kernel = unsafe kernel {
-                unsafe kernel(list, extent.sources, extent.count, target, scale)
-              } else {
-                unsafe FixedPointReference.fixGroup(list, extent.sources, extent.count, target, scale)
+      unsafe factors.withUnsafeBufferPointer { factors in
+        unsafe extents.withUnsafeBufferPointer { extents in
+          context.pool.run(tasks: panels) { panel in
+            unsafe withUnsafeTemporaryAllocation(of: UnsafePointer<UInt16>?.self, capacity: 9) { sources in
+              guard let list = sources.baseAddress, var factor = factors.baseAddress else { return }
+              var next = 0
+              for index in 0..<extents.count {
+                let extent = unsafe extents[index]
+                for i in 0..<extent.sources {
+                  let column = unsafe columns[next + i]
+                  unsafe list[i] = (base + panel * panelBytes + column * 32).assumingMemoryBound(to: UInt16.self)
+                }
+                let place = panel * extents.count + index
+                let (target, scale) = unsafe (values + place * 1024, scales + place * 16)
+                if let kernel = unsafe kernel {
+                  unsafe kernel(list, factor, extent.sources, extent.count, target, scale)
+                } else {
+                  unsafe FixedPointReference.fixGroup(list, factor, extent.sources, extent.count, target, scale)
+                }
+                next += extent.sources
+                unsafe factor += extent.sources
               }
             }
           }
@@ -102,7 +109,6 @@ struct FixedPointMatrix {
     let fewest = Self.taskProducts / (rowsPerTask * groupCount * 1024) + 1
     let panelsPerTask = (min(fewest, panels) + 3) & ~3
     let panelTasks = (panels + panelsPerTask - 1) / panelsPerTask
-    let kernel = unsafe context.level.table.pointee.multiply_fixed
     let (xValues, xScales) = unsafe (x.values, x.scales)
     unsafe places.starts.withUnsafeBufferPointer { starts in
       unsafe places.rows.withUnsafeBufferPointer { rowPlaces in
@@ -111,22 +117,32 @@ struct FixedPointMatrix {
           let first = task / panelTasks * rowsPerTask
           let panel = task % panelTasks * panelsPerTask
           guard first < count else { return }
-          var operand = unsafe mio_fixed_rows(
+          let operand = unsafe mio_fixed_rows(
             values: xValues, scales: xScales, starts: starts + first, run_groups: places.runGroups,
             run_stride: places.runStride, count: min(rowsPerTask, count - first))
-          let weights = unsafe mio_fixed_panels(
-            values: values + panel * groupCount * 1024, scales: scales + panel * groupCount * 16,
-            panel_count: min(panelsPerTask, panels - panel), groups: groupCount)
           let target = unsafe mio_fixed_target(
-            base: y + panel * 16, places: rowPlaces + first, stride: stride, columns: rows - panel * 16,
-            bias: bias.map { unsafe $0 + panel * 16 }, adds: adds ? 1 : 0)
-          if let kernel = unsafe kernel {
-            unsafe kernel(weights, &operand, target)
-          } else {
-            unsafe FixedPointReference.multiply(weights, operand, target)
-          }
+            base: y, places: rowPlaces + first, stride: stride, columns: rows, bias: bias, adds: adds ? 1 : 0)
+          unsafe multiply(
+            operand, panels: panel..<min(panel + panelsPerTask, panels), into: target, level: context.level)
         }
       }
+    }
+  }
+
+  /// The same for some rows and panels, on the calling thread. The target is that of the first panel of all.
+  func multiply(_ x: mio_fixed_rows, panels: Range<Int>, into y: mio_fixed_target, level: KernelLevel) {
+    let panel = panels.lowerBound
+    let weights = unsafe mio_fixed_panels(
+      values: values + panel * groupCount * 1024, scales: scales + panel * groupCount * 16, panel_count: panels.count,
+      groups: groupCount)
+    let target = unsafe mio_fixed_target(
+      base: y.base + panel * 16, places: y.places, stride: y.stride, columns: rows - panel * 16,
+      bias: y.bias.map { unsafe $0 + panel * 16 }, adds: y.adds)
+    var operand = unsafe x
+    if let kernel = unsafe level.table.pointee.multiply_fixed {
+      unsafe kernel(weights, &operand, target)
+    } else {
+      unsafe FixedPointReference.multiply(weights, operand, target)
     }
   }
 }

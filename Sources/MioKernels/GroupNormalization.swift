@@ -147,19 +147,19 @@ package struct ChannelScaling: Sendable {
   func apply(to x: borrowing Activations, into y: inout Activations, on context: KernelContext) {
     precondition(y.rows == x.rows && y.columns == x.columns && channels == x.columns, "the scaling has another shape")
     let (from, to, channels, pixels) = unsafe (x.base, y.base, channels, max(1, x.rows / pictures))
+    let kernel = unsafe context.level.table.pointee.scale_rows
     unsafe factors.withUnsafeBufferPointer { factors in
       unsafe offsets.withUnsafeBufferPointer { offsets in
         guard let factors = factors.baseAddress, let offsets = offsets.baseAddress else { return }
         y.forEachRow(on: context) { row, _ in
           let start = row / pixels * channels
-          let (source, target) = unsafe (from + row * channels, to + row * channels)
-          for channel in stride(from: 0, to: channels, by: 16) {
-            let count = min(16, channels - channel)
-            let factor = unsafe Activations.load(factors + start + channel, count)
-            let offset = unsafe Activations.load(offsets + start + channel, count)
-            var value = unsafe Activations.load(source + channel, count) * factor + offset
-            if activates { value = value * VectorMath.sigmoid(value) }
-            unsafe Activations.store(value, target + channel, count)
+          let source = unsafe mio_float_rows(
+            base: from + row * channels, stride: channels, rows: 1, columns: channels, factor: factors + start,
+            offset: offsets + start, activates: activates ? 1 : 0)
+          if let kernel = unsafe kernel {
+            unsafe kernel(source, to + row * channels)
+          } else {
+            unsafe FixedPointReference.scaleRows(source, to + row * channels)
           }
         }
       }

@@ -11,8 +11,8 @@ import Musl
 enum LargeBlocks {
   /// Blocks from this size on are kept.
   private static let leastBytes = 1 << 20
-  /// Bytes that are kept at most: about what a clip of the speech codec or a layer of the U-Net needs.
-  private static let mostBytes = 192 << 20
+  /// Bytes that are kept at most: about what a clip of the speech codec or two layers of the U-Net need.
+  private static let mostBytes = 320 << 20
   /// Larger blocks are not kept, and while one is in use, few of the others are.
   private static let hugeBytes = 96 << 20
   private static let fewestBytes = 8 << 20

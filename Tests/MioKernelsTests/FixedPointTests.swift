@@ -63,6 +63,7 @@ import Testing
     Case(channels: 64, outputs: 32, height: 12, width: 12, pictures: 2),
     Case(channels: 96, outputs: 16, height: 9, width: 6, pictures: 2, stride: 2),
     Case(channels: 70, outputs: 17, height: 4, width: 3, pictures: 2, doubles: true),
+    Case(channels: 70, outputs: 17, height: 6, width: 4, pictures: 2),
     Case(channels: 512, outputs: 16, height: 60, width: 120, pictures: 1),
   ]
 

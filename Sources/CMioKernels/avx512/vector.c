@@ -11,6 +11,7 @@
 #include "../vector/pack.h"
 #include "../vector/fixed_rows.h"
 #include "../vector/soften.h"
+#include "../vector/tiles.h"
 #include "../vector/quantize_rows.h"
 #include "../vector/rows.h"
 #pragma clang attribute pop

@@ -57,13 +57,42 @@ typedef struct {
 } mio_float_rows;
 typedef void mio_fix_rows(mio_float_rows x, size_t position_stride, int16_t *values, float *scales);
 
-/// Rounds one group of a panel of f16 weights: the sum of `source_count` (1 to 4) runs of `count` (up to 64) columns.
+/// y = x as `mio_fix_rows` maps it, in floats: rows one behind the other.
+typedef void mio_scale_rows(mio_float_rows x, float *y);
+
+/// Rounds one group of a panel of f16 weights: the sum of `source_count` (1 to 9) runs of `count` (up to 64) columns, each
+/// times its factor.
 typedef void mio_fix_group(
-    const uint16_t *const *sources, size_t source_count, size_t count, int16_t *values, float *scales);
+    const uint16_t *const *sources, const float *factors, size_t source_count, size_t count, int16_t *values, float *scales);
 
 /// Rounds one group of a panel from 16 columns of floats: register k holds x[k * stride ..< k * stride + count].
 typedef void mio_fix_columns(
     const float *x, size_t stride, size_t rows, size_t count, int16_t *values, float *scales);
+
+/// A line of tiles: each covers 4 x 4 pixels d of four lines, and starts two pixels behind the one before.
+typedef struct {
+  const float *base;   // [4 lines][2 * tiles + 2 pixels][channels]
+  size_t line_stride;  // floats from line to line
+  size_t channels;
+  size_t tiles;
+} mio_tile_line;
+
+/// Rounds the 16 sums B d B' of every tile. Multiplying with B turns four values a, b, c, d into a - c, b + c, c - b, b - d; lines
+/// first. Sum (i, j) of tile t fills the positions from (4 i + j) * stride + t * groups on.
+typedef void mio_fix_tiles(mio_tile_line x, size_t stride, int16_t *values, float *scales);
+
+/// Products of the 16 sums of a line of tiles on their way to pixels.
+typedef struct {
+  const float *base;  // [16][stride]: [tiles][columns]
+  size_t stride;
+  size_t columns;
+  size_t tiles;
+  const float *bias;  // [columns]
+  int adds;           // whether results are added to what is there
+} mio_tile_products;
+
+/// 2 x 2 pixels A m A' + bias of every tile, in two lines. Multiplying with A turns a, b, c, d into a + b + c, b - c - d.
+typedef void mio_join_tiles(mio_tile_products x, float *upper, float *lower);
 
 /// 16-bit floats to 32 bits.
 typedef void mio_widen(const uint16_t *x, float *y, size_t count);

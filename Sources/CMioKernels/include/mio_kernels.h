@@ -93,6 +93,9 @@ typedef struct {
   mio_fix_rows *fix_rows;
   mio_fix_group *fix_group;
   mio_fix_columns *fix_columns;
+  mio_scale_rows *scale_rows;
+  mio_fix_tiles *fix_tiles;
+  mio_join_tiles *join_tiles;
   mio_widen *widen;
   mio_narrow *narrow;
   mio_soften *soften;

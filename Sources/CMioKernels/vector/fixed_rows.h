@@ -26,6 +26,28 @@ INLINE void fix_group(const lanes x[4], int16_t *values, float *scale) {
   }
 }
 
+/// 16 columns of a row, mapped as `mio_float_rows` says. Lanes beyond the row are 0.
+INLINE lanes map_lanes(int maps, int activates, const mio_float_rows *x, const float *source, size_t column) {
+  const size_t count = x->columns - column;
+  lanes value = load_some(source + column, count);
+  if (maps) value = value * load_some(x->factor + column, count) + load_some(x->offset + column, count);
+  return activates ? value * logistic(value) : value;
+}
+
+INLINE void scale_some_rows(int maps, int activates, mio_float_rows x, float *y) {
+  for (size_t row = 0; row < x.rows; row++, y += x.columns) {
+    for (size_t column = 0; column < x.columns; column += LANES) {
+      store_some(y + column, map_lanes(maps, activates, &x, x.base + row * x.stride, column), x.columns - column);
+    }
+  }
+}
+
+void MIO_NAME(mio_scale_rows)(mio_float_rows x, float *y) {
+  if (x.factor && x.activates) return scale_some_rows(1, 1, x, y);
+  if (x.factor) return scale_some_rows(1, 0, x, y);
+  scale_some_rows(0, 0, x, y);
+}
+
 INLINE void fix_some_rows(
     int maps, int activates, mio_float_rows x, size_t position_stride, int16_t *values, float *scales) {
   for (size_t row = 0; row < x.rows; row++) {
@@ -35,15 +57,7 @@ INLINE void fix_some_rows(
       lanes group[4];
       for (int i = 0; i < 4; i++) {
         const size_t column = first + LANES * i;
-        if (column >= x.columns) {
-          group[i] = 0;
-          continue;
-        }
-        const size_t count = x.columns - column;
-        lanes value = load_some(source + column, count);
-        if (maps) value = value * load_some(x.factor + column, count) + load_some(x.offset + column, count);
-        // Lanes beyond the row are 0, and so is silu of them.
-        group[i] = activates ? value * logistic(value) : value;
+        group[i] = column < x.columns ? map_lanes(maps, activates, &x, source, column) : (lanes)0.0f;
       }
       fix_group(group, values + position * MIO_FIXED_GROUP, scales + position);
     }
@@ -81,11 +95,11 @@ INLINE void fix_panel_group(const lanes column[MIO_FIXED_GROUP], int16_t *values
 }
 
 void MIO_NAME(mio_fix_group)(
-    const uint16_t *const *sources, size_t source_count, size_t count, int16_t *values, float *scales) {
+    const uint16_t *const *sources, const float *factors, size_t source_count, size_t count, int16_t *values, float *scales) {
   lanes column[MIO_FIXED_GROUP];
-  for (size_t k = 0; k < count; k++) column[k] = load_halves(sources[0] + k * LANES);
+  for (size_t k = 0; k < count; k++) column[k] = load_halves(sources[0] + k * LANES) * factors[0];
   for (size_t i = 1; i < source_count; i++) {
-    for (size_t k = 0; k < count; k++) column[k] += load_halves(sources[i] + k * LANES);
+    for (size_t k = 0; k < count; k++) column[k] += load_halves(sources[i] + k * LANES) * factors[i];
   }
   for (size_t k = count; k < MIO_FIXED_GROUP; k++) column[k] = 0;
   fix_panel_group(column, values, scales);
@@ -98,24 +112,30 @@ void MIO_NAME(mio_fix_columns)(const float *x, size_t stride, size_t rows, size_
 }
 
 void MIO_NAME(mio_widen)(const uint16_t *x, float *y, size_t count) {
-  for (size_t i = 0; i < count; i += LANES) {
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) store_lanes(y + i, load_halves(x + i));
+  if (i < count) {
     uint16_t some[LANES] = {0};
-    const size_t rest = count - i < LANES ? count - i : LANES;
-    memcpy(some, x + i, rest * sizeof(uint16_t));
-    store_some(y + i, load_halves(some), rest);
+    memcpy(some, x + i, (count - i) * sizeof(uint16_t));
+    store_some(y + i, load_halves(some), count - i);
   }
 }
 
 void MIO_NAME(mio_narrow)(const float *x, int adds, uint16_t *y, size_t count) {
-  for (size_t i = 0; i < count; i += LANES) {
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    lanes value = load_lanes(x + i);
+    if (adds) value += load_halves(y + i);
+    store_scales((uint8_t *)(y + i), half_bits(value));
+  }
+  if (i < count) {
     uint16_t some[LANES] = {0};
-    const size_t rest = count - i < LANES ? count - i : LANES;
-    lanes value = load_some(x + i, rest);
+    lanes value = load_some(x + i, count - i);
     if (adds) {
-      memcpy(some, y + i, rest * sizeof(uint16_t));
+      memcpy(some, y + i, (count - i) * sizeof(uint16_t));
       value += load_halves(some);
     }
     store_scales((uint8_t *)some, half_bits(value));
-    memcpy(y + i, some, rest * sizeof(uint16_t));
+    memcpy(y + i, some, (count - i) * sizeof(uint16_t));
   }
 }

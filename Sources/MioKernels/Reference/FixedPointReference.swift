@@ -14,18 +14,32 @@ enum FixedPointReference {
         let position = row * stride + index
         var group = SIMD64<Float>(repeating: 0)
         for part in Swift.stride(from: 0, to: 64, by: 16) where unsafe first + part < x.columns {
-          let column = first + part
-          let count = unsafe min(16, x.columns - column)
-          var value = unsafe Activations.load(source + column, count)
-          if let factor = unsafe x.factor {
-            value = unsafe value * Activations.load(factor + column, count) + Activations.load(x.offset + column, count)
-          }
-          if unsafe x.activates != 0 { value = value * VectorMath.sigmoid(value) }
+          let value = unsafe mapped(x, source, first + part)
           for lane in 0..<16 { group[part + lane] = value[lane] }
         }
         unsafe fix(group, values + position * 64, &scales[position])
       }
     }
+  }
+
+  /// See `mio_scale_rows`.
+  static func scaleRows(_ x: mio_float_rows, _ y: UnsafeMutablePointer<Float>) {
+    for row in unsafe 0..<x.rows {
+      for column in unsafe Swift.stride(from: 0, to: x.columns, by: 16) {
+        let value = unsafe mapped(x, x.base + row * x.stride, column)
+        unsafe Activations.store(value, y + row * x.columns + column, min(16, x.columns - column))
+      }
+    }
+  }
+
+  private static func mapped(_ x: mio_float_rows, _ source: UnsafePointer<Float>, _ column: Int) -> Lanes {
+    let count = unsafe min(16, x.columns - column)
+    var value = unsafe Activations.load(source + column, count)
+    if let factor = unsafe x.factor {
+      value = unsafe value * Activations.load(factor + column, count) + Activations.load(x.offset + column, count)
+    }
+    if unsafe x.activates != 0 { value = value * VectorMath.sigmoid(value) }
+    return value
   }
 
   static func fix(_ x: SIMD64<Float>, _ values: UnsafeMutablePointer<Int16>, _ scale: inout Float) {
@@ -45,7 +59,7 @@ enum FixedPointReference {
 
   /// See `mio_fix_group`.
   static func fixGroup(
-    _ sources: UnsafePointer<UnsafePointer<UInt16>?>, _ sourceCount: Int, _ count: Int,
+    _ sources: UnsafePointer<UnsafePointer<UInt16>?>, _ factors: UnsafePointer<Float>, _ sourceCount: Int, _ count: Int,
     _ values: UnsafeMutablePointer<Int16>, _ scales: UnsafeMutablePointer<Float>
   ) {
     unsafe fixPanelGroup(values, scales) { row in
@@ -53,7 +67,7 @@ enum FixedPointReference {
       for k in 0..<count {
         for i in 0..<sourceCount {
           guard let source = unsafe sources[i] else { continue }
-          let value = unsafe HalfFloat.float(source[k * 16 + row])
+          let value = unsafe HalfFloat.float(source[k * 16 + row]) * factors[i]
           column[k] = i == 0 ? value : column[k] + value
         }
       }
