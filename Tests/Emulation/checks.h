@@ -39,6 +39,7 @@ int check_products(const mio_kernels *level, Format format);
 int check_fixed_products(const mio_kernels *level);
 void check_fixed_rows(const mio_kernels *level);
 void check_fixed_panels(const mio_kernels *level);
+void check_tiles(const mio_kernels *level);
 void check_halves(const mio_kernels *level);
 void check_softening(const mio_kernels *level);
 void check_rows(const mio_kernels *level);

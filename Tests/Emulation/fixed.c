@@ -92,7 +92,9 @@ static void fix_rows(const mio_kernels *level, Pattern pattern, size_t columns, 
   const mio_float_rows source = {x, stride, rows, columns, maps ? factor : NULL, maps ? offset : NULL, activates};
   level->fix_rows(source, position_stride, values, scales);
   mix(values, rows * position_stride * 128), mix(scales, rows * position_stride * 4);
-  free(x), free(factor), free(offset), free(values), free(scales);
+  float *scaled = zeros(rows * columns * 4);
+  level->scale_rows(source, scaled), mix(scaled, rows * columns * 4);
+  free(scaled), free(x), free(factor), free(offset), free(values), free(scales);
 }
 
 void check_fixed_rows(const mio_kernels *level) {
@@ -114,13 +116,14 @@ static uint16_t *halves(const mio_kernels *level, Pattern pattern, size_t count)
 }
 
 void check_fixed_panels(const mio_kernels *level) {
+  static const float factors[] = {1, 0.5f, -0.25f, 0.25f, -0.5f, 1, 0.25f, -0.25f, 0.5f};
   int16_t values[1024];
   float scales[16];
   for (size_t count = 1; count <= 64; count++) {
-    for (size_t source_count = 1; source_count <= 4; source_count++) {
-      const uint16_t *sources[4];
+    for (size_t source_count = 1; source_count <= COUNT(factors); source_count += 1 + source_count / 4) {
+      const uint16_t *sources[COUNT(factors)];
       for (size_t i = 0; i < source_count; i++) sources[i] = halves(level, (count + i) % PATTERNS, count * 16);
-      level->fix_group(sources, source_count, count, values, scales);
+      level->fix_group(sources, factors, source_count, count, values, scales);
       mix(values, sizeof values), mix(scales, sizeof scales);
       for (size_t i = 0; i < source_count; i++) free((void *)sources[i]);
     }
@@ -133,6 +136,28 @@ void check_fixed_panels(const mio_kernels *level) {
       mix(values, sizeof values), mix(scales, sizeof scales);
       free(x);
     }
+  }
+}
+
+// MARK: - Tiles
+
+static void tiles(const mio_kernels *level, Pattern pattern, size_t channels, size_t count, int adds) {
+  const size_t width = 2 * count + 2, line_stride = width * channels + 3, groups = (channels + 63) / 64;
+  const size_t stride = count * groups + 1, product_stride = count * channels + 5;
+  float *x = numbers(pattern, 4 * line_stride), *scales = zeros(16 * stride * 4);
+  int16_t *values = zeros(16 * stride * 128);
+  level->fix_tiles((mio_tile_line){x, line_stride, channels, count}, stride, values, scales);
+  mix(values, 16 * stride * 128), mix(scales, 16 * stride * 4);
+  float *products = gaussians(16 * product_stride), *bias = gaussians(channels);
+  float *upper = gaussians(2 * count * channels), *lower = gaussians(2 * count * channels);
+  level->join_tiles((mio_tile_products){products, product_stride, channels, count, bias, adds}, upper, lower);
+  mix(upper, 2 * count * channels * 4), mix(lower, 2 * count * channels * 4);
+  free(x), free(scales), free(values), free(products), free(bias), free(upper), free(lower);
+}
+
+void check_tiles(const mio_kernels *level) {
+  for (size_t channels = 1; channels <= 140; channels++) {
+    tiles(level, channels % PATTERNS, channels, channels % 3 + 1, channels % 2 == 0);
   }
 }
 

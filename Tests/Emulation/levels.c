@@ -6,7 +6,7 @@
 #include "checks.h"
 
 // Every entry of the table is checked below; who adds one adds its check.
-_Static_assert(sizeof(mio_kernels) == 32 * sizeof(void *), "a kernel without a check");
+_Static_assert(sizeof(mio_kernels) == 35 * sizeof(void *), "a kernel without a check");
 _Static_assert(sizeof(mio_attention_kernels) == 4 * sizeof(void *), "an attention kernel without a check");
 
 static uint32_t state;
@@ -75,9 +75,9 @@ static int check_level(const mio_kernels *level) {
     const char *name;
     void (*check)(const mio_kernels *level);
   } checks[] = {
-      {"fixed rows", check_fixed_rows}, {"fixed panels", check_fixed_panels}, {"halves", check_halves},
-      {"softening", check_softening},   {"rows", check_rows},                 {"picture rows", check_picture_rows},
-      {"attention", check_attention},
+      {"fixed rows", check_fixed_rows}, {"fixed panels", check_fixed_panels}, {"tiles", check_tiles},
+      {"halves", check_halves},         {"softening", check_softening},       {"rows", check_rows},
+      {"picture rows", check_picture_rows},                                   {"attention", check_attention},
   };
   int differences = 0;
   begin();
