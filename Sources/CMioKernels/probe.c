@@ -17,11 +17,13 @@ enum { CHAINS = 12 };
 
 // Baseline versions: plain C, for processors without any of the levels below.
 #if !defined(__aarch64__)
-static uint64_t read_generic(const void *bytes, size_t count) {
+static uint64_t read_generic(const void *bytes, size_t count, size_t ahead) {
   const uint64_t *words = bytes;
   uint64_t sum[8] = {0};
-  for (size_t i = 0; i < count / 8; i += 8)
+  for (size_t i = 0; i < count / 8; i += 8) {
+    if (ahead > 0) __builtin_prefetch(words + i + ahead / 8, 0, 0);
     for (int j = 0; j < 8; j++) sum[j] ^= words[i + j];
+  }
   return sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
 }
 #endif
@@ -41,11 +43,15 @@ static uint64_t multiply_generic(uint64_t rounds) {
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 
-static uint64_t read_avx2(const void *bytes, size_t count) {
+static uint64_t read_avx2(const void *bytes, size_t count, size_t ahead) {
   const __m256i *v = bytes;
   __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
-  for (size_t i = 0; i < count / 32; i += 4)
+  for (size_t i = 0; i < count / 32; i += 4) {
+    if (ahead > 0) {
+      for (int j = 0; j < 4; j += 2) __builtin_prefetch((const char *)(v + i + j) + ahead, 0, 0);
+    }
     for (int j = 0; j < 4; j++) sum[j] = _mm256_xor_si256(sum[j], _mm256_load_si256(v + i + j));
+  }
   __m256i all = _mm256_xor_si256(_mm256_xor_si256(sum[0], sum[1]), _mm256_xor_si256(sum[2], sum[3]));
   return (uint64_t)(_mm256_extract_epi64(all, 0) ^ _mm256_extract_epi64(all, 1) ^ _mm256_extract_epi64(all, 2) ^
                     _mm256_extract_epi64(all, 3));
@@ -75,11 +81,15 @@ static uint64_t f32_avx2(uint64_t rounds) {
 #pragma clang attribute pop
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vnni"))), apply_to = function)
 
-static uint64_t read_avx512(const void *bytes, size_t count) {
+static uint64_t read_avx512(const void *bytes, size_t count, size_t ahead) {
   const __m512i *v = bytes;
   __m512i sum[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
-  for (size_t i = 0; i < count / 64; i += 4)
+  for (size_t i = 0; i < count / 64; i += 4) {
+    if (ahead > 0) {
+      for (int j = 0; j < 4; j++) __builtin_prefetch((const char *)(v + i + j) + ahead, 0, 0);
+    }
     for (int j = 0; j < 4; j++) sum[j] = _mm512_xor_si512(sum[j], _mm512_load_si512(v + i + j));
+  }
   __m512i all = _mm512_xor_si512(_mm512_xor_si512(sum[0], sum[1]), _mm512_xor_si512(sum[2], sum[3]));
   return (uint64_t)_mm512_reduce_or_epi64(all);
 }
@@ -107,8 +117,10 @@ static uint64_t f32_avx512(uint64_t rounds) {
 static int has_avx512(void) { return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"); }
 static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
-uint64_t mio_probe_read(const void *bytes, size_t count) {
-  return has_avx512() ? read_avx512(bytes, count) : has_avx2() ? read_avx2(bytes, count) : read_generic(bytes, count);
+uint64_t mio_probe_read(const void *bytes, size_t count, size_t ahead) {
+  return has_avx512() ? read_avx512(bytes, count, ahead)
+         : has_avx2() ? read_avx2(bytes, count, ahead)
+                      : read_generic(bytes, count, ahead);
 }
 
 uint64_t mio_probe_int8(uint64_t rounds) {
@@ -121,11 +133,13 @@ uint64_t mio_probe_f32(uint64_t rounds) {
 
 #elif defined(__aarch64__)
 
-uint64_t mio_probe_read(const void *bytes, size_t count) {
+uint64_t mio_probe_read(const void *bytes, size_t count, size_t ahead) {
   const uint64_t *words = bytes;
   uint64x2_t sum[4] = {vdupq_n_u64(0), vdupq_n_u64(0), vdupq_n_u64(0), vdupq_n_u64(0)};
-  for (size_t i = 0; i < count / 8; i += 8)
+  for (size_t i = 0; i < count / 8; i += 8) {
+    if (ahead > 0) __builtin_prefetch(words + i + ahead / 8, 0, 0);
     for (int j = 0; j < 4; j++) sum[j] = veorq_u64(sum[j], vld1q_u64(words + i + 2 * j));
+  }
   uint64x2_t all = veorq_u64(veorq_u64(sum[0], sum[1]), veorq_u64(sum[2], sum[3]));
   return vgetq_lane_u64(all, 0) ^ vgetq_lane_u64(all, 1);
 }
@@ -172,7 +186,7 @@ uint64_t mio_probe_f32(uint64_t rounds) {
 
 #else
 
-uint64_t mio_probe_read(const void *bytes, size_t count) { return read_generic(bytes, count); }
+uint64_t mio_probe_read(const void *bytes, size_t count, size_t ahead) { return read_generic(bytes, count, ahead); }
 uint64_t mio_probe_int8(uint64_t rounds) { return multiply_generic(rounds); }
 uint64_t mio_probe_f32(uint64_t rounds) { return multiply_generic(rounds); }
 

@@ -98,7 +98,7 @@ static int check_level(const mio_kernels *level) {
 static int check_machine(void) {
   const uint64_t *words = zeros(4096);
   uint8_t processors[128];
-  const int runs = mio_probe_read(words, 4096) == 0 && mio_probe_int8(10) > 0 && mio_probe_f32(10) > 0;
+  const int runs = mio_probe_read(words, 4096, 1024) == 0 && mio_probe_int8(10) > 0 && mio_probe_f32(10) > 0;
   free((void *)words);
   return runs && mio_allowed_processors(processors, sizeof processors) <= sizeof processors;
 }

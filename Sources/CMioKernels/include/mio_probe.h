@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /// Reads `count` bytes once, front to back, and returns their xor (so that the reads cannot be removed).
-/// `bytes` lies on a 64-byte boundary, `count` is a multiple of 1024.
-uint64_t mio_probe_read(const void *bytes, size_t count);
+/// `bytes` lies on a 64-byte boundary, `count` is a multiple of 1024. Every line is asked for `ahead` bytes early; with 0 that
+/// is left to the processor.
+uint64_t mio_probe_read(const void *bytes, size_t count, size_t ahead);
 
 /// Runs `rounds` rounds of the widest int8 dot-product instruction on independent registers.
 /// Returns the multiplications and additions done.

@@ -35,7 +35,8 @@ struct BenchCommand: AsyncParsableCommand {
 
   @Option(
     help: """
-      Of prefill, decode, speech-decode, codec-decode, codec-encode, see, unet, vae; default: those the file can do.
+      Of prefill, decode, speech-decode, codec-decode, codec-encode, see, unet, vae; default: those the file can do. \
+      'long-text' speaks --batch sentences of fixed length as tts does; 'machine' measures the limits alone.
       """)
   var phases: WordList?
 

@@ -1,9 +1,17 @@
+import MioKernels
+
 /// What `bench` measured, in the form of its JSON.
 struct BenchReport: Encodable {
   struct Machine: Encodable {
     let readGbps: Double
     let int8Gops: Double
     let f32Gflops: Double
+
+    init(_ limits: MachineLimits) {
+      readGbps = limits.readGigabytesPerSecond
+      int8Gops = limits.int8Gigaops
+      f32Gflops = limits.f32Gigaflops
+    }
 
     enum CodingKeys: String, CodingKey {
       case readGbps = "read_gbps"
@@ -30,8 +38,11 @@ struct BenchReport: Encodable {
     let min: Double
     let median: Double
     let max: Double
+    /// In the order in which they were measured.
+    let samples: [Double]
 
     init(_ values: [Double]) {
+      samples = values
       let sorted = values.sorted()
       min = sorted.first ?? 0
       median = sorted.isEmpty ? 0 : (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
@@ -44,13 +55,15 @@ struct BenchReport: Encodable {
     let threads: Int
     let batch: Int
     let depth: Int
-    /// Per second: tokens; for the codec seconds of sound; pictures seen or decoded; rows of the U-Net.
+    /// Per second: tokens; for the codec and long texts seconds of sound; pictures seen or decoded; rows of the U-Net.
     let rate: Spread
-    let fractionOfLimit: Double
+    var fractionOfLimit: Double
     let limit: String
+    /// What the machine could do beside this result.
+    var machine: Machine?
 
     enum CodingKeys: String, CodingKey {
-      case phase, threads, batch, depth, limit
+      case phase, threads, batch, depth, limit, machine
       case rate = "tokens_per_second"
       case fractionOfLimit = "fraction_of_limit"
     }

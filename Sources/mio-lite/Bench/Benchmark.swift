@@ -7,9 +7,11 @@ import MioModel
 /// Runs the measurements of `bench`.
 struct Benchmark {
   static let allPhases = [
-    "prefill", "decode", "speech-decode", "codec-decode", "codec-encode", "see", "unet", "vae",
+    "prefill", "decode", "speech-decode", "long-text", "codec-decode", "codec-encode", "see", "unet", "vae", "machine",
   ]
   private static let decodeSteps = 16
+  /// Phases that only run when asked for.
+  private static let specialPhases: Set = ["machine", "long-text"]
   private static let codecSeconds = 4
 
   let file: ModelFile
@@ -18,7 +20,7 @@ struct Benchmark {
   let tokenizer: ImageTokenizer?
   let diffusion: DiffusionModel?
   private let loadSeconds: Double
-  private let command: BenchCommand
+  let command: BenchCommand
   private let cancellation: Cancellation
   private let phases: [String]
   private let bar: ProgressBar
@@ -34,7 +36,7 @@ struct Benchmark {
     tokenizer = file.component(ImageTokenizer.component) == nil ? nil : try ImageTokenizer(from: file)
     diffusion = file.component(DiffusionModel.component) == nil ? nil : try DiffusionModel(from: file)
     loadSeconds = (ContinuousClock.now - start).seconds
-    let asked = command.phases?.values ?? Self.allPhases
+    let asked = command.phases?.values ?? Self.allPhases.filter { !Self.specialPhases.contains($0) }
     if let unknown = asked.first(where: { !Self.allPhases.contains($0) }) {
       throw Failure(.wrongInput, "--phases: no phase '\(unknown)'; there are \(Self.allPhases.joined(separator: ", "))")
     }
@@ -44,6 +46,7 @@ struct Benchmark {
       case "codec-decode", "codec-encode": speaks
       case "see": sees
       case "unet", "vae": draws
+      case "machine": true
       default: writes
       }
     }
@@ -51,7 +54,7 @@ struct Benchmark {
     bar = ProgressBar("bench", quiet: command.common.quiet)
   }
 
-  /// Measures everything, phase after phase, with a probe of the machine right before each thread count.
+  /// Measures everything, phase after phase, with a probe of the machine right before each result.
   func run() throws -> BenchReport {
     var machine: [String: BenchReport.Machine] = [:]
     var results: [BenchReport.Result] = []
@@ -59,14 +62,16 @@ struct Benchmark {
     for threads in command.threads {
       let context = KernelContext(threads: threads)
       bar.update(0, detail: "machine, \(threads) threads")
-      let limits = MachineProbe(pool: context.pool).limits()
-      Self.forgetPeakRSS()
-      machine["\(threads)"] = BenchReport.Machine(
-        readGbps: limits.readGigabytesPerSecond, int8Gops: limits.int8Gigaops, f32Gflops: limits.f32Gigaflops)
+      machine["\(threads)"] = BenchReport.Machine(MachineProbe(pool: context.pool).limits())
       for phase in phases {
-        try measure(phase, context, limits, into: &results)
+        for measurement in measurements(of: phase, context) {
+          let limits = MachineProbe(pool: context.pool).limits()
+          Self.forgetPeakRSS()
+          let result = try measurement(limits)
+          peak = max(peak, Self.peakRSSBytes())
+          results.append(beside(limits, result, context))
+        }
       }
-      peak = max(peak, Self.peakRSSBytes())
     }
     bar.finish()
     return BenchReport(
@@ -77,23 +82,37 @@ struct Benchmark {
       results: results, loadSeconds: loadSeconds, peakRSSBytes: peak)
   }
 
-  private func measure(
-    _ phase: String, _ context: KernelContext, _ limits: MachineLimits, into results: inout [BenchReport.Result]
-  ) throws {
+  /// Adds what the machine could do. Its memory's speed changes from second to second on some machines: it counts as it was
+  /// before and after.
+  private func beside(
+    _ limits: MachineLimits, _ result: BenchReport.Result, _ context: KernelContext
+  ) -> BenchReport.Result {
+    var (limits, result) = (limits, result)
+    if result.limit == "reading" {
+      let before = limits.readGigabytesPerSecond
+      limits.readGigabytesPerSecond = (before + MachineProbe(pool: context.pool).readGigabytesPerSecond()) / 2
+      result.fractionOfLimit *= before / limits.readGigabytesPerSecond
+    }
+    result.machine = BenchReport.Machine(limits)
+    return result
+  }
+
+  private typealias Measurement = (MachineLimits) throws -> BenchReport.Result
+
+  private func measurements(of phase: String, _ context: KernelContext) -> [Measurement] {
     switch phase {
+    case "machine": []
     case "prefill":
-      for length in command.prefill.values { results.append(try prefill(length, context, limits)) }
+      command.prefill.values.map { length in { try prefill(length, context, $0) } }
     case "decode", "speech-decode":
-      for depth in command.depth.values {
-        for batch in command.batch.values {
-          results.append(try decode(phase, batch: batch, depth: depth, context, limits))
-        }
+      command.depth.values.flatMap { depth in
+        command.batch.values.map { batch in { try decode(phase, batch: batch, depth: depth, context, $0) } }
       }
-    case "see": results.append(try see(context, limits))
+    case "long-text": command.batch.values.map { pieces in { try speak(pieces, context, $0) } }
+    case "see": [{ try see(context, $0) }]
     case "unet", "vae":
-      for pixels in command.size.values { results.append(try draw(phase, pixels: pixels, context, limits)) }
-    default:
-      results.append(try code(phase, context, limits))
+      command.size.values.map { pixels in { try draw(phase, pixels: pixels, context, $0) } }
+    default: [{ try code(phase, context, $0) }]
     }
   }
 
@@ -135,19 +154,18 @@ struct Benchmark {
         step += 1
         let inputs = sequences.map { ScoringInput(sequence: $0, tokens: [Int32(5 + step)], legal: legal) }
         try session.evaluate(inputs, into: &logits)
-        if cancellation.isCancelled { throw MioError(.cancelled, "interrupted") }
+        try checkCancellation()
       }
       return Double(Self.decodeSteps * batch)
     }
     // Every step reads all weights once and the cache of every sequence.
-    let headBytes = legal.map { ids in Double(ids.reduce(0) { $0 + $1.count }) / Double(session.vocabularySize) } ?? 1
-    let bytes = Double(weightBytesPerToken(headShare: headBytes)) + Double(batch * depth * session.bytesPerToken)
+    let bytes = Double(weightBytesPerToken(headShare: legal.map(headShare) ?? 1)) + Double(batch * depth * session.bytesPerToken)
     return result(
       phase, context, batch: batch, depth: depth, rates, limit: limits.readGigabytesPerSecond * 1e9 / bytes * Double(batch),
       named: "reading")
   }
 
-  private func speechIds() throws -> [Range<Int>] {
+  func speechIds() throws -> [Range<Int>] {
     let tokenizer = try TextTokenizer(parsing: file.blob("text", "tokenizer"))
     guard let speech = tokenizer.media.speech else {
       throw Failure(.wrongInput, "\(file.path): the model has no speech tokens; leave speech-decode out of --phases")
@@ -162,9 +180,14 @@ struct Benchmark {
     }
   }
 
-  private func tokens(_ count: Int) -> [Int32] { (0..<count).map { Int32(3 + $0 % 61) } }
+  /// Which part of the head those rows are.
+  func headShare(of legal: [Range<Int>]) -> Double {
+    Double(legal.reduce(0) { $0 + $1.count }) / Double(max(language?.config.vocabularySize ?? 1, 1))
+  }
 
-  private func requiredLanguage() throws -> LanguageModel {
+  func tokens(_ count: Int) -> [Int32] { (0..<count).map { Int32(3 + $0 % 61) } }
+
+  func requiredLanguage() throws -> LanguageModel {
     guard let language else { throw Failure(.wrongInput, "\(file.path): the file has no language model") }
     return language
   }
@@ -181,7 +204,7 @@ struct Benchmark {
   }
 
   /// Bytes of weights that one step reads: everything but the embedding table, and a share of the head.
-  private func weightBytesPerToken(headShare: Double = 1) -> Int {
+  func weightBytesPerToken(headShare: Double = 1) -> Int {
     languageTensors.filter { !isTable($0) }
       .reduce(0) { $0 + (isHead($1) ? Int(Double($1.byteCount) * headShare) : $1.byteCount) }
   }
@@ -222,11 +245,15 @@ struct Benchmark {
 
   // MARK: - Timing
 
+  func checkCancellation() throws {
+    if cancellation.isCancelled { throw MioError(.cancelled, "interrupted") }
+  }
+
   /// Runs `body` once to warm up and then as often as asked; returns what it did per second each time.
   func repeated(_ body: () throws -> Double) throws -> [Double] {
     _ = try body()
     return try (0..<max(1, command.repetitions)).map { index in
-      if cancellation.isCancelled { throw MioError(.cancelled, "interrupted") }
+      try checkCancellation()
       let start = ContinuousClock.now
       let amount = try body()
       return amount / (ContinuousClock.now - start).seconds
