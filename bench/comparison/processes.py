@@ -2,6 +2,7 @@
 import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,16 +51,17 @@ class Runner:
             start = time.monotonic()
             try:
                 process = subprocess.Popen(
-                    self.prefix + command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd=folder)
+                    self.prefix + command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd=folder,
+                    start_new_session=True)
             except OSError as error:
                 raise Failed(f"{command[0]}: {error.strerror}") from error
-            timer = threading.Timer(limit, process.kill)
+            timer = threading.Timer(limit, self.end_all, [process])
             timer.start()
             try:
                 output, seconds = self.read(process.stdout, start)
                 _, status, usage = os.wait4(process.pid, 0)
             except BaseException:
-                process.kill()
+                self.end_all(process)
                 raise
             finally:
                 timer.cancel()
@@ -75,6 +77,12 @@ class Runner:
             print(f"{shlex.join(command)}\n{texts[1][-2000:]}", file=sys.stderr)
             raise Failed(f"status {process.returncode}: {last[:120]}")
         return Run(*texts, seconds, usage.ru_maxrss * 1024)
+
+    @staticmethod
+    def end_all(process):
+        """Ends a program and those that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     @staticmethod
     def read(stream, start):
