@@ -3,7 +3,7 @@ struct FileHeader: Hashable, Sendable {
   static let byteCount = 128
   /// As PNG's: a byte above 127, both kinds of line end and an end-of-file mark, so that a transfer in text mode shows.
   static let magic: [UInt8] = [0x89, 0x4D, 0x49, 0x4F, 0x0D, 0x0A, 0x1A, 0x0A]
-  static let formatVersion: UInt32 = 0
+  static let formatVersion: UInt32 = 1
   static let byteOrderMark: UInt32 = 0x0102_0304
   /// Bits of features that a reader must know to read the file. None are defined yet.
   static let knownRequiredFeatures: UInt64 = 0
@@ -117,7 +117,7 @@ extension FileHeader {
     guard version == formatVersion else {
       throw ModelFileError(
         .unsupportedVersion,
-        "this program reads another format version; use the mio-lite that wrote the file, or convert again",
+        "this program does not read this format version; use a newer mio-lite, or convert the checkpoint again",
         byteRange: 12..<16, expected: "\(formatVersion)", found: "\(version)")
     }
   }

@@ -1,4 +1,4 @@
-/// The limits of format version 0, as in `format-spec/SPEC.md`.
+/// The limits of format version 1, as in `format-spec/SPEC.md`.
 ///
 /// Each is checked before memory is taken for what it bounds.
 package enum FormatLimits {

@@ -56,7 +56,7 @@ import Testing
   private static let fields = header + regions + components + tensors + blobs
 
   private static let header = [
-    Field(8, "header: magic"), Field(4, "byte order mark"), Field(4, "format version 0"),
+    Field(8, "header: magic"), Field(4, "byte order mark"), Field(4, "format version 1"),
     Field(8, "length of the file: \(ValidVector.tiny.encoded().count)"), Field(8, "required features: none"),
     Field(8, "optional features: none"), Field(8, "offset of the directory: 576"),
     Field(8, "length of the directory: \(ValidVector.tiny.encoded().count - 576)"), Field(8, "reserved"),

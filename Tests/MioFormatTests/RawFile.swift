@@ -94,7 +94,7 @@ struct RawFile: Sendable {
   // Header.
   var magic: [UInt8] = [0x89, 0x4D, 0x49, 0x4F, 0x0D, 0x0A, 0x1A, 0x0A]
   var byteOrder: UInt32 = 0x0102_0304
-  var version: UInt32 = 0
+  var version: UInt32 = 1
   var fileByteCount: UInt64?
   var requiredFeatures: UInt64 = 0
   var optionalFeatures: UInt64 = 0

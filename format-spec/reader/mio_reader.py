@@ -36,7 +36,7 @@ MAGIC = bytes.fromhex("89 4D 49 4F 0D 0A 1A 0A")
 TEXT_DAMAGE = [bytes.fromhex(start) for start in
                ("09 4D 49 4F", "C2 89 4D 49", "EF BF BD 4D", "89 4D 49 4F 0A", "89 4D 49 4F 0D 0D")]
 BYTE_ORDER_MARK = 0x01020304
-FORMAT_VERSION = 0
+FORMAT_VERSION = 1
 KNOWN_REQUIRED_FEATURES = 0
 
 PLAIN_ENCODINGS = {1: ("f32", 4), 2: ("i32", 4), 3: ("u8", 1)}
