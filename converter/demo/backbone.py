@@ -17,7 +17,7 @@ import torch.nn.functional as F
 import export
 import parallel
 import vocabulary as v
-from lessons import Lessons, batch
+from lessons import POLISH, Lessons, batch
 from llama import Llama, Shape
 from muon import Muon
 from quantization import FourBits
@@ -28,6 +28,7 @@ AVERAGE = 0.995        # of the weights that are exported
 POOL = 16              # batches drawn (and sorted by length) at a time
 SHORT_STEPS = 150      # first steps, which see only utterances of one bucket
 ROUNDED_SHARE = 0.5    # share of the full learning rate below which the layers compute with their 4-bit values
+POLISH_SHARE = 0.08    # the same, below which everyday words come more often
 
 
 def rate(step: int, steps: int, cooldown: int) -> float:
@@ -58,7 +59,7 @@ class Trainer:
         self.four_bits = FourBits(matrices)
         self.parameters = matrices + others
         self.step, self.pool_index, self.pool = 0, 0, []
-        self.cooling_since = 0.0
+        self.cooling_since, self.learning_share = 0.0, 1.0
         # loss, hits, count per stream since the last report
         self.sums = torch.zeros(3, v.CODEBOOKS + 1, device=self.device)
 
@@ -82,6 +83,7 @@ class Trainer:
 
     def next_batch(self):
         if not self.pool:
+            self.lessons.weigh(POLISH if self.learning_share < POLISH_SHARE else 1)
             rng = np.random.default_rng([self.settings.seed, parallel.RANK, self.pool_index])
             longest = BUCKET if self.step < SHORT_STEPS else None
             self.pool = self.lessons.pool(rng, POOL, self.settings.batch_tokens, longest)
@@ -111,6 +113,7 @@ class Trainer:
         return max(0.0, float(parallel.first_process_decides(torch.tensor(left, dtype=torch.float64))))
 
     def advance(self, share: float) -> None:
+        self.learning_share = share
         for optimizer, full in zip(self.optimizers, self.full_rates):
             for group in optimizer.param_groups:
                 group["lr"] = full * share

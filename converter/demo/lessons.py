@@ -13,6 +13,7 @@ from voice import Corpus
 MIXTURE = {"content": 0.33, "speech": 0.31, "transcript": 0.33, "chat": 0.03}
 LEVEL_WEIGHTS = [1.0, 0.6, 0.4, 0.3]
 KIND_WEIGHTS = {"curated": 8.0, "letter": 3.0, "word": 1.0, "phrase": 1.0, "sentence": 0.8, "newword": 1.0}
+POLISH = 4             # how much more often curated texts come in the last part of the cool-down
 JOINED = 0.3           # share of transcripts that go on with a second utterance, so that phrases never run out
 JOINED_FRAMES = 192
 DISTURBED = 0.5        # share of transcripts with some frames lost, doubled or wrong
@@ -26,9 +27,14 @@ class Lessons:
         self.speech, self.spoken, self.heard = tokens.load(settings)
         self.indices = np.array([i for i in self.corpus.indices(*splits) if self.speech.lengths[i]])
         self.training = set(self.corpus.indices("train"))
-        weights = np.array([KIND_WEIGHTS[self.corpus.texts[i]["kind"]] for i in self.indices])
-        self.chances = weights / weights.sum()
+        self.weigh(1)
         self.chats = lists.conversations()
+
+    def weigh(self, curated: float) -> None:
+        """Sets how often each utterance is drawn; curated ones `curated` times as often as usual."""
+        kinds = [self.corpus.texts[i]["kind"] for i in self.indices]
+        weights = np.array([KIND_WEIGHTS[kind] * (curated if kind == "curated" else 1) for kind in kinds])
+        self.chances = weights / weights.sum()
 
     def written(self, i: int, rng: np.random.Generator) -> str:
         """The text of utterance i, often as people type it: capitals, a full stop, digits, marks that are not said."""
