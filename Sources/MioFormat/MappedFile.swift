@@ -56,7 +56,7 @@ package final class MappedFile: Sendable {
     guard byteCount >= largePageBytes,
       let start = unsafe mmap(nil, space, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
       unsafe start != MAP_FAILED
-    else { return unsafe UnsafeRawPointer(mapped(at: nil, 0)) }
+    else { return UnsafeRawPointer(mapped(at: nil, 0)) }
     let head = unsafe (largePageBytes - Int(bitPattern: start) % largePageBytes) % largePageBytes
     guard let base = unsafe mapped(at: start + head, MAP_FIXED) else {
       unsafe munmap(start, space)
@@ -68,7 +68,7 @@ package final class MappedFile: Sendable {
     if head > 0 { unsafe munmap(start, head) }
     if end < space { unsafe munmap(start + end, space - end) }
     unsafe _ = madvise(base, byteCount, MADV_HUGEPAGE)
-    return unsafe UnsafeRawPointer(base)
+    return UnsafeRawPointer(base)
   }
 
   deinit {
