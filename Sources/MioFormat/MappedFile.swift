@@ -56,8 +56,8 @@ package final class MappedFile: Sendable {
     guard byteCount >= largePageBytes,
       let start = unsafe mmap(nil, space, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
       unsafe start != MAP_FAILED
-    else { return UnsafeRawPointer(mapped(at: nil, 0)) }
-    let head = unsafe (largePageBytes - Int(bitPattern: start) % largePageBytes) % largePageBytes
+    else { return UnsafeRawPointer(unsafe mapped(at: nil, 0)) }
+    let head = (largePageBytes - Int(bitPattern: start) % largePageBytes) % largePageBytes
     guard let base = unsafe mapped(at: start + head, MAP_FIXED) else {
       unsafe munmap(start, space)
       return nil
