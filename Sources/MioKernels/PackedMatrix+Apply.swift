@@ -34,11 +34,7 @@ extension PackedMatrix {
   }
 
   private func apply(_ x: mio_rows, _ ranges: [Range<Int>], into y: inout Activations, on context: KernelContext) {
-    let product = product(ranges, into: &y, rows: unsafe x.count)
-    switch format {
-    case .f32, .f16: unsafe applyFloat(x, ranges, into: product.target, on: context)
-    case .q8, .q4: unsafe Self.applyQuantized(x, [product], on: context)
-    }
+    unsafe Self.apply(x, columns: columns, [product(ranges, into: &y, rows: x.count)], on: context)
   }
 
   private func product(_ ranges: [Range<Int>], into y: inout Activations, rows count: Int) -> Product {
@@ -101,7 +97,7 @@ extension PackedMatrix {
     let kernel = unsafe format == .f32 ? context.level.table.pointee.multiply_f32 : context.level.table.pointee.multiply_f16
     let tokenTasks = unsafe (x.count + Self.floatTaskTokens - 1) / Self.floatTaskTokens
     guard tokenTasks > 0 else { return }
-    let work = PanelWork(ranges, panelCost: unsafe format.panelByteCount(columns: columns) * min(x.count, Self.floatTaskTokens))
+    let work = PanelWork(ranges, panelCost: unsafe panelByteCount * min(x.count, Self.floatTaskTokens))
     context.pool.run(tasks: work.taskCount * tokenTasks) { task in
       let first = task / work.taskCount * Self.floatTaskTokens
       let panels = work.panels(of: task % work.taskCount)
@@ -178,9 +174,8 @@ extension PackedMatrix {
   private var panelByteCount: Int { format.panelByteCount(columns: columns) }
 
   private func weights(_ panels: Range<Int>) -> mio_panels {
-    let bytes = format.panelByteCount(columns: columns)
-    let stored = format.storedColumns(columns)
-    let length = format == .q8 || format == .q4 ? stored / WeightFormat.groupLength : columns
+    let bytes = panelByteCount
+    let length = isQuantized ? format.storedColumns(columns) / WeightFormat.groupLength : columns
     return unsafe mio_panels(
       base: base.assumingMemoryBound(to: UInt8.self) + panels.lowerBound * bytes, panel_count: panels.count,
       panel_bytes: bytes, length: length)
