@@ -54,12 +54,10 @@ enum LargeBlocks {
       return block
     }
 
-    mutating func give(_ base: UnsafeMutableRawPointer, _ size: Int) {
-      if let index = loose.lastIndex(where: { unsafe $0.base == base }) {
-        blocks.append(loose.remove(at: index))
-      } else {
-        unsafe blocks.append(Block(base: base, byteCount: size))
-      }
+    /// Takes a block back; one that served a smaller size has its own again.
+    mutating func give(_ block: Block) {
+      let index = loose.lastIndex { unsafe $0.base == block.base }
+      blocks.append(index.map { loose.remove(at: $0) } ?? block)
       trim(to: hugeCount > 0 ? fewestBytes : mostBytes)
     }
   }
@@ -94,7 +92,7 @@ enum LargeBlocks {
       return state.withLock { $0.hugeCount -= 1 }
     }
     let block = unsafe Block(base: base, byteCount: size)
-    state.withLock { state in unsafe state.give(block.base, block.byteCount) }
+    state.withLock { $0.give(block) }
   }
 
   /// Whole megabytes where blocks are kept, of large blocks eighths of a power of two, so that buffers of about the same
