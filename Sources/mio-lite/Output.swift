@@ -9,7 +9,7 @@ enum Output {
 
   /// Writes text to standard output: as it is to files and pipes, without control characters to a terminal.
   static func write(_ text: String) throws {
-    try write((isatty(STDOUT_FILENO) == 1 ? text.withoutTerminalControls : text).utf8)
+    try writeAll(text, to: STDOUT_FILENO)
   }
 
   /// Writes a line to standard output.
@@ -37,13 +37,16 @@ enum Output {
 
   /// Writes a line to standard error; a closed standard error is no reason to stop.
   static func note(_ text: String) {
-    let shown = isatty(STDERR_FILENO) == 1 ? text.withoutTerminalControls : text
-    try? writeAll(Array((shown + "\n").utf8), to: STDERR_FILENO)
+    try? writeAll(text + "\n", to: STDERR_FILENO)
   }
 
   /// Standard output is written without a buffer, so there is nothing to flush but Swift's own `print`.
   static func flush() throws {
     if fflush(nil) != 0 { throw Failure(.failed, "standard output: \(unsafe String(cString: strerror(errno)))") }
+  }
+
+  private static func writeAll(_ text: String, to descriptor: Int32) throws {
+    try writeAll(Array((isatty(descriptor) == 1 ? text.withoutTerminalControls : text).utf8), to: descriptor)
   }
 
   private static func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws {
