@@ -144,31 +144,20 @@ uint64_t mio_probe_read(const void *bytes, size_t count, size_t ahead) {
   return vgetq_lane_u64(all, 0) ^ vgetq_lane_u64(all, 1);
 }
 
-#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+// Independent chains of one instruction on bytes; `count` is its multiplications and additions.
+#define INT8_PROBE(name, isa, instruction, count)                                                                \
+  __attribute__((target(isa))) static uint64_t name(uint64_t rounds) {                                           \
+    int32x4_t a[CHAINS];                                                                                         \
+    int8x16_t w = vdupq_n_s8(3), x = vdupq_n_s8(1);                                                              \
+    for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_s32(0);                                                      \
+    for (uint64_t r = 0; r < rounds; r++)                                                                        \
+      for (int i = 0; i < CHAINS; i++)                                                                           \
+        __asm__ volatile(instruction " %0.4s, %1.16b, %2.16b" : "+w"(a[i]) : "w"(w), "w"(x));                    \
+    return rounds * CHAINS * count;                                                                              \
+  }
 
-static uint64_t int8_dotprod(uint64_t rounds) {
-  int32x4_t a[CHAINS];
-  int8x16_t w = vdupq_n_s8(3), x = vdupq_n_s8(1);
-  for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_s32(0);
-  for (uint64_t r = 0; r < rounds; r++)
-    for (int i = 0; i < CHAINS; i++) __asm__ volatile("sdot %0.4s, %1.16b, %2.16b" : "+w"(a[i]) : "w"(w), "w"(x));
-  return rounds * CHAINS * 32;
-}
-
-#pragma clang attribute pop
-
-#pragma clang attribute push(__attribute__((target("i8mm"))), apply_to = function)
-
-static uint64_t int8_i8mm(uint64_t rounds) {
-  int32x4_t a[CHAINS];
-  int8x16_t w = vdupq_n_s8(3), x = vdupq_n_s8(1);
-  for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_s32(0);
-  for (uint64_t r = 0; r < rounds; r++)
-    for (int i = 0; i < CHAINS; i++) __asm__ volatile("smmla %0.4s, %1.16b, %2.16b" : "+w"(a[i]) : "w"(w), "w"(x));
-  return rounds * CHAINS * 64;
-}
-
-#pragma clang attribute pop
+INT8_PROBE(int8_dotprod, "dotprod", "sdot", 32)
+INT8_PROBE(int8_i8mm, "i8mm", "smmla", 64)
 
 uint64_t mio_probe_int8(uint64_t rounds) {
   return mio_has_matrix_products() ? int8_i8mm(rounds)
