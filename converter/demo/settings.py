@@ -17,6 +17,7 @@ class Settings:
     words: int
     phrases: int
     sentences: int
+    more_phrases: int
     codec_steps: int
     utterances: int
     backbone_steps: int
@@ -41,6 +42,8 @@ def parse(arguments: list[str] | None = None) -> Settings:
     parser.add_argument("--words", type=int, default=9000)
     parser.add_argument("--phrases", type=int, default=6000)
     parser.add_argument("--sentences", type=int, default=5000)
+    parser.add_argument("--more-phrases", type=int, default=10000,
+                        help="phrases chosen after all other texts, which stay the same with any number")
     parser.add_argument("--codec-steps", type=int, default=5000)
     parser.add_argument("--utterances", type=int, default=1_000_000, help="encode only this many, the most wanted")
     parser.add_argument("--backbone-steps", type=int, default=16000, help="steps before the cool-down")

@@ -63,7 +63,7 @@ def sentence(rng: random.Random, words: list[str], weights: list[float]) -> str:
     return re.sub(r"\{(\w)\}", choose, rng.choice(lists.PATTERNS))
 
 
-def choose_texts(seed: int, word_count: int, phrase_count: int, sentence_count: int) -> list[dict]:
+def choose_texts(seed: int, word_count: int, phrase_count: int, sentence_count: int, more_phrases: int) -> list[dict]:
     texts = Texts(seed)
     rng = texts.random
     for text in lists.CURATED:
@@ -101,11 +101,13 @@ def choose_texts(seed: int, word_count: int, phrase_count: int, sentence_count: 
                                       ("sentence", 0, 240)):
         texts.fill("phrase", phrases, split, phrase)
         texts.fill("sentence", sentences, split, pattern)
+    texts.fill("phrase", more_phrases, "train", phrase)     # last, so that they change nothing before them
     return list(texts.items.values())
 
 
 def run(settings) -> None:
-    items = choose_texts(settings.seed, settings.words, settings.phrases, settings.sentences)
+    items = choose_texts(settings.seed, settings.words, settings.phrases, settings.sentences,
+                         settings.more_phrases)
     settings.path("texts.json").write_text(json.dumps(items, indent=0))
     splits = {}
     for item in items:
