@@ -1,9 +1,9 @@
 """Stage `backbone`: trains the language model on the lessons.
 
-The learning rate is constant until the cool-down, so a longer run can go on from the state before it. Late in the
-cool-down the layers compute with the 4-bit weights that the converter will pack. State: `backbone-state.pt`, and
-`backbone-trunk.pt` from just before the cool-down; result: `backbone.pt`. At every saved state the averaged weights are
-exported as a checkpoint.
+The learning rate is constant until the cool-down, so a longer run can go on from the state before it, or, warmed up
+again, from the end. Late in the cool-down the layers compute with the 4-bit weights that the converter will pack. State:
+`backbone-state.pt`, and `backbone-trunk.pt` from just before the cool-down; result: `backbone.pt`. At every saved state
+the averaged weights are exported as a checkpoint.
 """
 
 import copy
@@ -27,13 +27,8 @@ MATRIX_RATE, VECTOR_RATE = 0.007, 3e-3
 AVERAGE = 0.995        # of the weights that are exported
 POOL = 16              # batches drawn (and sorted by length) at a time
 SHORT_STEPS = 150      # first steps, which see only utterances of one bucket
-ROUNDED_SHARE = 0.5    # share of the full learning rate below which the layers compute with their 4-bit values
+ROUNDED_SHARE = 0.3    # share of the full learning rate below which the layers compute with their 4-bit values
 POLISH_SHARE = 0.08    # the same, below which everyday words come more often
-
-
-def rate(step: int, steps: int, cooldown: int) -> float:
-    """Share of the full learning rate."""
-    return min(1.0, (step + 1) / 50, max(0.0, (steps + cooldown - step) / max(cooldown, 1)))
 
 
 def streams(targets: torch.Tensor) -> torch.Tensor:
@@ -59,7 +54,9 @@ class Trainer:
         self.four_bits = FourBits(matrices)
         self.parameters = matrices + others
         self.step, self.pool_index, self.pool = 0, 0, []
-        self.cooling_since, self.learning_share = 0.0, 1.0
+        # Of the cool-down: its first step if it is not the first one, its time, and the share of the full learning rate then.
+        self.cooling_from, self.cooling_since, self.warmth = 0, 0.0, 1.0
+        self.learning_share = 1.0
         # loss, hits, count per stream since the last report
         self.sums = torch.zeros(3, v.CODEBOOKS + 1, device=self.device)
 
@@ -71,13 +68,14 @@ class Trainer:
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
         self.step, self.pool_index = state["step"], state["pool_index"]
-        self.cooling_since = state.get("cooling_since", 0.0)
+        self.cooling_from = state.get("cooling_from", 0)
+        self.cooling_since, self.warmth = state.get("cooling_since", 0.0), state.get("warmth", 1.0)
         return state["cooled"]
 
     def state(self) -> dict:
         cooled = self.settings.backbone_steps if self.step > self.settings.backbone_steps else 0
         return {"cooled": cooled, "step": self.step, "pool_index": self.pool_index,
-                "cooling_since": self.cooling_since,
+                "cooling_from": self.cooling_from, "cooling_since": self.cooling_since, "warmth": self.warmth,
                 "model": self.model.state_dict(), "average": self.average.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
 
@@ -106,11 +104,19 @@ class Trainer:
     def share(self) -> float:
         """Share of the full learning rate; 0 when the training is over."""
         settings = self.settings
-        if not settings.cooldown_minutes or self.step < settings.backbone_steps:
-            return rate(self.step, settings.backbone_steps, settings.cooldown_steps)
-        self.cooling_since = self.cooling_since or time.time()
-        left = 1 - (time.time() - self.cooling_since) / (60 * settings.cooldown_minutes)
-        return max(0.0, float(parallel.first_process_decides(torch.tensor(left, dtype=torch.float64))))
+        if self.step < settings.backbone_steps:
+            return min(1.0, (self.step + 1) / 50)
+        if settings.cooldown_minutes:
+            self.cooling_since = self.cooling_since or time.time()
+            gone = (time.time() - self.cooling_since) / (60 * settings.cooldown_minutes)
+        else:
+            gone = (self.step - max(self.cooling_from, settings.backbone_steps)) / max(settings.cooldown_steps, 1)
+        share = torch.tensor(self.warmth * max(0.0, 1 - gone), dtype=torch.float64)
+        return float(parallel.first_process_decides(share))
+
+    def warm_up(self, share: float) -> None:
+        """Begins a cool-down anew, with this share of the full learning rate."""
+        self.cooling_from, self.cooling_since, self.warmth = self.step, 0.0, share
 
     def advance(self, share: float) -> None:
         self.learning_share = share
@@ -160,13 +166,16 @@ def held_out_figures(model: Llama, lessons: Lessons, count: int = 60) -> dict[st
 
 
 def resume(trainer: Trainer, settings) -> None:
-    """Goes on from the saved state; from the trunk when a longer training is wanted than the one that cooled down."""
+    """Goes on from the saved state. A training that has cooled down goes on when it is to be longer, from the trunk, or
+    when it is to be warmed up again."""
     state, trunk = settings.path("backbone-state.pt"), settings.path("backbone-trunk.pt")
     if not state.exists():
         return
     cooled = trainer.restore(state)
     if cooled and settings.backbone_steps > cooled:
         trainer.restore(trunk)
+    elif settings.warmth and trainer.warmth != settings.warmth:
+        trainer.warm_up(settings.warmth)
     elif not cooled and trainer.step >= settings.backbone_steps:
         parallel.save(trainer.state(), trunk)
 

@@ -23,6 +23,7 @@ class Settings:
     backbone_steps: int
     cooldown_steps: int
     cooldown_minutes: float
+    warmth: float
     save_steps: int
     batch_tokens: int
 
@@ -50,6 +51,8 @@ def parse(arguments: list[str] | None = None) -> Settings:
     parser.add_argument("--cooldown-steps", type=int, default=1500, help="last steps, learning rate falling to zero")
     parser.add_argument("--cooldown-minutes", type=float, default=0,
                         help="let the cool-down end by the clock instead, for a machine that others use, too")
+    parser.add_argument("--warmth", type=float, default=0,
+                        help="cool down once more, from this share of the full learning rate (each new value: again)")
     parser.add_argument("--save-steps", type=int, default=250, help="steps between two saved states")
     parser.add_argument("--batch-tokens", type=int, default=2048, help="tokens per process and step")
     return Settings(**vars(parser.parse_args(arguments)))
