@@ -17,7 +17,7 @@ import torch.nn.functional as F
 import export
 import parallel
 import vocabulary as v
-from lessons import POLISH, Lessons, batch
+from lessons import POLISH, WRITTEN_WEIGHT, Lessons, batch
 from llama import Llama, Shape
 from muon import Muon
 from quantization import FourBits
@@ -96,8 +96,9 @@ class Trainer:
         logits, targets = logits.float(), targets[chosen]
         losses = F.cross_entropy(logits, targets, reduction="none")
         with torch.no_grad():
+            answered = (weights[chosen] > WRITTEN_WEIGHT).float()
             hits = (logits.argmax(1) == targets).float()
-            self.sums.index_add_(1, streams(targets), torch.stack([losses, hits, torch.ones_like(hits)]))
+            self.sums.index_add_(1, streams(targets), torch.stack([losses, hits, torch.ones_like(hits)]) * answered)
         # Divided by the batch's own size, so that short batches do not count more per token.
         return (losses * weights[chosen]).sum() / (0.3 * self.settings.batch_tokens)
 

@@ -9,15 +9,19 @@ import vocabulary as v
 from voice import Corpus
 
 # Share of the tokens of a batch. `content` is speech cut after its content stream, where spelling, pauses and lengths
-# are learnt at a quarter of the cost.
-MIXTURE = {"content": 0.33, "speech": 0.31, "transcript": 0.33, "chat": 0.03}
+# are learnt at a quarter of the cost; what is misheard goes back to them alone.
+MIXTURE = {"content": 0.38, "speech": 0.17, "transcript": 0.42, "chat": 0.03}
 LEVEL_WEIGHTS = [1.0, 0.6, 0.4, 0.3]
+TRANSCRIPT_WEIGHT = 3.0  # of a character to write down: there are few, and each has to be right
+WRITTEN_WEIGHT = 0.2   # of a character of a text to say: spelling learnt there serves the transcripts
 KIND_WEIGHTS = {"curated": 8.0, "letter": 3.0, "word": 1.0, "phrase": 1.0, "sentence": 0.8, "newword": 1.0}
 POLISH = 4             # how much more often curated texts come in the last part of the cool-down
 JOINED = 0.3           # share of transcripts that go on with a second utterance, so that phrases never run out
 JOINED_FRAMES = 192
 DISTURBED = 0.5        # share of transcripts with some frames lost, doubled or wrong
 DISTURBED_FRAMES = 0.03
+SLIPS = 0.5            # share of utterances to say that go on after wrong codes, as sampling may choose them
+SLIP_FRAMES = 0.05
 IGNORED = '"()-*_:;~[]#«»…“”é🙂'
 
 
@@ -69,13 +73,13 @@ class Lessons:
         codes = self.speech[i][0]
         return codes[:self.spoken[i]] if rng.random() < 0.7 else codes
 
-    def lesson(self, kind: str, i: int, rng: np.random.Generator) -> tuple[list[int], list[float]]:
-        """Ids, and per id the weight of predicting it (0 for the prompt)."""
+    def lesson(self, kind: str, i: int, rng: np.random.Generator) -> tuple[list[int], list[int], list[float]]:
+        """Ids to read, ids to predict (they differ where a code has slipped), and per id the weight of predicting it."""
         if kind == "chat":
             question, reply = self.chats[int(rng.integers(len(self.chats)))]
             prompt = v.chat_prompt(question)
-            answer = v.encode_characters(reply) + [v.ID[v.STOP]]
-            weights = [1.0] * len(answer)
+            answer = shown = v.encode_characters(reply) + [v.ID[v.STOP]]
+            weights = [0.0] * len(prompt) + [1.0] * len(answer)
         elif kind == "transcript":
             codes, text = self.listened(i, rng), self.corpus.texts[i]["text"]
             if i in self.training and rng.random() < JOINED:
@@ -86,17 +90,22 @@ class Lessons:
             if i in self.training and rng.random() < DISTURBED:
                 codes = disturbed(codes, rng)
             prompt = v.transcribe_prompt(codes)
-            answer = v.encode_characters(text) + [v.ID[v.STOP]]
-            weights = [1.0] * len(answer)
+            answer = shown = v.encode_characters(text) + [v.ID[v.STOP]]
+            weights = [0.0] * len(prompt) + [TRANSCRIPT_WEIGHT] * len(answer)
         else:
-            prompt = v.speak_prompt(self.written(i, rng))
-            codes = self.speech[i].astype(int) + v.SPEECH_BASE + v.CODES * np.arange(v.CODEBOOKS)[:, None]
+            text = self.written(i, rng)
+            prompt = v.speak_prompt(text)
+            codes = self.speech[i].astype(int)
             length = codes.shape[1]
-            answer = codes.reshape(-1).tolist() + [v.ID[v.SPEECH_END], v.ID[v.STOP]]
-            weights = [w for w in LEVEL_WEIGHTS for _ in range(length)] + [1.0, 1.0]
+            answer = spoken_ids(codes)
+            slips = i in self.training and rng.random() < SLIPS
+            shown = spoken_ids(np.concatenate([slipped(codes[:1], SLIP_FRAMES, rng), codes[1:]])) if slips else answer
+            weights = v.text_weights(text, WRITTEN_WEIGHT if i in self.training else 0.0)
+            weights += [w for w in LEVEL_WEIGHTS for _ in range(length)] + [1.0, 1.0]
             if kind == "content":
-                answer, weights = answer[:length + 1], weights[:length + 1]
-        return prompt + answer, [0.0] * len(prompt) + weights
+                end = len(prompt) + length + 1
+                answer, shown, weights = answer[:length + 1], shown[:length + 1], weights[:end]
+        return prompt + shown, prompt + answer, weights
 
     def pool(self, rng: np.random.Generator, batches: int, batch_tokens: int, longest: int | None = None):
         """Random lessons for about `batches` batches, grouped by length."""
@@ -121,20 +130,32 @@ class Lessons:
         return [batch(group) for group in groups]
 
 
+def spoken_ids(codes: np.ndarray) -> list[int]:
+    """The ids that say codes [4, T], one stream after the other."""
+    ids = codes + v.SPEECH_BASE + v.CODES * np.arange(v.CODEBOOKS)[:, None]
+    return ids.reshape(-1).tolist() + [v.ID[v.SPEECH_END], v.ID[v.STOP]]
+
+
+def slipped(codes: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Codes [..., T] with a share of the frames replaced by others of the same utterance."""
+    length = codes.shape[-1]
+    return np.where(rng.random(length) < share, codes[..., rng.integers(length, size=length)], codes)
+
+
 def disturbed(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Content codes [T] with some frames replaced by others of the same utterance, some lost and some doubled."""
-    wrong = rng.random(len(codes)) < DISTURBED_FRAMES
-    codes = np.where(wrong, codes[rng.integers(len(codes), size=len(codes))], codes)
+    """Content codes [T] with some frames replaced, some lost and some doubled."""
+    codes = slipped(codes, DISTURBED_FRAMES, rng)
     fate = rng.random(len(codes))
     return np.repeat(codes, np.where(fate < DISTURBED_FRAMES, 0, np.where(fate > 1 - DISTURBED_FRAMES, 2, 1)))
 
 
 def batch(lessons) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Inputs, next ids and weights [B, T]; padding has weight 0."""
-    length = max(len(ids) for ids, _ in lessons)
-    ids = torch.zeros(len(lessons), length, dtype=torch.long)
+    length = max(len(shown) for shown, _, _ in lessons)
+    inputs, targets = torch.zeros(2, len(lessons), length, dtype=torch.long)
     weights = torch.zeros(len(lessons), length)
-    for row, (sequence, weight) in enumerate(lessons):
-        ids[row, :len(sequence)] = torch.tensor(sequence)
-        weights[row, :len(sequence)] = torch.tensor(weight)
-    return ids[:, :-1], ids[:, 1:], weights[:, 1:]
+    for row, (shown, wanted, weight) in enumerate(lessons):
+        inputs[row, :len(shown)] = torch.tensor(shown)
+        targets[row, :len(shown)] = torch.tensor(wanted)
+        weights[row, :len(shown)] = torch.tensor(weight)
+    return inputs[:, :-1], targets[:, 1:], weights[:, 1:]

@@ -85,6 +85,11 @@ def speak_prompt(text: str) -> list[int]:
     return _HEAD + encode_characters(text) + _TAIL + [ID[SPEECH]]
 
 
+def text_weights(text: str, weight: float) -> list[float]:
+    """Per id of `speak_prompt(text)`: `weight` for those of the text, 0 for the others."""
+    return [0.0] * len(_HEAD) + [weight] * len(encode_characters(text)) + [0.0] * (len(_TAIL) + 1)
+
+
 def transcribe_prompt(content) -> list[int]:
     """What mio-lite sends for `asr`, given the codes of codebook 0."""
     return _ASR_HEAD + [ID[SPEECH]] + [SPEECH_BASE + int(c) for c in content] + [ID[SPEECH_END]] + _ASR_TAIL
