@@ -45,7 +45,7 @@ struct ChatTerminal {
         }
       } catch {
         // One bad turn is no reason to end a conversation at a terminal; a script wants to know.
-        guard isInteractive, let failure = Failure(error) else { throw error }
+        guard isInteractive, !Interrupts.areFinal, let failure = Failure(error) else { throw error }
         Output.note(failure.kind == .interrupted ? "[stopped]" : "mio-lite: \(failure.message)")
       }
     }

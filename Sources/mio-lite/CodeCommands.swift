@@ -142,22 +142,25 @@ struct DecodeCommand: AsyncParsableCommand {
           + "such a file")
     }
     switch media.codes {
-    case .speech(let codes): try decode(codes, opened)
+    case .speech(let codes): try await decode(codes, opened)
     case .image(let codes): try await draw(codes, opened)
     }
   }
 
-  private func decode(_ codes: [[Int32]], _ opened: Model) throws {
+  private func decode(_ codes: [[Int32]], _ opened: Model) async throws {
     let codec = try opened.requiredCodec()
     guard !codes.isEmpty, !codes[0].isEmpty else {
       throw Failure(.wrongInput, "\(input): \"codes\" is empty; give one list of codes per codebook")
     }
     let context = KernelContext(threads: model.threads ?? Processors.usableCoreCount)
     let samples = try codec.decode(codes, on: context)
-    let sink = try AudioSinks.make(
-      output: output, raw: false, play: false, sampleRateHz: codec.config.sampleRateHz)
-    try sink.write(samples)
-    try sink.finish()
+    try await Interrupts.during { cancellation in
+      let sink = try AudioSinks.make(
+        output: output, raw: false, play: false, sampleRateHz: codec.config.sampleRateHz)
+      try sink.write(samples)
+      if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
+      try sink.finish()
+    }
   }
 
   private func draw(_ codes: [Int32], _ opened: Model) async throws {

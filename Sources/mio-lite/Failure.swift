@@ -12,7 +12,7 @@ struct Failure: Error {
     case failed = 1
     /// The command line or an input is wrong.
     case wrongInput = 2
-    /// Ctrl-C.
+    /// Ctrl-C, or a request to end.
     case interrupted = 130
   }
 
@@ -24,7 +24,7 @@ struct Failure: Error {
     self.message = message
   }
 
-  var status: Int32 { kind.rawValue }
+  var status: Int32 { kind == .interrupted ? Interrupts.status : kind.rawValue }
 }
 
 extension Failure {

@@ -1,23 +1,51 @@
 import Dispatch
 import Foundation
 import MioLite
+import Synchronization
 
-/// Turns Ctrl-C into a request to stop, so that nothing is left half-written.
+/// Turns Ctrl-C, and what a system sends to end a program, into a request to stop, so that nothing is left half-written.
 enum Interrupts {
-  /// Runs `body`; the first Ctrl-C meanwhile cancels what `body` was given, the second ends the program at once.
+  /// A key of the person at the terminal; the others end the program, also within a conversation.
+  private static let key = SIGINT
+  private static let requests = [key, SIGTERM, SIGHUP]
+  private static let received = Atomic<Int32>(key)
+
+  /// The exit status of what was stopped, as shells have it: 128 and the number of the signal.
+  static var status: Int32 { 128 + received.load(ordering: .relaxed) }
+
+  /// Whether the program was asked to end, not only to stop what it was doing.
+  static var areFinal: Bool { received.load(ordering: .relaxed) != key }
+
+  /// Runs `body`; the first request meanwhile cancels what `body` was given, the second ends the program at once.
   static func during<Result>(_ body: (Cancellation) async throws -> Result) async rethrows -> Result {
     let cancellation = Cancellation()
-    signal(SIGINT, SIG_IGN)
-    let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-    source.setEventHandler {
-      if cancellation.isCancelled { signal(SIGINT, SIG_DFL); raise(SIGINT) }
-      cancellation.cancel()
+    // What is ignored from the start stays ignored: a background job without Ctrl-C, a program that outlives its terminal.
+    let sources = requests.filter(isHeeded).map { request in
+      let source = DispatchSource.makeSignalSource(signal: request, queue: .global())
+      source.setEventHandler {
+        if cancellation.isCancelled {
+          signal(request, SIG_DFL)
+          raise(request)
+        }
+        received.store(request, ordering: .relaxed)
+        cancellation.cancel()
+      }
+      signal(request, SIG_IGN)
+      source.activate()
+      return (request, source)
     }
-    source.activate()
     defer {
-      source.cancel()
-      signal(SIGINT, SIG_DFL)
+      for (request, source) in sources {
+        source.cancel()
+        signal(request, SIG_DFL)
+      }
     }
     return try await body(cancellation)
+  }
+
+  private static func isHeeded(_ request: Int32) -> Bool {
+    var action = sigaction()
+    return unsafe sigaction(request, nil, &action) == 0
+      && unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self)
   }
 }

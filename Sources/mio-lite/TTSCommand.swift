@@ -53,11 +53,11 @@ struct TTSCommand: AsyncParsableCommand {
     }
     let options = SpeechOptions(
       sampling: sampling.sampling(draws: true, quiet: common.quiet), piecesAtOnce: parallel, keepsVoice: !freeVoice)
-    let sink = try AudioSinks.make(output: output, raw: raw, play: play, sampleRateHz: rate)
     let started = ContinuousClock.now
     var firstAudio: Double?
     var seconds = 0.0
-    try await Interrupts.during { cancellation in
+    let destination = try await Interrupts.during { cancellation in
+      let sink = try AudioSinks.make(output: output, raw: raw, play: play, sampleRateHz: rate)
       let bar = ProgressBar("tts", quiet: common.quiet)
       defer { bar.finish() }
       for try await chunk in opened.speak(words, options: options, cancellation: cancellation) {
@@ -68,11 +68,12 @@ struct TTSCommand: AsyncParsableCommand {
         if chunk.isCutShort { Output.note("mio-lite: cut short, the model did not end: \(chunk.text.prefix(60))") }
       }
       try sink.finish()
+      return sink.destination
     }
     if !common.quiet {
       let elapsed = (ContinuousClock.now - started).seconds
       Output.note(
-        "\(sink.destination): \(rounded(seconds)) s of speech in \(rounded(elapsed)) s, "
+        "\(destination): \(rounded(seconds)) s of speech in \(rounded(elapsed)) s, "
           + pace(seconds / elapsed) + ", first sound after \(rounded(firstAudio ?? elapsed)) s")
     }
   }

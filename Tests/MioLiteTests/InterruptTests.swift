@@ -1,0 +1,103 @@
+import Foundation
+import MioTestSupport
+import Testing
+
+/// Requests to stop in the middle of work: the documented status, and nothing half-written.
+@Suite struct InterruptTests {
+  private static let layerCount = 1000
+  private static let requests: [(signal: Int32, status: Int32)] = [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)]
+
+  /// Starts the program, sends it `request` once a file lies in `folder`, and returns how it ended.
+  private func stop(
+    _ arguments: [String], program: String = Program.path, with request: Int32, in folder: TemporaryFolder
+  ) async throws -> (status: Int32, notes: String) {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = arguments
+    process.environment = ["PATH": "/nonexistent"]
+    let notes = Pipe()
+    process.standardError = notes
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    while folder.contents.isEmpty && process.isRunning { try await Task.sleep(for: .milliseconds(1)) }
+    #expect(process.isRunning, "the work ended before it could be stopped; give it more")
+    kill(process.processIdentifier, request)
+    let text = String(decoding: notes.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit, "\(text)")
+    return (process.terminationStatus, text)
+  }
+
+  @Test(arguments: requests) func `speech that is stopped leaves no file`(_ request: (signal: Int32, status: Int32)) async throws {
+    let folder = try TemporaryFolder()
+    let text = String(repeating: "This is a long text that takes a while. ", count: 400)
+    let end = try await stop(["tts", text, "-o", folder.path("a.wav"), "--seed", "1", "-q"], with: request.signal, in: folder)
+    #expect(end.status == request.status, "\(end.notes)")
+    #expect(end.notes == "mio-lite: interrupted\n")
+    #expect(folder.contents.isEmpty)
+  }
+
+  @Test(arguments: requests) func `a conversion that is stopped leaves no file`(_ request: (signal: Int32, status: Int32)) async throws {
+    let (checkpoint, folder) = (try TemporaryFolder(), try TemporaryFolder())
+    try enlarge(Goldens.speech("tiny-mio"), to: checkpoint)
+    let end = try await stop(
+      ["convert", checkpoint.url.path, "-o", folder.path("a.mio"), "-t", "1", "-q"], with: request.signal, in: folder)
+    #expect(end.status == request.status, "\(end.notes)")
+    #expect(folder.contents.isEmpty)
+  }
+
+  @Test func `what is ignored from the start stays ignored`() async throws {
+    let folder = try TemporaryFolder()
+    let end = try await stop(
+      [Program.path, "tts", "one two three four five six seven eight nine ten", "-o", folder.path("a.wav"), "--seed", "1", "-q"],
+      program: "/usr/bin/nohup", with: SIGHUP, in: folder)
+    #expect(end.status == 0, "\(end.notes)")
+    #expect(folder.contents == ["a.wav"])
+  }
+
+  /// The checkpoint with 1000 times its first layer, all weights zero, which takes seconds to pack and no space on the disk.
+  private func enlarge(_ checkpoint: URL, to folder: TemporaryFolder) throws {
+    let files = FileManager.default
+    var shapes: [String: (type: Any, shape: [Int])] = [:]
+    for name in try files.contentsOfDirectory(atPath: checkpoint.path) where name != "model.safetensors.index.json" {
+      let file = checkpoint.appendingPathComponent(name)
+      if name.hasSuffix(".safetensors") {
+        for (tensor, entry) in try header(of: file) {
+          guard let entry = entry as? [String: Any], let shape = entry["shape"] as? [Int] else { continue }
+          shapes[tensor] = (entry["dtype"] as Any, shape)
+        }
+      } else if name == "config.json" {
+        var config = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+        config["num_hidden_layers"] = Self.layerCount
+        try JSONSerialization.data(withJSONObject: config).write(to: folder.url.appendingPathComponent(name))
+      } else {
+        try files.createSymbolicLink(at: folder.url.appendingPathComponent(name), withDestinationURL: file)
+      }
+    }
+    let first = "model.layers.0."
+    let names = shapes.keys.filter { !$0.hasPrefix("model.layers.") }
+      + shapes.keys.filter { $0.hasPrefix(first) }.flatMap { name in
+        (0..<Self.layerCount).map { "model.layers.\($0)." + name.dropFirst(first.count) }
+      }
+    var (header, end) = ([String: Any](), 0)
+    for name in names {
+      let parts = name.split(separator: ".")
+      let (type, shape) = try #require(shapes[name] ?? shapes[first + parts.dropFirst(3).joined(separator: ".")])
+      let begin = end
+      end += 2 * shape.reduce(1, *)
+      header[name] = ["dtype": type, "shape": shape, "data_offsets": [begin, end]]
+    }
+    let text = try JSONSerialization.data(withJSONObject: header)
+    let length = Data((0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) })
+    let weights = folder.url.appendingPathComponent("model.safetensors")
+    try (length + text).write(to: weights)
+    try FileHandle(forUpdating: weights).truncate(atOffset: UInt64(8 + text.count + end))
+  }
+
+  private func header(of file: URL) throws -> [String: Any] {
+    let handle = try FileHandle(forReadingFrom: file)
+    let prefix = try handle.read(upToCount: 8) ?? Data()
+    let text = try handle.read(upToCount: prefix.reversed().reduce(0) { $0 << 8 | Int($1) }) ?? Data()
+    return try #require(JSONSerialization.jsonObject(with: text) as? [String: Any])
+  }
+}
