@@ -43,6 +43,7 @@ extension Model {
       if let value = try settings.floatIfPresent(prefix + "top_p") { options.topP = value }
       if let value = try settings.intIfPresent(prefix + "top_k") { options.topK = value }
       if let value = try settings.floatIfPresent(prefix + "repetition_penalty") { options.repetitionPenalty = value }
+      if let value = try settings.floatIfPresent(prefix + "length_penalty") { options.lengthPenalty = value }
       if let value = try settings.intIfPresent(prefix + "max_new_tokens") { options.maxTokens = value }
     } catch {
       throw MioError(error)
@@ -56,6 +57,20 @@ extension Model {
   var wordsPerPiece: Int? {
     get throws(MioError) {
       do { return try settings.intIfPresent("words_per_piece").map { max(1, $0) } } catch { throw MioError(error) }
+    }
+  }
+
+  /// Seconds of the longest recording that is written down at once.
+  var longestWindow: Double {
+    get throws(MioError) {
+      let seconds: Double?
+      do { seconds = try settings.floatIfPresent("seconds_per_window") } catch { throw MioError(error) }
+      guard let seconds else { return AudioWindows.longest }
+      guard (2...60).contains(seconds) else {
+        throw MioError(
+          .invalidModel, "generation.seconds_per_window is \(seconds), but windows have 2 to 60 seconds; convert the checkpoint again")
+      }
+      return seconds
     }
   }
 

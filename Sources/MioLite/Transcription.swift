@@ -27,8 +27,8 @@ public struct TranscriptSegment: Hashable, Sendable {
 extension Model {
   /// Transcribes a sound file ('-' is standard input) of any format, rate, channel count and length.
   ///
-  /// MIO was trained on at most 15 seconds: longer audio is cut into windows at its quietest moments, and windows are
-  /// transcribed together in one batch. Segments come in order.
+  /// MIO was trained on at most 15 seconds (a file may say less): longer audio is cut into windows at its quietest
+  /// moments, and windows are transcribed together in one batch. Segments come in order.
   ///
   /// - Throws: ``MioError`` while iterating.
   public func transcribe(
@@ -98,7 +98,7 @@ struct Transcription {
     next: () throws -> [Float]
   ) throws {
     let engine = try Engine(model, batchLimit: max(Engine.batchLimit, sampling.rowCount))
-    var windows = AudioWindows(sampleRateHz: codec.config.sampleRateHz)
+    var windows = AudioWindows(sampleRateHz: codec.config.sampleRateHz, longest: try model.longestWindow)
     var ready: [AudioWindows.Window] = []
     var isAtEnd = false
     var heardAnything = false
@@ -144,7 +144,7 @@ struct Transcription {
   }
 }
 
-/// Cuts audio into windows of at most 15 seconds, at the quietest moment of the last seconds of each.
+/// Cuts audio into windows, at the quietest moment of the last seconds of each.
 struct AudioWindows {
   struct Window {
     let index: Int
@@ -153,22 +153,27 @@ struct AudioWindows {
     let samples: [Float]
   }
 
-  /// Seconds of the longest window: what MIO was trained on.
+  /// Seconds of the longest window, unless the file says otherwise: what MIO was trained on.
   static let longest = 15.0
-  /// Seconds before the end of a window in which the cut is looked for.
-  static let searched = 5.0
 
   private let sampleRateHz: Int
+  /// Samples of the longest window, and those at its end in which the cut is looked for: at most 5 seconds, and all but the
+  /// first, so that a short window, too, has a pause between words.
+  private let (limit, searched): (Int, Int)
   private var pending: [Float] = []
   private var start = 0
   private var index = 0
 
-  init(sampleRateHz: Int) { self.sampleRateHz = sampleRateHz }
+  init(sampleRateHz: Int, longest: Double = longest) {
+    self.sampleRateHz = sampleRateHz
+    limit = Int(longest * Double(sampleRateHz))
+    searched = Int(min(5, longest - 1) * Double(sampleRateHz))
+  }
 
   mutating func push(_ samples: [Float]) -> [Window] {
     pending += samples
     var windows: [Window] = []
-    while pending.count > Int(Self.longest * Double(sampleRateHz)) { windows.append(take(quietestCut())) }
+    while pending.count > limit { windows.append(take(quietestCut())) }
     return windows
   }
 
@@ -188,8 +193,7 @@ struct AudioWindows {
   /// The middle of the quietest 50 ms, in steps of 10 ms; the latest among equals.
   private func quietestCut() -> Int {
     let step = max(1, sampleRateHz / 100)
-    let last = Int(Self.longest * Double(sampleRateHz))
-    let first = last - Int(Self.searched * Double(sampleRateHz))
+    let (first, last) = (limit - searched, limit)
     let energies = stride(from: first, to: last, by: step).map { position in
       pending[position..<min(position + step, last)].reduce(Float(0)) { $0 + $1 * $1 }
     }

@@ -212,7 +212,7 @@ extension BadInput {
   }
 
   /// A WAVE file whose header says what it is told.
-  private static func wave(
+  static func wave(
     _ samples: [UInt8], format: UInt16 = 1, channels: UInt16 = 1, rate: UInt32 = 16_000, bits: UInt16 = 16
   ) -> [UInt8] {
     func bytes<T: FixedWidthInteger>(_ value: T) -> [UInt8] {

@@ -2,14 +2,20 @@ import Foundation
 import MioTestSupport
 import Testing
 
-/// What a file says about the speech of its model: the characters it was taught, the longest word, the silent end.
+/// What a file says about the speech of its model: the characters it was taught, the longest word, the silent end, the longest
+/// recording.
 @Suite struct SpokenTextTests {
   /// The small checkpoint with settings of its own, packed once.
-  private static let packed = Swift.Result { () throws -> (TemporaryFolder, String) in
+  private static let packed = Swift.Result {
+    try pack(
+      #""characters": "abcdefghijklmnopqrstuvwxyz .,", "letters_per_word": 12, "silence_level": 100, "seconds_per_window": 3"#)
+  }
+
+  private static func pack(_ own: String) throws -> (TemporaryFolder, String) {
     let folder = try TemporaryFolder()
     let checkpoint = folder.url.appendingPathComponent("checkpoint")
     try FileManager.default.copyItem(at: Goldens.speech("tiny-mio"), to: checkpoint)
-    let settings = #"{"mio_lite": {"characters": "abcdefghijklmnopqrstuvwxyz .,", "letters_per_word": 12, "silence_level": 100}}"#
+    let settings = #"{"mio_lite": {\#(own)}}"#
     try Data(settings.utf8).write(to: checkpoint.appendingPathComponent("generation_config.json"))
     let result = try Program.run(["convert", checkpoint.path, "-o", folder.path("limited.mio"), "-q"])
     #expect(result.status == 0, "\(result.notes)")
@@ -58,5 +64,44 @@ import Testing
     let result = try speak("你好", model: PackedModel.standard)
     #expect(result.status == 0, "\(result.notes)")
     #expect(!result.output.isEmpty && !result.notes.contains("left out"))
+  }
+
+  private struct Transcript: Decodable {
+    struct Segment: Decodable {
+      let start: Double
+      let end: Double
+    }
+    let segments: [Segment]
+  }
+
+  /// The windows of 6 seconds with pauses at 1.6 and 3.6 seconds.
+  private func windows(model: String) throws -> [Transcript.Segment] {
+    let folder = try TemporaryFolder()
+    let rate = 16_000
+    let samples = (0..<6 * rate).flatMap { i in
+      let second = Double(i % (2 * rate)) / Double(rate)
+      let sample = second < 1.6 ? Int16(8000 * sin(2 * .pi * 330 * second)) : 0
+      return [UInt8(truncatingIfNeeded: sample), UInt8(truncatingIfNeeded: sample >> 8)]
+    }
+    try Data(BadInputTests.wave(samples, rate: UInt32(rate))).write(to: folder.url.appendingPathComponent("a.wav"))
+    let result = try Program.run(["asr", "--json", folder.path("a.wav"), "-m", model, "--beams", "1", "--max-tokens", "2"])
+    #expect(result.status == 0, "\(result.notes)")
+    return try JSONDecoder().decode(Transcript.self, from: Data(result.output)).segments
+  }
+
+  @Test func `a recording is cut in its pauses into windows of the length that the model knows`() throws {
+    let cut = try windows(model: Self.packed.get().1)
+    #expect(cut.count == 3)
+    #expect((1.6...2).contains(cut[0].end) && (3.6...4).contains(cut[1].end))
+    #expect(cut.map(\.start) == [0] + cut.dropLast().map(\.end))
+    #expect(try windows(model: PackedModel.standard).map(\.end) == [6])
+  }
+
+  @Test(arguments: ["1", "61", "1e300"]) func `a file with impossible windows is refused`(_ seconds: String) throws {
+    let (folder, model) = try Self.pack("\"seconds_per_window\": \(seconds)")
+    let sound = Goldens.speech("expected/audio/reference_output.wav").path
+    let result = try Program.run(["asr", sound, "-m", model])
+    #expect(result.status == 2 && result.notes.contains("seconds_per_window"), "\(result.notes)")
+    withExtendedLifetime(folder) {}
   }
 }

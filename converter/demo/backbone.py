@@ -28,7 +28,7 @@ AVERAGE = 0.995        # of the weights that are exported
 POOL = 16              # batches drawn (and sorted by length) at a time
 SHORT_STEPS = 150      # first steps, which see only utterances of one bucket
 ROUNDED_SHARE = 0.3    # share of the full learning rate below which the layers compute with their 4-bit values
-POLISH_SHARE = 0.08    # the same, below which everyday words come more often
+POLISH_SHARE = 0.1     # the same, below which everyday words come more often
 
 
 def streams(targets: torch.Tensor) -> torch.Tensor:

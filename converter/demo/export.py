@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 import codec as codec_stage
 import lists
 import vocabulary as v
+from lessons import JOINED_FRAMES
 from llama import Llama, Shape
-from voice import BUCKET
+from voice import BUCKET, FRAME, SAMPLE_RATE
 
 # The voice needs other settings than MIO's: the same code is rightly repeated frame after frame.
 # `mio_lite` is read by mio-lite's converter; transformers ignores it.
@@ -24,7 +25,8 @@ GENERATION = {
     "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
     "mio_lite": {
         "description": "demo model: about 7 M parameters, one voice, simple English; not MIO-7B",
-        "frame_multiple": BUCKET, "words_per_piece": 8, "one_voice": True,
+        "frame_multiple": BUCKET, "words_per_piece": 8, "seconds_per_window": JOINED_FRAMES * FRAME / SAMPLE_RATE,
+        "one_voice": True,
         "characters": lists.SPEAKABLE, "letters_per_word": 30, "silence_level": 0.01,
         "tasks": {
             "textToSpeech": {"do_sample": True, "temperature": 0.8, "top_p": 0.7, "repetition_penalty": 1.0,
