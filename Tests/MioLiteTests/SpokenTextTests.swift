@@ -83,7 +83,7 @@ import Testing
       let sample = second < 1.6 ? Int16(8000 * sin(2 * .pi * 330 * second)) : 0
       return [UInt8(truncatingIfNeeded: sample), UInt8(truncatingIfNeeded: sample >> 8)]
     }
-    try Data(BadInputTests.wave(samples, rate: UInt32(rate))).write(to: folder.url.appendingPathComponent("a.wav"))
+    try Data(BadInput.wave(samples, rate: UInt32(rate))).write(to: folder.url.appendingPathComponent("a.wav"))
     let result = try Program.run(["asr", "--json", folder.path("a.wav"), "-m", model, "--beams", "1", "--max-tokens", "2"])
     #expect(result.status == 0, "\(result.notes)")
     return try JSONDecoder().decode(Transcript.self, from: Data(result.output)).segments
