@@ -17,7 +17,7 @@ import torch.nn.functional as F
 import export
 import parallel
 import vocabulary as v
-from lessons import POLISH, WRITTEN_WEIGHT, Lessons, batch
+from lessons import WRITTEN_WEIGHT, Lessons, batch
 from llama import Llama, Shape
 from muon import Muon
 from quantization import FourBits
@@ -81,7 +81,7 @@ class Trainer:
 
     def next_batch(self):
         if not self.pool:
-            self.lessons.weigh(POLISH if self.learning_share < POLISH_SHARE else 1)
+            self.lessons.weigh(self.learning_share < POLISH_SHARE)
             rng = np.random.default_rng([self.settings.seed, parallel.RANK, self.pool_index])
             longest = BUCKET if self.step < SHORT_STEPS else None
             self.pool = self.lessons.pool(rng, POOL, self.settings.batch_tokens, longest)

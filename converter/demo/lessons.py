@@ -15,7 +15,8 @@ LEVEL_WEIGHTS = [1.0, 0.6, 0.4, 0.3]
 TRANSCRIPT_WEIGHT = 3.0  # of a character to write down: there are few, and each has to be right
 WRITTEN_WEIGHT = 0.2   # of a character of a text to say: spelling learnt there serves the transcripts
 KIND_WEIGHTS = {"curated": 14.0, "letter": 3.0, "word": 1.0, "phrase": 1.0, "sentence": 0.8, "newword": 1.0}
-POLISH = 3             # how much more often curated texts come in the last part of the cool-down
+# How much more often curated texts, and everyday ones among them, come in the last part of the cool-down.
+POLISH, POLISH_EVERYDAY = 3, 8
 JOINED = 0.3           # share of transcripts that go on with a second utterance, so that phrases never run out
 JOINED_FRAMES = 192
 DISTURBED = 0.5        # share of transcripts with some frames lost, doubled or wrong
@@ -31,13 +32,16 @@ class Lessons:
         self.speech, self.spoken, self.heard = tokens.load(settings)
         self.indices = np.array([i for i in self.corpus.indices(*splits) if self.speech.lengths[i]])
         self.training = set(self.corpus.indices("train"))
-        self.weigh(1)
+        self.weigh(False)
         self.chats = lists.conversations()
 
-    def weigh(self, curated: float) -> None:
-        """Sets how often each utterance is drawn; curated ones `curated` times as often as usual."""
-        kinds = [self.corpus.texts[i]["kind"] for i in self.indices]
-        weights = np.array([KIND_WEIGHTS[kind] * (curated if kind == "curated" else 1) for kind in kinds])
+    def weigh(self, polishing: bool) -> None:
+        """Sets how often each utterance is drawn."""
+        items = [self.corpus.texts[i] for i in self.indices]
+        weights = np.array([KIND_WEIGHTS[item["kind"]] for item in items])
+        if polishing:
+            weights *= [POLISH if item["kind"] == "curated" else 1 for item in items]
+            weights *= [POLISH_EVERYDAY if item["text"] in lists.EVERYDAY else 1 for item in items]
         self.chances = weights / weights.sum()
 
     def written(self, i: int, rng: np.random.Generator) -> str:

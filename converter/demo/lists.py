@@ -10,6 +10,7 @@ LETTERS = list("abcdefghijklmnopqrstuvwxyz")
 DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 MONTHS = "january february march april may june july august september october november december".split()
 COLOURS = "red green blue yellow orange purple pink brown black white grey".split()
+EVERYDAY = DAYS + MONTHS + COLOURS[:10] + ONES + ["hello", "hello world", "good morning"]
 SHAPES = "circle square triangle star ring heart line dot cross box".split()
 ANIMALS = "cat dog bird fish horse cow sheep pig duck mouse lion tiger bear rabbit frog bee fox wolf".split()
 THINGS = """house tree car book table chair door window ball cup bottle phone computer picture garden river road bridge

@@ -18,8 +18,6 @@ from lessons import Lessons
 from speaking import Speaker
 from voice import SAMPLE_RATE, Corpus
 
-EVERYDAY = lists.DAYS + lists.MONTHS + lists.COLOURS[:10] + lists.ONES + ["hello", "hello world", "good morning"]
-
 
 class Listener:
     """Recognises which of the given texts a wave says."""
@@ -100,7 +98,7 @@ def run(settings, count: int = 60) -> None:
     corpus = Corpus(settings)
     model, codec = backbone.load(settings), codec_stage.load(settings)
     where = {item["text"]: i for i, item in enumerate(corpus.texts)}
-    sets = {"everyday": [where[text] for text in EVERYDAY]}
+    sets = {"everyday": [where[text] for text in lists.EVERYDAY]}
     for split in ("phrase", "sentence", "newword"):
         sets[split] = [i for i in Lessons(settings, split).indices if known(corpus.texts[i]["text"])][:count]
     heard_codes = Lessons(settings, "train").heard
