@@ -164,7 +164,7 @@ struct AudioWindows {
   private var start = 0
   private var index = 0
 
-  init(sampleRateHz: Int, longest: Double = longest) {
+  init(sampleRateHz: Int, longest: Double) {
     self.sampleRateHz = sampleRateHz
     limit = Int(longest * Double(sampleRateHz))
     searched = Int(min(5, longest - 1) * Double(sampleRateHz))
