@@ -81,10 +81,10 @@ class Trainer:
 
     def next_batch(self):
         if not self.pool:
-            self.lessons.weigh(self.learning_share < POLISH_SHARE)
             rng = np.random.default_rng([self.settings.seed, parallel.RANK, self.pool_index])
             longest = BUCKET if self.step < SHORT_STEPS else None
-            self.pool = self.lessons.pool(rng, POOL, self.settings.batch_tokens, longest)
+            polishing = self.learning_share < POLISH_SHARE
+            self.pool = self.lessons.pool(rng, POOL, self.settings.batch_tokens, longest, polishing)
             self.pool_index += 1
         return self.pool.pop()
 

@@ -32,17 +32,17 @@ class Lessons:
         self.speech, self.spoken, self.heard = tokens.load(settings)
         self.indices = np.array([i for i in self.corpus.indices(*splits) if self.speech.lengths[i]])
         self.training = set(self.corpus.indices("train"))
-        self.weigh(False)
+        self.chances = {polishing: self.weigh(polishing) for polishing in (False, True)}
         self.chats = lists.conversations()
 
-    def weigh(self, polishing: bool) -> None:
-        """Sets how often each utterance is drawn."""
+    def weigh(self, polishing: bool) -> np.ndarray:
+        """How often each utterance is drawn."""
         items = [self.corpus.texts[i] for i in self.indices]
         weights = np.array([KIND_WEIGHTS[item["kind"]] for item in items])
         if polishing:
             weights *= [POLISH if item["kind"] == "curated" else 1 for item in items]
             weights *= [POLISH_EVERYDAY if item["text"] in lists.EVERYDAY else 1 for item in items]
-        self.chances = weights / weights.sum()
+        return weights / weights.sum()
 
     def written(self, i: int, rng: np.random.Generator) -> str:
         """The text of utterance i, often as people type it: capitals, a full stop, digits, marks that are not said."""
@@ -111,13 +111,14 @@ class Lessons:
                 answer, shown, weights = answer[:length + 1], shown[:length + 1], weights[:end]
         return prompt + shown, prompt + answer, weights
 
-    def pool(self, rng: np.random.Generator, batches: int, batch_tokens: int, longest: int | None = None):
+    def pool(self, rng: np.random.Generator, batches: int, batch_tokens: int, longest: int | None = None,
+             polishing: bool = False):
         """Random lessons for about `batches` batches, grouped by length."""
         drawn = []
         for kind, share in MIXTURE.items():
             budget = share * batches * batch_tokens
             while budget > 0:
-                i = int(rng.choice(self.indices, p=self.chances)) if kind != "chat" else 0
+                i = int(rng.choice(self.indices, p=self.chances[polishing])) if kind != "chat" else 0
                 if longest and kind != "chat" and self.speech.lengths[i] > longest:
                     continue
                 drawn.append(self.lesson(kind, i, rng))
