@@ -21,15 +21,17 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
 
-    // MARK: - Foundations (these two never import each other)
+    // MARK: - Foundations (the kernels and the format never import each other)
     // C11 kernels: pure functions over pointers, one file per instruction set, run-time dispatch.
     .target(name: "CMioKernels"),
     // Decodes and encodes pictures behind limits: stb_image, libjpeg-turbo, libwebp.
     .target(name: "CPictures", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("webp")]),
     // The safe Swift face of the kernels, their portable definition, and the thread pool.
     .target(name: "MioKernels", dependencies: ["CMioKernels"], swiftSettings: swiftSettings),
+    // Files that appear when they are complete; texts of system errors.
+    .target(name: "MioFiles", swiftSettings: swiftSettings),
     // Reads, checks and writes `.mio` files; knows no networks.
-    .target(name: "MioFormat", dependencies: ["CCrypto"], swiftSettings: swiftSettings),
+    .target(name: "MioFormat", dependencies: ["CCrypto", "MioFiles"], swiftSettings: swiftSettings),
 
     // MARK: - Networks and media
     // One folder per network, one file per component.
@@ -41,7 +43,7 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     // Sound files, resampling; pictures and videos.
-    .target(name: "MioMedia", dependencies: ["CSndfile", "CPictures"], swiftSettings: swiftSettings),
+    .target(name: "MioMedia", dependencies: ["CSndfile", "CPictures", "MioFiles"], swiftSettings: swiftSettings),
 
     // MARK: - Front doors
     // The public API: open a model, speak, transcribe, chat.
@@ -56,7 +58,7 @@ let package = Package(
     .executableTarget(
       name: "mio-lite",
       dependencies: [
-        "MioLite", "MioModel", "MioMedia", "MioFormat", "MioKernels", "MioConverter",
+        "MioLite", "MioModel", "MioMedia", "MioFormat", "MioFiles", "MioKernels", "MioConverter",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swiftSettings),
 
@@ -77,7 +79,8 @@ let package = Package(
       path: "Tests/MioTestSupport", swiftSettings: swiftSettings),
     .testTarget(name: "MioKernelsTests", dependencies: ["MioKernels", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "MioFormatTests", dependencies: ["MioFormat", "MioKernels", "MioTestSupport"], swiftSettings: swiftSettings),
+      name: "MioFormatTests", dependencies: ["MioFormat", "MioFiles", "MioKernels", "MioTestSupport"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "MioModelTests", dependencies: ["MioModel", "MioMedia", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(name: "MioMediaTests", dependencies: ["MioMedia", "MioTestSupport"], swiftSettings: swiftSettings),

@@ -1,4 +1,5 @@
 import Glibc
+import MioFiles
 
 /// A regular file, mapped into memory for reading. Nothing else in the package maps files.
 ///
@@ -18,7 +19,7 @@ package final class MappedFile: Sendable {
     // Without O_NONBLOCK, opening a pipe would wait for someone to write into it.
     let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else {
-      throw ModelFileError(.cannotOpen, "cannot open the file: \(systemMessage(errno))", path: path)
+      throw ModelFileError(.cannotOpen, "cannot open the file: \(systemErrorText())", path: path)
     }
     do throws(ModelFileError) {
       let byteCount = try regularFileByteCount(descriptor, path: path)
@@ -27,7 +28,7 @@ package final class MappedFile: Sendable {
         throw ModelFileError(.limitExceeded, "the file is longer than 16 TiB", path: path)
       }
       guard let base = unsafe Self.map(descriptor, byteCount) else {
-        throw ModelFileError(.cannotOpen, "cannot map the file: \(systemMessage(errno))", path: path)
+        throw ModelFileError(.cannotOpen, "cannot map the file: \(systemErrorText())", path: path)
       }
       self.path = path
       self.byteCount = byteCount
@@ -106,7 +107,7 @@ package final class MappedFile: Sendable {
           byteRange: range.lowerBound + done..<range.upperBound)
       } else if errno != EINTR {
         throw ModelFileError(
-          .readFailed, "cannot read the file: \(systemMessage(errno))", path: path,
+          .readFailed, "cannot read the file: \(systemErrorText())", path: path,
           byteRange: range.lowerBound + done..<range.upperBound)
       }
     }
@@ -121,20 +122,11 @@ package final class MappedFile: Sendable {
 private func regularFileByteCount(_ descriptor: Int32, path: String) throws(ModelFileError) -> Int {
   var status = stat()
   guard unsafe fstat(descriptor, &status) == 0 else {
-    throw ModelFileError(.cannotOpen, "cannot examine the file: \(systemMessage(errno))", path: path)
+    throw ModelFileError(.cannotOpen, "cannot examine the file: \(systemErrorText())", path: path)
   }
   guard status.st_mode & S_IFMT == S_IFREG else {
     throw ModelFileError(
       .notRegularFile, "a model must be a regular file, not a directory, pipe or device", path: path)
   }
   return Int(status.st_size)
-}
-
-/// What the system says about an error number.
-func systemMessage(_ code: Int32) -> String {
-  var buffer = [CChar](repeating: 0, count: 256)
-  return unsafe buffer.withUnsafeMutableBufferPointer { target in
-    let known = unsafe strerror_r(code, target.baseAddress!, target.count) == 0
-    return known ? unsafe String(cString: target.baseAddress!) : "error \(code)"
-  }
 }

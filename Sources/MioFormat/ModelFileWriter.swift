@@ -1,8 +1,9 @@
+import MioFiles
+
 /// Writes a model file in one pass: tensors in the order of the layout, then blobs, directory and header.
 ///
-/// Everything goes to a temporary file beside the target, which takes the target's name only when it is complete and
-/// on disk. After an error, after ``cancel()``, or when the writer is dropped, nothing is left. The same layout and
-/// tensors give the same bytes.
+/// The file takes its name only when it is complete and on disk. After an error, after ``cancel()``, or when the writer
+/// is dropped, nothing is left. The same layout and tensors give the same bytes.
 @safe
 package final class ModelFileWriter {
   package let path: String
@@ -12,7 +13,7 @@ package final class ModelFileWriter {
   package private(set) var writtenByteCount = 0
   private var layout: FileLayout
   private let byteCounts: [Int]
-  private let output: TemporaryFile
+  private let output: AtomicFile
   private var records: [TensorRecord] = []
   /// End of what has been written.
   private var end = FileHeader.byteCount
@@ -31,8 +32,13 @@ package final class ModelFileWriter {
           throw ModelFileError(.invalidLayout, "the tensors are larger than any file may be")
         }
       }
-      let output = try TemporaryFile(target: path)
-      try output.reserve(end)
+      let output: AtomicFile
+      do throws(AtomicFileError) {
+        output = try AtomicFile(path: path)
+        try output.reserve(end)
+      } catch {
+        throw ModelFileError(error, path: path)
+      }
       self.path = path
       self.layout = layout
       self.byteCounts = byteCounts
@@ -42,8 +48,6 @@ package final class ModelFileWriter {
       throw error.located(path: path)
     }
   }
-
-  deinit { output.remove() }
 
   /// Appends bytes to the current tensor; after its last byte the next tensor begins. A call may span tensors.
   @unsafe
@@ -56,7 +60,7 @@ package final class ModelFileWriter {
       if partialByteCount == 0 { try pad() }
       let count = min(byteCounts[records.count] - partialByteCount, rest.count)
       let piece = unsafe UnsafeRawBufferPointer(rebasing: rest[..<count])
-      try removingOnFailure { () throws(ModelFileError) in try unsafe output.write(piece, at: end) }
+      try changeFile { () throws(AtomicFileError) in try unsafe output.write(piece, at: end) }
       unsafe hasher.update(piece)
       end += count
       partialByteCount += count
@@ -103,9 +107,7 @@ package final class ModelFileWriter {
   /// - Returns: The identity of the file, see ``ModelFile/identity``.
   @discardableResult
   package func finish() throws(ModelFileError) -> Digest {
-    guard output.isOpen else {
-      throw ModelFileError(.cancelled, "writing was given up before, or is complete", path: path)
-    }
+    try checkOpen()
     guard records.count == byteCounts.count else {
       let tensor = layout.tensors[records.count]
       cancel()
@@ -122,8 +124,8 @@ package final class ModelFileWriter {
     }
   }
 
-  /// Gives up and removes the temporary file.
-  package func cancel() { output.remove() }
+  /// Gives up; nothing is left.
+  package func cancel() { output.cancel() }
 
   private func endTensor() {
     let tensor = layout.tensors[records.count]
@@ -141,16 +143,24 @@ package final class ModelFileWriter {
   }
 
   private func append(_ bytes: [UInt8]) throws(ModelFileError) {
-    try removingOnFailure { () throws(ModelFileError) in try output.write(bytes, at: end) }
+    try changeFile { () throws(AtomicFileError) in try output.write(bytes, at: end) }
     end += bytes.count
   }
 
-  private func removingOnFailure(_ body: () throws(ModelFileError) -> Void) throws(ModelFileError) {
-    do {
+  /// Runs `body`; after a failure nothing is left.
+  private func changeFile(_ body: () throws(AtomicFileError) -> Void) throws(ModelFileError) {
+    try checkOpen()
+    do throws(AtomicFileError) {
       try body()
     } catch {
       cancel()
-      throw error.located(path: path)
+      throw ModelFileError(error, path: path)
+    }
+  }
+
+  private func checkOpen() throws(ModelFileError) {
+    guard output.isOpen else {
+      throw ModelFileError(.cancelled, "writing was given up before, or is complete", path: path)
     }
   }
 
@@ -179,8 +189,17 @@ package final class ModelFileWriter {
       fileByteCount: end, directoryOffset: directoryOffset, directoryByteCount: directory.count,
       directoryDigest: Digest(of: directory)
     ).encoded()
-    try output.write(header, at: 0)
-    try output.commit(byteCount: end)
+    try changeFile { () throws(AtomicFileError) in
+      try output.write(header, at: 0)
+      try output.setLength(end)
+      try output.commit(durably: true)
+    }
     return Digest(bytes: Array(header[FileHeader.hashedByteCount...]))
+  }
+}
+
+extension ModelFileError {
+  fileprivate init(_ error: AtomicFileError, path: String) {
+    self.init(error == .notRegular ? .notRegularFile : .cannotWrite, error.message, path: path)
   }
 }

@@ -1,4 +1,5 @@
 import CSndfile
+import MioFiles
 
 #if canImport(Glibc)
 import Glibc

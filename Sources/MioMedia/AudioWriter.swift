@@ -1,4 +1,5 @@
 import CSndfile
+import MioFiles
 
 #if canImport(Glibc)
 import Glibc
@@ -29,14 +30,14 @@ package final class AudioWriter {
   package init(path: String, format: AudioFormat? = nil, sampleRateHz: Int) throws(MediaError) {
     precondition(Resampler.supportedRates.contains(sampleRateHz), "cannot write \(sampleRateHz) samples per second")
     let format = if let format { format } else { try AudioFormat(path: path) }
-    let file = try AtomicFile(path: path)
+    let file = try MediaError.translating(path) { () throws(AtomicFileError) in try AtomicFile(path: path) }
     switch format {
     case .waveFloat, .wave16:
       let header = WaveHeader(encoding: format == .waveFloat ? .float32 : .integer16, sampleRateHz: sampleRateHz)
-      try Self.write(header.bytes(sampleCount: 0), to: file)
+      try file.stream.write(header.bytes(sampleCount: 0), name: path)
       encoder = .wave(header)
     case .flac, .vorbis, .opus:
-      encoder = .library(try SoundEncoder(file, format: format, sampleRateHz: sampleRateHz))
+      encoder = .library(try SoundEncoder(file, path: path, format: format, sampleRateHz: sampleRateHz))
     }
     self.path = path
     self.format = format
@@ -49,7 +50,7 @@ package final class AudioWriter {
       guard sampleCount + samples.count <= header.maximumSampleCount else {
         throw MediaError(.tooLong, path, "a wav file holds at most 4 GiB; write flac or ogg instead")
       }
-      try Self.write(header.encode(samples, clipper: &clipper), to: file)
+      try file.stream.write(header.encode(samples, clipper: &clipper), name: path)
     case .library(let encoder):
       try encoder.write(samples, clipper: &clipper)
     }
@@ -60,17 +61,13 @@ package final class AudioWriter {
   package func finish() throws(MediaError) {
     switch encoder {
     case .wave(let header):
-      guard lseek(file.descriptor.value, 0, SEEK_SET) == 0 else {
+      guard lseek(file.descriptor, 0, SEEK_SET) == 0 else {
         throw MediaError(.writeFailed, path, "cannot complete the header: \(systemErrorText())")
       }
-      try Self.write(header.bytes(sampleCount: sampleCount), to: file)
+      try file.stream.write(header.bytes(sampleCount: sampleCount), name: path)
     case .library(let encoder):
       try encoder.finish()
     }
-    try file.commit()
-  }
-
-  private static func write(_ bytes: [UInt8], to file: AtomicFile) throws(MediaError) {
-    try file.descriptor.write(bytes, name: file.path)
+    try MediaError.translating(path) { () throws(AtomicFileError) in try file.commit() }
   }
 }

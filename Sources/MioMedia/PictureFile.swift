@@ -1,4 +1,5 @@
 import CPictures
+import MioFiles
 
 #if canImport(Glibc)
 import Glibc

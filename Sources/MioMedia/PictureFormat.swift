@@ -1,4 +1,5 @@
 import CPictures
+import MioFiles
 
 /// The forms in which pictures are written.
 package enum PictureFormat: String, Sendable, CaseIterable {
@@ -75,7 +76,7 @@ extension Picture {
     to path: String, quality: Int = PictureFormat.standardQuality, notes: PictureNotes? = nil
   ) throws(MediaError) {
     let bytes = try encoded(as: PictureFormat(path: path), quality: quality, notes: notes)
-    try AtomicFile.write(bytes, to: path)
+    try MediaError.translating(path) { () throws(AtomicFileError) in try AtomicFile.write(bytes, to: path) }
   }
 }
 

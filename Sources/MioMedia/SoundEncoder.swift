@@ -1,4 +1,5 @@
 import CSndfile
+import MioFiles
 
 #if canImport(Glibc)
 import Glibc
@@ -9,7 +10,9 @@ import Musl
 /// libsndfile's encoders for the compressed formats.
 @safe
 final class SoundEncoder {
+  /// Held, as closing the encoder writes to it.
   private let file: AtomicFile
+  private let path: String
   private let output: WatchedFile
   private let format: AudioFormat
   private var handle: OpaquePointer?
@@ -17,7 +20,7 @@ final class SoundEncoder {
   /// Longest piece handed over at once; libvorbis puts a whole piece on the stack.
   private static let blockLength = 4096
 
-  init(_ file: AtomicFile, format: AudioFormat, sampleRateHz: Int) throws(MediaError) {
+  init(_ file: AtomicFile, path: String, format: AudioFormat, sampleRateHz: Int) throws(MediaError) {
     let encoding =
       switch format {
       case .flac: SF_FORMAT_FLAC | SF_FORMAT_PCM_16
@@ -31,17 +34,18 @@ final class SoundEncoder {
     info.channels = 1
     info.format = Int32(encoding)
     var callbacks = WatchedFile.callbacks()
-    output = WatchedFile(file.descriptor)
+    output = WatchedFile(file.stream)
     guard unsafe sf_format_check(&info) != 0,
       let handle = unsafe sf_open_virtual(
         &callbacks, Int32(SFM_WRITE), &info, Unmanaged.passUnretained(output).toOpaque())
     else {
       throw MediaError(
-        .writeFailed, file.path,
+        .writeFailed, path,
         "this libsndfile cannot write \(format) at \(sampleRateHz) Hz "
           + "(\(unsafe String(cString: sf_strerror(nil)))); use .wav")
     }
     self.file = file
+    self.path = path
     self.format = format
     unsafe self.handle = handle
   }
@@ -75,11 +79,11 @@ final class SoundEncoder {
     let status = unsafe sf_close(handle)
     if let reason = output.failure { throw failure(reason) }
     guard status == 0 else { throw failure("the encoder failed") }
-    if format == .vorbis || format == .opus { try OggStream.fixSerialNumber(of: file.descriptor, name: file.path) }
+    if format == .vorbis || format == .opus { try OggStream.fixSerialNumber(of: file.stream, name: path) }
   }
 
   private func failure(_ reason: String) -> MediaError {
-    MediaError(.writeFailed, file.path, "cannot write: \(reason); check space and permissions")
+    MediaError(.writeFailed, path, "cannot write: \(reason); check space and permissions")
   }
 }
 

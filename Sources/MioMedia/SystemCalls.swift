@@ -1,14 +1,10 @@
+import MioFiles
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
 import Musl
 #endif
-
-/// The text of the current `errno`, to be read right after the failing call.
-func systemErrorText() -> String {
-  guard let text = unsafe strerror(errno) else { return "system error \(errno)" }
-  return unsafe String(cString: text)
-}
 
 /// An open file of the system that is closed with its last reference, if it is ours.
 final class FileDescriptor {
@@ -85,5 +81,25 @@ final class FileDescriptor {
     #else
     unsafe Musl.read(value, bytes, count)
     #endif
+  }
+}
+
+extension AtomicFile {
+  /// What is written one piece after the other; of use as long as the file lives.
+  var stream: FileDescriptor { FileDescriptor(descriptor, owned: false) }
+}
+
+extension MediaError {
+  /// Runs `body`; its errors concern the file at `path`.
+  static func translating<Result>(
+    _ path: String, _ body: () throws(AtomicFileError) -> Result
+  ) throws(MediaError) -> Result {
+    do throws(AtomicFileError) {
+      return try body()
+    } catch .notRegular {
+      throw MediaError(.writeFailed, path, "exists and is not a regular file; name a file, or use - for stdout")
+    } catch {
+      throw MediaError(.writeFailed, path, error.message)
+    }
   }
 }

@@ -1,3 +1,5 @@
+import MioFiles
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)

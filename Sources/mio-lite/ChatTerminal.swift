@@ -122,11 +122,7 @@ struct ChatTerminal {
         data += Data("\(role): \(texts.joined(separator: " "))\n".utf8)
       }
     }
-    do {
-      try data.write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch {
-      throw Failure(.failed, "\(path): cannot be written: \(error.localizedDescription)")
-    }
+    try ResultFolder.write(Array(data), to: path)
     Output.note("[saved \(path)]")
   }
 }

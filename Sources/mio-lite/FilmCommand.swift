@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MioFiles
 import MioLite
 
 /// `film PROMPT`: draws the key frames of a film.
@@ -122,10 +123,10 @@ struct ResultFolder {
   }
 
   static func write(_ bytes: [UInt8], to path: String) throws {
-    do {
-      try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+    do throws(AtomicFileError) {
+      try AtomicFile.write(bytes, to: path)
     } catch {
-      throw Failure(.failed, "\(path): cannot be written: \(error.localizedDescription)")
+      throw Failure(.failed, "\(path): \(error.message)")
     }
   }
 }
