@@ -60,6 +60,20 @@ extension Model {
     }
   }
 
+  /// Readings of a piece of text, of which one is kept.
+  var takesPerPiece: Int {
+    get throws(MioError) {
+      let takes: Int?
+      do { takes = try settings.intIfPresent("takes") } catch { throw MioError(error) }
+      guard let takes else { return 1 }
+      guard (1...Takes.most).contains(takes) else {
+        throw MioError(
+          .invalidModel, "generation.takes is \(takes), but there are 1 to \(Takes.most); convert the checkpoint again")
+      }
+      return takes
+    }
+  }
+
   /// Seconds of the longest recording that is written down at once.
   var longestWindow: Double {
     get throws(MioError) {

@@ -1,3 +1,4 @@
+import Foundation
 import MioKernels
 import MioModel
 
@@ -8,11 +9,15 @@ public struct SpeechOptions: Sendable {
   public var piecesAtOnce: Int
   /// Whether the pieces after the first continue the voice of the first one.
   public var keepsVoice: Bool
+  /// Readings of every piece, of which the one that the model itself understands best is kept, 1...64; `nil` follows the
+  /// model file, or is 1. Content is drawn so many times, timbre once.
+  public var takes: Int?
 
-  public init(sampling: Sampling = Sampling(), piecesAtOnce: Int = 8, keepsVoice: Bool = true) {
+  public init(sampling: Sampling = Sampling(), piecesAtOnce: Int = 8, keepsVoice: Bool = true, takes: Int? = nil) {
     self.sampling = sampling
     self.piecesAtOnce = piecesAtOnce
     self.keepsVoice = keepsVoice
+    self.takes = takes
   }
 }
 
@@ -64,6 +69,7 @@ struct SpeechSynthesis {
   private let pieces: [TextPieces.Piece]
   private let options: SpeechOptions
   private let sampling: SamplingOptions
+  private let takeCount: Int
   /// The model has a single voice, so nothing needs to carry it over.
   private let isOneVoice: Bool
 
@@ -80,12 +86,19 @@ struct SpeechSynthesis {
       pieces = TextPieces(words).pieces
     }
     sampling = try options.sampling.options(over: model.defaults(for: .textToSpeech))
+    if let wanted = options.takes {
+      takeCount = wanted
+    } else {
+      takeCount = sampling.isDrawing ? try model.takesPerPiece : 1
+    }
     isOneVoice = try model.isOneVoice
   }
 
   /// Speaks the first piece, then all others together.
   func run(cancellation: Cancellation, yield: (SpeechChunk) -> Void) throws {
-    let engine = try Engine(model, batchLimit: max(options.piecesAtOnce, sampling.rowCount))
+    // A take is judged in two spellings side by side.
+    let limit = takeCount > 1 ? options.piecesAtOnce * min(takeCount, Takes.most) * 2 : options.piecesAtOnce
+    let engine = try Engine(model, batchLimit: max(limit, sampling.rowCount))
     var next = 0  // piece whose chunk comes next
     var finished: [Int: SpeechBlock] = [:]
     func deliver(_ index: Int, _ block: SpeechBlock) throws {
@@ -114,11 +127,34 @@ struct SpeechSynthesis {
       let text = prompt == nil ? pieces[index].text : pieces[0].text + " " + pieces[index].text
       let ids = try model.prompt(.speak, [.text: .untrusted(text)])
       let grammar = ModalityGrammar(engine.classes, rules: .speechOnly, voice: prompt)
-      return GenerationRequest(prompt: ids, options: sampling, grammar: grammar, stream: UInt64(index))
+      var request = GenerationRequest(prompt: ids, options: sampling, grammar: grammar, stream: UInt64(index))
+      if takeCount != 1 { request.takes = try takes(of: text, engine) }
+      return request
     }
     try engine.run(requests, cancellation: cancellation) { position, event in
       if case .blockFinished(_, .speech(let block)) = event { try deliver(indexes[position], block) }
     }
+  }
+
+  /// Readings of a text, judged by their transcripts: the text as it stands, or in plain words as transcripts often are.
+  private func takes(of text: String, _ engine: Engine) throws -> Takes {
+    let end = Array(engine.classes.stopIds.prefix(1))
+    var transcripts: [[Int32]] = []
+    for spelling in [text, Self.plainWords(text)] where !spelling.isEmpty {
+      let ids = try engine.tokenizer.encode(.untrusted(spelling)) + end
+      if !transcripts.contains(ids) { transcripts.append(ids) }
+    }
+    let (model, media) = (model, engine.tokenizer.media)
+    return Takes(count: takeCount, transcripts: transcripts) { content in
+      try model.prompt(.transcribe, [.speech: Prompt([.tokens(media.speechTokens([content]))])])
+    }
+  }
+
+  /// Small letters without marks, but for apostrophes within words.
+  static func plainWords(_ text: String) -> String {
+    let marks = text.lowercased().map { $0.isLetter || $0.isNumber || $0 == "'" ? $0 : " " }
+    return String(marks).split(separator: " ").map { $0.trimmingCharacters(in: ["'"]) }.filter { !$0.isEmpty }
+      .joined(separator: " ")
   }
 
   private func chunk(_ index: Int, _ block: SpeechBlock, on context: KernelContext) throws -> SpeechChunk {

@@ -405,6 +405,12 @@ extension BadInput {
     BadInput("option: no frames", 2, "frames") { _ in
       Call(arguments: ["film", "a boat", "-o", "film.gif", "--frames", "0", "-m", try PackedModel.whole])
     },
+    BadInput("option: no takes", 2, "1...64") { _ in
+      Call(arguments: ["tts", "hello", "--takes", "0", "-o", "out.wav", "-m", try PackedModel.standard])
+    },
+    BadInput("option: takes that are all the same", 2, "without drawing") { _ in
+      Call(arguments: ["tts", "hello", "--takes", "3", "--greedy", "-o", "out.wav", "-m", try PackedModel.standard])
+    },
     BadInput("option: two places for the sound", 2, "--raw") { _ in
       Call(arguments: ["tts", "hello", "--raw", "-o", "out.wav", "-m", try PackedModel.standard])
     },

@@ -35,6 +35,20 @@ import Testing
     }
   }
 
+  /// With the demo model, and with one that hands its voice from piece to piece.
+  @Test(arguments: [nil, "standard"]) func `the best of several takes is the same however it is found`(model: String?) throws {
+    let choice = model == nil ? [] : ["-m", try PackedModel.standard, "--max-tokens", "200"]
+    func speech(_ seed: Int, _ options: String...) throws -> [UInt8] {
+      let text = "Hello there, my friend. This is a second sentence; and a third one."
+      let result = try Program.run(["tts", text, "--seed", "\(seed)", "--raw"] + options + choice)
+      #expect(result.status == 0, "\(result.notes)")
+      return result.output
+    }
+    let best = try (1...3).map { try speech($0, "--takes", "4", "-t", "1", "--parallel", "1") }
+    #expect(try (1...3).map { try speech($0, "--takes", "4", "-t", "2", "--parallel", "8") } == best)
+    #expect(try (1...3).map { try speech($0, "--takes", "1") } != best)
+  }
+
   @Test func `speaks a paragraph whole, with pauses`() throws {
     let text = """
       Good morning. My name is MIO. I am a small model. Can you hear me? The sky is blue and the grass is green. \

@@ -18,6 +18,8 @@ package struct GenerationRequest: Sendable {
   package var grammar: ModalityGrammar?
   /// The number of the random stream; with the seed it decides what is drawn, whatever else runs in the batch.
   package var stream: UInt64 = 0
+  /// Several readings, of which one is kept; `nil` is one. Of use where the reply is one speech block.
+  package var takes: Takes?
   package var overflow = Overflow.refuse
   /// Keeps what was evaluated cached for a later request that begins with the same tokens.
   package var keepsCache = false

@@ -55,9 +55,10 @@ package final class Generator {
   package func submit(_ request: GenerationRequest) throws(GenerationError) -> Int {
     let plan = try ReplyPlan(
       request, id: nextId, vocabularySize: engine.scorer.vocabularySize, contextLength: engine.scorer.contextLength)
-    guard request.options.rowCount <= batchLimit else {
+    guard plan.rowCount <= batchLimit else {
       throw GenerationError(
-        .invalidOption, at: "beams", "\(request.options.rowCount) beams do not fit a batch of \(batchLimit)")
+        .invalidOption, at: plan.takes == nil ? "beams" : "takes",
+        "\(plan.rowCount) sequences side by side do not fit a batch of \(batchLimit)")
     }
     waiting.append(plan)
     nextId += 1
@@ -112,13 +113,16 @@ package final class Generator {
 
   /// Starts waiting requests, in order, as long as the batch has room for the next.
   private func admitWaiting() throws {
-    var rows = running.reduce(0) { $0 + $1.plan.options.rowCount }
-    while let plan = waiting.first, rows + plan.options.rowCount <= batchLimit {
+    var rows = running.reduce(0) { $0 + $1.plan.rowCount }
+    while let plan = waiting.first, rows + plan.rowCount <= batchLimit {
       let (sequence, evaluated) = try startSequence(for: plan)
       waiting.removeFirst()
-      rows += plan.options.rowCount
+      rows += plan.rowCount
       let size = engine.scorer.vocabularySize
-      if case .beamSearch(let width) = plan.options.strategy, width > 1 {
+      if let takes = plan.takes {
+        running.append(
+          TakesDecoding(plan, takes: takes, sequence: sequence, evaluated: evaluated, vocabularySize: size))
+      } else if case .beamSearch(let width) = plan.options.strategy, width > 1 {
         running.append(
           BeamDecoding(plan, width: width, sequence: sequence, evaluated: evaluated, vocabularySize: size))
       } else {

@@ -10,7 +10,8 @@ struct ReplyPlan {
   /// Whether the context, not the request, set the budget.
   let isContextBound: Bool
   let start: ModalityGrammar.State
-  let stream: UInt64
+  private(set) var stream: UInt64
+  let takes: Takes?
   let paddingCount: Int
   let keepsCache: Bool
   let cancellation: CancellationFlag?
@@ -19,6 +20,7 @@ struct ReplyPlan {
   /// Checks a request and fits its prompt into the context.
   init(_ wish: GenerationRequest, id: Int, vocabularySize: Int, contextLength: Int) throws(GenerationError) {
     try wish.options.validate()
+    try wish.takes?.validate(wish.options, wish.grammar)
     if let grammar = wish.grammar, grammar.classes.vocabularySize > vocabularySize {
       throw GenerationError(
         .invalidTokenTable, at: "grammar",
@@ -49,10 +51,21 @@ struct ReplyPlan {
     request = id
     options = wish.options
     stream = wish.stream
+    takes = wish.takes
     paddingCount = wish.paddingCount
     keepsCache = wish.keepsCache
     cancellation = wish.cancellation
     everyId = [0..<vocabularySize]
+  }
+
+  /// Sequences of a batch that the request occupies.
+  var rowCount: Int { takes?.rowCount ?? options.rowCount }
+
+  /// The same for one of several takes: the first draws as if it were the only one.
+  func take(_ index: Int) -> ReplyPlan {
+    var plan = self
+    plan.stream ^= UInt64(index) << 32
+    return plan
   }
 
   /// Legal next ids after `reply`.

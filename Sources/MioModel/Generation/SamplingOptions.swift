@@ -59,6 +59,9 @@ package struct SamplingOptions: Hashable, Sendable {
     }
   }
 
+  /// Whether tokens are drawn at random.
+  package var isDrawing: Bool { strategy == .sampling && !isGreedy }
+
   /// Refuses settings outside their range.
   package func validate() throws(GenerationError) {
     func require(_ holds: Bool, _ name: String, _ rule: String) throws(GenerationError) {

@@ -58,6 +58,45 @@ final class SingleDecoding: Decoding {
     appendForced()
   }
 
+  /// A sequence that goes on from the same place with the random numbers of another plan.
+  init(_ other: SingleDecoding, _ plan: ReplyPlan, sequence: Int) {
+    self.plan = plan
+    self.sequence = sequence
+    pending = other.pending
+    reply = other.reply
+    seen = other.seen
+    random = RandomStream(seed: plan.options.seed, number: plan.stream)
+    emitted = other.emitted
+  }
+
+  func fork(_ plan: ReplyPlan, on scorer: any SequenceScorer) throws -> SingleDecoding {
+    SingleDecoding(self, plan, sequence: try scorer.fork(sequence))
+  }
+
+  /// Appends what must be evaluated before the first choice, but for the last token of it.
+  func appendPromptInput(to inputs: inout [ScoringInput], limit: Int) {
+    let tokens = Array(pending.dropLast().prefix(limit))
+    pending.removeFirst(tokens.count)
+    if !tokens.isEmpty { inputs.append(ScoringInput(sequence: sequence, tokens: tokens, wantsLogits: false)) }
+  }
+
+  var isPromptEvaluated: Bool { pending.count <= 1 }
+
+  /// Whether the content of the reply's speech block is complete.
+  var hasContent: Bool {
+    if plan.end(of: reply) != nil { return true }
+    return switch reply.state.place {
+    case .speech(let level, _, _): level > 0
+    case .text, .image: reply.state.blockCount > 0
+    }
+  }
+
+  /// Content codes of the reply, `[T]`.
+  var content: [Int] {
+    guard let classes = plan.grammar?.classes else { return [] }
+    return reply.ids.compactMap { if case .speech(level: 0, let code) = classes.class(of: $0) { code } else { nil } }
+  }
+
   func appendInputs(to inputs: inout [ScoringInput], limit: Int) {
     if plan.end(of: reply) != nil { return }  // nothing was left to choose
     isScored = pending.count <= limit

@@ -25,6 +25,7 @@ import Testing
           stopIds: [ToyVocabulary.stop]),
         grammar: kind.1.map { ModalityGrammar(classes, rules: $0) })
       request.stream = UInt64(index)
+      if index == 5 { request.takes = GenerationTakesTests.takes(2) }
       return request
     }
   }

@@ -87,6 +87,7 @@ enum GenerationPlan {
     Setting(key: "frame_multiple", name: "frame_multiple", kind: .count),
     Setting(key: "words_per_piece", name: "words_per_piece", kind: .count),
     Setting(key: "seconds_per_window", name: "seconds_per_window", kind: .number),
+    Setting(key: "takes", name: "takes", kind: .count),
     Setting(key: "one_voice", name: "one_voice", kind: .flag),
     Setting(key: "characters", name: "characters", kind: .text),
     Setting(key: "letters_per_word", name: "letters_per_word", kind: .count),

@@ -1,0 +1,84 @@
+import MioKernels
+
+/// How probable the model finds given texts as the transcript of a prompt's speech.
+struct TranscriptProof {
+  private struct Row {
+    let sequence: Int
+    /// Tokens to evaluate next.
+    var pending: [Int32]
+    /// Tokens of the text that are not scored yet.
+    var rest: ArraySlice<Int32>
+    var score = 0.0
+  }
+
+  private let transcripts: [[Int32]]
+  private let promptSequence: Int
+  private var prompt: ArraySlice<Int32>
+  private var rows: [Row] = []
+  /// Whether the prompt took part in the last evaluation.
+  private var isPromptPending = false
+
+  /// Log-probability of a token that the model holds to be impossible.
+  private static let least = -20.0
+
+  /// - Parameter sequence: empty; belongs to the proof until it is released.
+  init(prompt: [Int32], transcripts: [[Int32]], sequence: Int) {
+    self.prompt = prompt[...]
+    self.transcripts = transcripts
+    promptSequence = sequence
+  }
+
+  var isComplete: Bool { !rows.isEmpty && rows.allSatisfy(\.rest.isEmpty) }
+
+  /// The sum of the log-probabilities of the most probable text.
+  var score: Double { rows.map(\.score).max() ?? -.infinity }
+
+  mutating func appendInputs(to inputs: inout [ScoringInput], limit: Int, legal: [Range<Int>]) {
+    if rows.isEmpty {
+      // All but the last token, which every row evaluates for itself; so the rows can part behind it.
+      let tokens = Array(prompt.dropLast().prefix(limit))
+      prompt.removeFirst(tokens.count)
+      isPromptPending = !tokens.isEmpty
+      if isPromptPending {
+        inputs.append(ScoringInput(sequence: promptSequence, tokens: tokens, wantsLogits: false))
+      }
+      return
+    }
+    for row in rows where !row.rest.isEmpty {
+      inputs.append(ScoringInput(sequence: row.sequence, tokens: row.pending, legal: legal))
+    }
+  }
+
+  /// Uses the scores of the inputs appended last, which begin at `row`; moves `row` behind them.
+  mutating func advance(
+    _ logits: borrowing Activations, row: inout Int, legal: [Range<Int>], on scorer: any SequenceScorer
+  ) throws {
+    guard !rows.isEmpty else {
+      if isPromptPending { row += 1 }
+      if prompt.count == 1 { try part(on: scorer) }
+      return
+    }
+    for index in rows.indices where !rows[index].rest.isEmpty {
+      let id = rows[index].rest.removeFirst()
+      let scores = unsafe ScoreRow(logits.row(row))
+      let (highest, logSum) = scores.logNormalizer(in: legal)
+      let value = Double(scores[Int(id)] - highest - logSum)
+      rows[index].score += value > Self.least ? value : Self.least
+      rows[index].pending = [id]
+      row += 1
+    }
+  }
+
+  /// One row for every text.
+  private mutating func part(on scorer: any SequenceScorer) throws {
+    for (index, transcript) in transcripts.enumerated() {
+      let sequence = index == 0 ? promptSequence : try scorer.fork(promptSequence)
+      rows.append(Row(sequence: sequence, pending: Array(prompt), rest: transcript[...]))
+    }
+  }
+
+  func release(on scorer: any SequenceScorer) {
+    scorer.release(promptSequence)
+    for row in rows.dropFirst() { scorer.release(row.sequence) }
+  }
+}

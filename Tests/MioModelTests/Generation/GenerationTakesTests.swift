@@ -1,0 +1,116 @@
+import Foundation
+import MioKernels
+import MioModel
+import Testing
+
+/// Several readings, of which the one that is understood best is kept.
+@Suite struct GenerationTakesTests {
+  private static let text: [[Int32]] = [[9, 12, 9, ToyVocabulary.stop], [30, 31, ToyVocabulary.stop]]
+
+  static func takes(_ count: Int) -> Takes {
+    Takes(count: count, transcripts: text) { content in [1, 2] + content.map { 90 + Int32($0) } + [3] }
+  }
+
+  private static func request(_ count: Int?, stream: UInt64 = 4, seed: UInt64 = 3) throws -> GenerationRequest {
+    var request = GenerationRequest(
+      prompt: (0..<10).map { Int32($0) },
+      options: SamplingOptions(strategy: .sampling, topP: 0.9, repetitionPenalty: 1.15, maxTokens: 80, seed: seed),
+      grammar: ModalityGrammar(try ToyVocabulary.classes(), rules: .speechOnly), stream: stream)
+    request.takes = count.map(takes)
+    return request
+  }
+
+  private static func reply(_ request: GenerationRequest, chunk: Int = 512) throws -> [Int32] {
+    try GenerationBatchTests.outputs([request], Generator(GenerationBatchTests.scorer(), promptChunk: chunk))[0].ids
+  }
+
+  /// The log-probability of the likelier text after a prompt that ends with `reply`'s content, from the definition.
+  private static func score(of reply: [Int32]) throws -> Double {
+    let codes = reply.compactMap { ToyVocabulary.speech.levels[0].firstIndex(of: $0) }
+    let grammar = ModalityGrammar(try ToyVocabulary.classes(), rules: .textOnly)
+    let legal = grammar.legal(in: grammar.start(after: []), remaining: 100)
+    let scorer = GenerationBatchTests.scorer()
+    var logits = Activations(rows: 1, columns: ToyVocabulary.size)
+    return try text.map { text in
+      let sequence = scorer.makeSequence()
+      var next = try takes(1).prompt(codes)
+      return try text.reduce(0.0) { sum, id in
+        try scorer.evaluate([ScoringInput(sequence: sequence, tokens: next, legal: legal)], into: &logits)
+        next = [id]
+        let total = legal.joined().reduce(0.0) { $0 + exp(Double(logits[0, $1])) }
+        return sum + Double(logits[0, Int(id)]) - log(total)
+      }
+    }.max()!
+  }
+
+  @Test(arguments: [UInt64](0..<12), [1, 512]) func `the take that is understood best is the reply`(seed: UInt64, chunk: Int)
+    throws
+  {
+    let draws = try (0..<4).map { try Self.reply(Self.request(nil, stream: 4 ^ $0 << 32, seed: seed)) }
+    let scores = try draws.map(Self.score)
+    let best = scores.indices.max { scores[$0] < scores[$1] }!
+    #expect(Set(draws).count > 1)
+    #expect(try Self.reply(Self.request(4, seed: seed), chunk: chunk) == draws[best])
+  }
+
+  @Test func `one take is what would be drawn anyway`() throws {
+    #expect(try Self.reply(Self.request(1)) == Self.reply(Self.request(nil)))
+  }
+
+  @Test func `the events are those of the reply`() throws {
+    let generator = Generator(GenerationBatchTests.scorer())
+    let id = try generator.submit(Self.request(3))
+    var tokens: [Int32] = []
+    var blocks = 0
+    var output: GenerationOutput?
+    while !generator.isIdle {
+      for event in try generator.step() {
+        switch event {
+        case .token(id, let token): tokens.append(token)
+        case .blockFinished(id, .speech): blocks += 1
+        case .finished(id, let end): output = end
+        default: Issue.record("another event: \(event)")
+        }
+      }
+    }
+    #expect(tokens == output?.ids)
+    #expect(blocks == 1)
+  }
+
+  @Test(arguments: 1..<100) func `a request that is cancelled leaves nothing, whenever it is`(step: Int) throws {
+    let scorer = GenerationBatchTests.scorer()
+    let generator = Generator(scorer, promptChunk: 3, trunkLimit: 0)
+    let id = try generator.submit(Self.request(3))
+    for _ in 0..<step { _ = try generator.step() }
+    generator.cancel(id)
+    _ = try generator.step()
+    #expect(generator.isIdle)
+    #expect(scorer.liveCount == 0)
+  }
+
+  @Test(arguments: 1..<100) func `a model that fails leaves nothing, whenever it does`(step: Int) throws {
+    let scorer = GenerationBatchTests.scorer()
+    let generator = Generator(scorer, promptChunk: 3, trunkLimit: 0)
+    _ = try generator.submit(Self.request(3))
+    scorer.patience = step
+    do { while !generator.isIdle { _ = try generator.step() } } catch { #expect(error.code == .scoringFailed) }
+    #expect(scorer.liveCount == 0)
+  }
+
+  @Test func `takes that make no sense are refused`() throws {
+    func refusal(_ change: (inout GenerationRequest) -> Void, batch: Int = 16) throws -> GenerationError? {
+      var request = try Self.request(2)
+      change(&request)
+      let generator = Generator(GenerationBatchTests.scorer(), batchLimit: batch)
+      do { _ = try generator.submit(request) } catch { return error }
+      return nil
+    }
+    #expect(try refusal { _ in } == nil)
+    let refused: [GenerationError?] = [
+      try refusal { $0.takes?.count = 0 }, try refusal { $0.takes?.count = 65 },
+      try refusal { $0.options.strategy = .greedy }, try refusal { $0.options.temperature = 0 },
+      try refusal { $0.options.strategy = .beamSearch(width: 2) }, try refusal({ _ in }, batch: 3),
+    ]
+    #expect(refused.allSatisfy { $0?.code == .invalidOption && $0?.location == "takes" })
+  }
+}
