@@ -6,9 +6,8 @@ import Musl
 
 /// A new file that appears under its name only when it is complete.
 ///
-/// Until then it has no name at all, so that a program that is killed, or a machine that loses its power, leaves nothing
-/// behind. Where the file system has no files without a name, it is a hidden one beside its target, removed when it is
-/// given up.
+/// Until then it has no name at all, so that a program that is killed leaves nothing behind. Where the file system has no
+/// files without a name, it is a hidden one beside its target, removed when it is given up.
 package final class AtomicFile {
   /// Open for reading and writing as long as this object lives.
   package let descriptor: Int32
@@ -18,19 +17,24 @@ package final class AtomicFile {
   /// Nil while the file has no name.
   private var temporaryPath: String?
 
+  /// Symbolic links followed at most, as the system has it.
+  private static let mostLinks = 40
+
   /// - Parameters:
   ///   - path: What a symbolic link points to is replaced, the link stays.
   ///   - preferUnnamed: `false` takes a hidden name from the start, as on a file system that knows no other way.
   /// - Throws: `notRegular` if there is a folder, pipe or device.
   package init(path: String, preferUnnamed: Bool = true) throws(AtomicFileError) {
-    target = Self.resolved(path)
     // What no file can be called is refused now, not when the work is done.
     var status = stat()
-    if unsafe stat(target, &status) == 0 {
+    var permissions: mode_t?
+    if unsafe stat(path, &status) == 0 {
       if status.st_mode & S_IFMT != S_IFREG { throw .notRegular }
-    } else if errno != ENOENT || target.isEmpty {
+      permissions = status.st_mode & 0o777
+    } else if errno != ENOENT || path.isEmpty {
       throw .cannotCreate(errno)
     }
+    target = Self.destination(of: path)
     if preferUnnamed, let unnamed = Self.openUnnamed(in: Self.directory(of: target)) {
       descriptor = unnamed
     } else {
@@ -39,6 +43,7 @@ package final class AtomicFile {
       guard descriptor >= 0 else { throw .cannotCreate(errno) }
       temporaryPath = hidden
     }
+    if let permissions { fchmod(descriptor, permissions) }
   }
 
   deinit {
@@ -85,15 +90,13 @@ package final class AtomicFile {
   package func commit(durably: Bool = false) throws(AtomicFileError) {
     precondition(isOpen, "the file was committed or cancelled before")
     if durably, fsync(descriptor) != 0 { throw .cannotWrite(errno) }
-    // An unnamed file can only take a name that is free, hence a hidden one on the way.
-    let hidden = temporaryPath ?? Self.hiddenPath(beside: target)
-    if temporaryPath == nil {
-      guard unsafe linkat(AT_FDCWD, Self.processPath(of: descriptor), AT_FDCWD, hidden, AT_SYMLINK_FOLLOW) == 0 else {
-        throw .cannotName(errno)
-      }
+    if temporaryPath != nil || !takeName(target) {
+      // An unnamed file can only take a name that is free, hence a hidden one on the way.
+      let hidden = temporaryPath ?? Self.hiddenPath(beside: target)
+      if temporaryPath == nil, !takeName(hidden) { throw .cannotName(errno) }
       temporaryPath = hidden
+      guard unsafe rename(hidden, target) == 0 else { throw .cannotName(errno) }
     }
-    guard unsafe rename(hidden, target) == 0 else { throw .cannotName(errno) }
     isOpen = false
     if durably { Self.flushNames(in: Self.directory(of: target)) }
   }
@@ -113,10 +116,22 @@ package final class AtomicFile {
     try file.commit()
   }
 
-  private static func resolved(_ path: String) -> String {
-    guard let real = unsafe realpath(path, nil) else { return path }
-    defer { unsafe free(real) }
-    return unsafe String(cString: real)
+  /// Gives the unnamed file a name that is free; false and `errno` if that fails.
+  private func takeName(_ name: String) -> Bool {
+    unsafe linkat(AT_FDCWD, Self.processPath(of: descriptor), AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0
+  }
+
+  /// What symbolic links lead to, whether it exists or not.
+  private static func destination(of path: String) -> String {
+    var path = path
+    for _ in 0..<mostLinks {
+      var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+      let length = unsafe readlink(path, &buffer, buffer.count - 1)
+      if length <= 0 { break }
+      let next = String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      path = next.hasPrefix("/") ? next : "\(directory(of: path))/\(next)"
+    }
+    return path
   }
 
   private static func directory(of path: String) -> String {

@@ -25,7 +25,7 @@ package enum AtomicFileError: Error, Hashable {
   }
 
   private static func advice(_ code: Int32) -> String {
-    code == ENOSPC || code == EDQUOT ? "free some space or choose another disk" : "check space and permissions"
+    code == ENOSPC || code == EDQUOT || code == EFBIG ? "free some space or choose another disk" : "check space and permissions"
   }
 }
 

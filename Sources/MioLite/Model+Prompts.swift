@@ -32,6 +32,22 @@ extension Model {
     }
   }
 
+  /// The ids of a text as the model's answer to a task: cut into tokens as it would be behind the prompt.
+  func answer(_ text: String, to task: PromptTask, _ filling: [PromptRecipe.Slot: Prompt]) throws(MioError) -> [Int32] {
+    let tokenizer = try requiredTokenizer()
+    do {
+      let prompt = try recipe(task).prompt(filling, for: tokenizer)
+      // What a base model continues ends without a space.
+      let reply = Prompt.untrusted(takesTurns ? text : " " + text)
+      let before = try tokenizer.encode(prompt, addsEnds: false)
+      let whole = try tokenizer.encode(prompt + reply, addsEnds: false)
+      return whole.starts(with: before)
+        ? Array(whole.dropFirst(before.count)) : try tokenizer.encode(reply, addsEnds: false)
+    } catch {
+      throw MioError(error)
+    }
+  }
+
   /// The settings of a task: MIO's own, with those of the file on top.
   func defaults(for task: GenerationTask) throws(MioError) -> SamplingOptions {
     var options = SamplingOptions.defaults(for: task)
@@ -68,7 +84,8 @@ extension Model {
       guard let takes else { return 1 }
       guard (1...Takes.most).contains(takes) else {
         throw MioError(
-          .invalidModel, "generation.takes is \(takes), but there are 1 to \(Takes.most); convert the checkpoint again")
+          .invalidModel,
+          "generation.takes is \(takes), but there are 1 to \(Takes.most); correct generation_config.json and convert again")
       }
       return takes
     }

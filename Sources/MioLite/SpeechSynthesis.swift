@@ -1,11 +1,10 @@
-import Foundation
 import MioKernels
 import MioModel
 
 /// How ``Model/speak(_:options:)`` speaks.
 public struct SpeechOptions: Sendable {
   public var sampling: Sampling
-  /// Pieces of a long text that are spoken at the same time: more is faster in all, and needs more memory.
+  /// Pieces of a long text that are spoken at the same time, 1...1024: more is faster in all, and needs more memory.
   public var piecesAtOnce: Int
   /// Whether the pieces after the first continue the voice of the first one.
   public var keepsVoice: Bool
@@ -70,6 +69,7 @@ struct SpeechSynthesis {
   private let options: SpeechOptions
   private let sampling: SamplingOptions
   private let takeCount: Int
+  private static let mostPiecesAtOnce = 1024
   /// The model has a single voice, so nothing needs to carry it over.
   private let isOneVoice: Bool
 
@@ -77,7 +77,10 @@ struct SpeechSynthesis {
     self.model = model
     self.options = options
     codec = try model.requiredCodec()
-    guard options.piecesAtOnce >= 1 else { throw MioError(.invalidInput, "pieces at once: must be 1 or more") }
+    guard (1...Self.mostPiecesAtOnce).contains(options.piecesAtOnce) else {
+      throw MioError(
+        .invalidInput, "pieces at once: must be 1...\(Self.mostPiecesAtOnce), found \(options.piecesAtOnce)")
+    }
     let words = try model.speakable(text).text
     if let longest = try model.wordsPerPiece {
       pieces = TextPieces(words, lengths: .init(shortest: 1, longest: longest), measure: Self.wordCount).pieces
@@ -96,9 +99,7 @@ struct SpeechSynthesis {
 
   /// Speaks the first piece, then all others together.
   func run(cancellation: Cancellation, yield: (SpeechChunk) -> Void) throws {
-    // A take is judged in two spellings side by side.
-    let limit = takeCount > 1 ? options.piecesAtOnce * min(takeCount, Takes.most) * 2 : options.piecesAtOnce
-    let engine = try Engine(model, batchLimit: max(limit, sampling.rowCount))
+    let engine = try Engine(model, batchLimit: batchLimit)
     var next = 0  // piece whose chunk comes next
     var finished: [Int: SpeechBlock] = [:]
     func deliver(_ index: Int, _ block: SpeechBlock) throws {
@@ -116,6 +117,14 @@ struct SpeechSynthesis {
     guard pieces.count > 1 else { return }
     if !options.keepsVoice || isOneVoice { voice = nil }
     try speak(Array(1..<pieces.count), voice: voice, on: engine, cancellation: cancellation, deliver: deliver)
+  }
+
+  /// Sequences evaluated together: enough for the pieces at once, and for one piece in any case.
+  private var batchLimit: Int {
+    let pieces = min(options.piecesAtOnce, pieces.count)
+    guard takeCount > 1 else { return max(pieces, sampling.rowCount) }
+    let rows = Takes.rowCount(min(takeCount, Takes.most))
+    return max(1, min(pieces, Self.mostPiecesAtOnce / rows)) * rows
   }
 
   private func speak(
@@ -140,21 +149,14 @@ struct SpeechSynthesis {
   private func takes(of text: String, _ engine: Engine) throws -> Takes {
     let end = Array(engine.classes.stopIds.prefix(1))
     var transcripts: [[Int32]] = []
-    for spelling in [text, Self.plainWords(text)] where !spelling.isEmpty {
-      let ids = try engine.tokenizer.encode(.untrusted(spelling)) + end
+    for spelling in [text, Takes.plainWords(text)] where !spelling.isEmpty {
+      let ids = try model.answer(spelling, to: .transcribe, [.speech: Prompt([.tokens([])])]) + end
       if !transcripts.contains(ids) { transcripts.append(ids) }
     }
     let (model, media) = (model, engine.tokenizer.media)
     return Takes(count: takeCount, transcripts: transcripts) { content in
       try model.prompt(.transcribe, [.speech: Prompt([.tokens(media.speechTokens([content]))])])
     }
-  }
-
-  /// Small letters without marks, but for apostrophes within words.
-  static func plainWords(_ text: String) -> String {
-    let marks = text.lowercased().map { $0.isLetter || $0.isNumber || $0 == "'" ? $0 : " " }
-    return String(marks).split(separator: " ").map { $0.trimmingCharacters(in: ["'"]) }.filter { !$0.isEmpty }
-      .joined(separator: " ")
   }
 
   private func chunk(_ index: Int, _ block: SpeechBlock, on context: KernelContext) throws -> SpeechChunk {

@@ -122,7 +122,7 @@ struct ChatTerminal {
         data += Data("\(role): \(texts.joined(separator: " "))\n".utf8)
       }
     }
-    try ResultFolder.write(Array(data), to: path)
+    try Output.write(Array(data), to: path)
     Output.note("[saved \(path)]")
   }
 }

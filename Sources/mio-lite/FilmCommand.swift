@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import MioFiles
 import MioLite
 
 /// `film PROMPT`: draws the key frames of a film.
@@ -95,7 +94,7 @@ struct FilmCommand: AsyncParsableCommand {
             prompt: words, seed: sampling.seed, steps: options.steps, guidance: options.guidance,
             sampler: options.sampler.rawValue, frames: record)), "film.json")
     } else {
-      try ResultFolder.write(animation.finish(), to: output)
+      try Output.write(animation.finish(), to: output)
     }
     if !common.quiet { Output.note("\(output): \(record.count) frames") }
   }
@@ -119,14 +118,6 @@ struct ResultFolder {
     } catch {
       throw Failure(.failed, "\(path): cannot be made: \(error.localizedDescription)")
     }
-    try Self.write(bytes, to: "\(path)/\(name)")
-  }
-
-  static func write(_ bytes: [UInt8], to path: String) throws {
-    do throws(AtomicFileError) {
-      try AtomicFile.write(bytes, to: path)
-    } catch {
-      throw Failure(.failed, "\(path): \(error.message)")
-    }
+    try Output.write(bytes, to: "\(path)/\(name)")
   }
 }

@@ -1,10 +1,20 @@
 import Foundation
+import MioFiles
 
 /// Where results and notes go: results to standard output, everything else to standard error.
 enum Output {
   /// Writes `bytes` to standard output, whole, or throws.
   static func write(_ bytes: some Sequence<UInt8>) throws {
     try writeAll(Array(bytes), to: STDOUT_FILENO)
+  }
+
+  /// Writes a whole file, or nothing.
+  static func write(_ bytes: [UInt8], to path: String) throws {
+    do throws(AtomicFileError) {
+      try AtomicFile.write(bytes, to: path)
+    } catch {
+      throw Failure(.failed, "\(path): \(error.message)")
+    }
   }
 
   /// Writes text to standard output: as it is to files and pipes, without control characters to a terminal.

@@ -51,6 +51,26 @@ import Testing
     #expect(folder.contents == ["a", "link"])
   }
 
+  @Test func `a link whose file does not exist yet leads to the new file`() throws {
+    try FileManager.default.createDirectory(atPath: folder.path("inner"), withIntermediateDirectories: false)
+    try FileManager.default.createSymbolicLink(atPath: folder.path("second"), withDestinationPath: "inner/a")
+    try FileManager.default.createSymbolicLink(atPath: folder.path("first"), withDestinationPath: folder.path("second"))
+    try AtomicFile.write([1], to: folder.path("first"))
+    #expect(try bytes("inner/a") == [1])
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.path("first")) == folder.path("second"))
+    try FileManager.default.createSymbolicLink(atPath: folder.path("loop"), withDestinationPath: "loop")
+    #expect(throws: AtomicFileError.cannotCreate(ELOOP)) { try AtomicFile(path: folder.path("loop")) }
+  }
+
+  @Test(arguments: [true, false]) func `what is replaced keeps its permissions`(_ preferUnnamed: Bool) throws {
+    try AtomicFile.write([1], to: folder.path("a"))
+    unsafe chmod(folder.path("a"), 0o600)
+    let file = try AtomicFile(path: folder.path("a"), preferUnnamed: preferUnnamed)
+    try file.commit()
+    let attributes = try FileManager.default.attributesOfItem(atPath: folder.path("a"))
+    #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+  }
+
   @Test(arguments: [true, false]) func `a folder that is gone by the end is an error`(_ preferUnnamed: Bool) throws {
     let path = folder.path("inner")
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)

@@ -405,6 +405,10 @@ extension BadInput {
     BadInput("option: no frames", 2, "frames") { _ in
       Call(arguments: ["film", "a boat", "-o", "film.gif", "--frames", "0", "-m", try PackedModel.whole])
     },
+    BadInput("option: pieces at once without end", 2, "pieces at once") { _ in
+      let count = "\(Int.max)"
+      return Call(arguments: ["tts", "hello", "--parallel", count, "-o", "out.wav", "-m", try PackedModel.standard])
+    },
     BadInput("option: no takes", 2, "1...64") { _ in
       Call(arguments: ["tts", "hello", "--takes", "0", "-o", "out.wav", "-m", try PackedModel.standard])
     },

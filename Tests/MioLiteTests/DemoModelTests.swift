@@ -49,6 +49,13 @@ import Testing
     #expect(try (1...3).map { try speech($0, "--takes", "1") } != best)
   }
 
+  @Test func `takes fit a small context`() throws {
+    let call = ["tts", "This is a test.", "--seed", "1", "--raw", "--takes", "3", "--context", "224", "--parallel", "1"]
+    let result = try Program.run(call)
+    #expect(result.status == 0, "\(result.notes)")
+    #expect(!result.output.isEmpty)
+  }
+
   @Test func `speaks a paragraph whole, with pauses`() throws {
     let text = """
       Good morning. My name is MIO. I am a small model. Can you hear me? The sky is blue and the grass is green. \

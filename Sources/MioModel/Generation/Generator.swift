@@ -31,7 +31,8 @@ package final class Generator {
   /// Beginnings shorter than this are evaluated again rather than shared.
   private static let leastSharedTokens = 8
 
-  /// - Parameter batchLimit: most sequences evaluated together; a request with five beams counts as five.
+  /// - Parameter batchLimit: most sequences evaluated together; a request with five beams counts as five, one with
+  ///   three takes as nine.
   /// - Parameter promptChunk: most tokens of one prompt evaluated in one step, which bounds the memory of a step.
   /// - Parameter trunkLimit: most evaluated prompt beginnings kept for later requests.
   package init(_ scorer: any SequenceScorer, batchLimit: Int = 16, promptChunk: Int = 512, trunkLimit: Int = 2) {

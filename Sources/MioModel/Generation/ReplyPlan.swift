@@ -29,6 +29,7 @@ struct ReplyPlan {
     stopIds = wish.options.stopIds ?? wish.grammar?.classes.stopIds ?? []
     try Self.check(wish.prompt, vocabularySize, "prompt")
     try Self.check(stopIds, vocabularySize, "stop ids")
+    for transcript in wish.takes?.transcripts ?? [] { try Self.check(transcript, vocabularySize, "takes") }
     if let grammar = wish.grammar, grammar.classes.stopIds != stopIds {
       self.grammar = ModalityGrammar(
         try grammar.classes.stopping(at: stopIds), rules: grammar.rules, voice: grammar.voice)
@@ -59,7 +60,7 @@ struct ReplyPlan {
   }
 
   /// Sequences of a batch that the request occupies.
-  var rowCount: Int { takes?.rowCount ?? options.rowCount }
+  var rowCount: Int { takes.map { Takes.rowCount($0.count) } ?? options.rowCount }
 
   /// The same for one of several takes: the first draws as if it were the only one.
   func take(_ index: Int) -> ReplyPlan {

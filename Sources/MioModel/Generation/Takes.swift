@@ -22,8 +22,8 @@ package struct Takes: Sendable {
   /// Most takes of one request.
   package static let most = 64
 
-  /// Sequences that are evaluated side by side.
-  var rowCount: Int { count * transcripts.count }
+  /// Sequences that are held at the same time, with up to two spellings to judge by.
+  package static func rowCount(_ count: Int) -> Int { 3 * count }
 
   func validate(_ options: SamplingOptions, _ grammar: ModalityGrammar?) throws(GenerationError) {
     guard (1...Self.most).contains(count) else {
@@ -31,10 +31,22 @@ package struct Takes: Sendable {
     }
     guard options.isDrawing else {
       throw GenerationError(
-        .invalidOption, at: "takes", "every take would be the same without drawing; leave out greedy search and beams")
+        .invalidOption, at: "takes", "every take would be the same without drawing: give a temperature above 0, no beams, and no greedy search")
     }
     precondition(
-      grammar?.rules.speech != nil && !transcripts.isEmpty && transcripts.allSatisfy { !$0.isEmpty },
-      "takes need speech and what should be heard")
+      grammar?.rules.speech != nil && (1...2).contains(transcripts.count) && transcripts.allSatisfy { !$0.isEmpty },
+      "takes need speech and one or two spellings of what should be heard")
+  }
+
+  /// A text as transcripts often spell it: small letters without marks, but for apostrophes within words.
+  package static func plainWords(_ text: String) -> String {
+    let plain = text.lowercased().map { letter -> Character in
+      if letter.isLetter || letter.isNumber { return letter }
+      return "'’ʼ".contains(letter) ? "'" : " "
+    }
+    return plain.split(separator: " ").map { word in
+      let start = word.drop { $0 == "'" }
+      return String(start.prefix((start.lastIndex { $0 != "'" } ?? start.startIndex) - start.startIndex + 1))
+    }.filter { !$0.isEmpty }.joined(separator: " ")
   }
 }

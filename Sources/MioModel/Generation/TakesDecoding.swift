@@ -95,6 +95,13 @@ final class TakesDecoding: Decoding {
     phase = .judging
     for take in takes {
       let prompt = try wish.prompt(take.decoding.content)
+      let length = prompt.count + (wish.transcripts.map(\.count).max() ?? 0)
+      guard !prompt.isEmpty, length <= scorer.contextLength else {
+        throw GenerationError(
+          .promptTooLong, at: "takes",
+          "asking for a transcript takes \(length) tokens, the context has \(scorer.contextLength); raise --context or "
+            + "speak with one take")
+      }
       let sequence = try scorer.makeSequence()
       proofs.append(TranscriptProof(prompt: prompt, transcripts: wish.transcripts, sequence: sequence))
     }

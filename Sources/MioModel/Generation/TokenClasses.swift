@@ -136,7 +136,7 @@ package struct TokenClasses: Sendable {
   }
 
   private static func add(_ speech: Speech, to entries: inout [Entry]) throws(GenerationError) {
-    guard (1...255).contains(speech.levels.count), speech.frameMultiple >= 1,
+    guard (1...255).contains(speech.levels.count), (1...65_536).contains(speech.frameMultiple),
       speech.levels.allSatisfy({ (1...1 << 16).contains($0.count) })
     else {
       throw GenerationError(.invalidTokenTable, at: "speech", "needs 1...255 levels of 1...65536 codes each")

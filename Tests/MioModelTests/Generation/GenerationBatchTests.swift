@@ -25,7 +25,7 @@ import Testing
           stopIds: [ToyVocabulary.stop]),
         grammar: kind.1.map { ModalityGrammar(classes, rules: $0) })
       request.stream = UInt64(index)
-      if index == 5 { request.takes = GenerationTakesTests.takes(2) }
+      if index == 5 { request.takes = GenerationTakesTests.takes(1) }
       return request
     }
   }

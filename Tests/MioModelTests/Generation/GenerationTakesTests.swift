@@ -53,6 +53,16 @@ import Testing
     #expect(try Self.reply(Self.request(4, seed: seed), chunk: chunk) == draws[best])
   }
 
+  @Test(arguments: [9, 12, 64], [2, 512]) func `the reply does not depend on the batch`(limit: Int, chunk: Int) throws {
+    let requests = try (0..<6).map { try Self.request(1 + $0 % 3, seed: UInt64($0)) }
+    let alone = try requests.map { try Self.reply($0) }
+    let scorer = GenerationBatchTests.scorer()
+    let generator = Generator(scorer, batchLimit: limit, promptChunk: chunk, trunkLimit: 0)
+    #expect(try GenerationBatchTests.outputs(requests, generator).map(\.ids) == alone)
+    #expect(scorer.widestBatch <= limit)
+    #expect(scorer.liveCount == 0)
+  }
+
   @Test func `one take is what would be drawn anyway`() throws {
     #expect(try Self.reply(Self.request(1)) == Self.reply(Self.request(nil)))
   }
@@ -97,6 +107,29 @@ import Testing
     #expect(scorer.liveCount == 0)
   }
 
+  @Test(arguments: [UInt64](0..<20)) func `scores that are not numbers do no harm`(seed: UInt64) throws {
+    let scorer = ToyScorer(vocabularySize: ToyVocabulary.size, score: ToyScorer.hostile(seed: seed))
+    let output = try GenerationBatchTests.outputs([Self.request(3)], Generator(scorer, trunkLimit: 0))[0]
+    #expect(output.ids.last == ToyVocabulary.speech.close || output.ids.last == ToyVocabulary.stop)
+    #expect(scorer.liveCount == 0)
+  }
+
+  @Test func `a transcript that does not fit the context is an error`() throws {
+    var request = try Self.request(2)
+    request.takes?.prompt = { _ in Array(repeating: 1, count: 498) }
+    let generator = Generator(GenerationBatchTests.scorer(contextLength: 500))
+    _ = try generator.submit(request)
+    let error = #expect(throws: GenerationError.self) { while !generator.isIdle { _ = try generator.step() } }
+    #expect(error?.code == .promptTooLong && error?.location == "takes")
+  }
+
+  @Test func `plain words`() {
+    let spellings = [
+      "Hello, World!": "hello world", "It's  o’clock -- 'now'.": "it's o'clock now", "7 Äpfel": "7 äpfel", " ...'' ": "",
+    ]
+    for (text, plain) in spellings { #expect(Takes.plainWords(text) == plain) }
+  }
+
   @Test func `takes that make no sense are refused`() throws {
     func refusal(_ change: (inout GenerationRequest) -> Void, batch: Int = 16) throws -> GenerationError? {
       var request = try Self.request(2)
@@ -109,8 +142,9 @@ import Testing
     let refused: [GenerationError?] = [
       try refusal { $0.takes?.count = 0 }, try refusal { $0.takes?.count = 65 },
       try refusal { $0.options.strategy = .greedy }, try refusal { $0.options.temperature = 0 },
-      try refusal { $0.options.strategy = .beamSearch(width: 2) }, try refusal({ _ in }, batch: 3),
+      try refusal { $0.options.strategy = .beamSearch(width: 2) }, try refusal({ _ in }, batch: 5),
     ]
     #expect(refused.allSatisfy { $0?.code == .invalidOption && $0?.location == "takes" })
+    #expect(try refusal { $0.takes?.transcripts = [[9, Int32(ToyVocabulary.size)]] }?.code == .tokenOutOfRange)
   }
 }
