@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures what the demo model is to reach, on texts it was not trained on, as mio-lite itself speaks and writes.
 
-    python3 bench/demo/measure.py [--model FILE.mio] [--mio-lite PROGRAM] [--count N] [--sets ...] [-o FILE.json]
+    python3 bench/demo/measure.py [--model FILE.mio] [--mio-lite PROGRAM] [--count N] [--sets ...] [--takes N]
+                                  [-o FILE.json]
     python3 bench/demo/measure.py --checkpoint DIR      # f32, q8 and q4 of one checkpoint, side by side
 
 Every text is spoken with the file's own settings. An independent listener (listener.py) hears it and, as the measure of
@@ -27,14 +28,15 @@ FORMATS = ["f32", "q8", "q4"]
 
 
 class Program:
-    def __init__(self, path: str, model: str | None, seed: str):
+    def __init__(self, path: str, model: str | None, seed: str, takes: str | None):
         self.path, self.seed = path, seed
         self.model = ["-m", model] if model else []
+        self.takes = ["--takes", takes] if takes else []
 
     def speak(self, text: str, path: Path) -> tuple[float, float, float, bool]:
         """Seconds of speech, of work and to the first sound; whether the speech was cut off."""
-        done = subprocess.run([self.path, "tts", text, *self.model, "--seed", self.seed, "-o", str(path)], check=True,
-                              capture_output=True, text=True)
+        options = [*self.model, *self.takes, "--seed", self.seed, "-o", str(path)]
+        done = subprocess.run([self.path, "tts", text, *options], check=True, capture_output=True, text=True)
         speech, work, first = map(float, REPORT.search(done.stderr).groups())
         return speech, work, first, "cut short" in done.stderr
 
@@ -89,7 +91,7 @@ def measure(program: Program, texts: list[str], folder: Path) -> dict:
 
 def run(arguments, model: str | None) -> dict:
     sets = json.loads(Path(__file__).with_name("texts.json").read_text())
-    program = Program(arguments.mio_lite, model, arguments.seed)
+    program = Program(arguments.mio_lite, model, arguments.seed, arguments.takes)
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.sets:
@@ -113,6 +115,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", help="convert it to f32, q8 and q4 and measure each")
     parser.add_argument("--mio-lite", default=".build/release/mio-lite")
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--takes", help="readings of every text, of which one is kept; default: the file's own number")
     parser.add_argument("--count", type=int, default=200, help="texts of each set at most")
     parser.add_argument("--sets", nargs="+", default=["everyday", "phrase", "sentence", "newword"])
     parser.add_argument("-o", "--output", help="JSON file")

@@ -26,7 +26,7 @@ GENERATION = {
     "mio_lite": {
         "description": "demo model: about 7 M parameters, one voice, simple English; not MIO-7B",
         "frame_multiple": BUCKET, "words_per_piece": 8, "seconds_per_window": JOINED_FRAMES * FRAME / SAMPLE_RATE,
-        "one_voice": True,
+        "one_voice": True, "takes": 3,
         "characters": lists.SPEAKABLE, "letters_per_word": 30, "silence_level": 0.01,
         "tasks": {
             "textToSpeech": {"do_sample": True, "temperature": 0.8, "top_p": 0.7, "repetition_penalty": 1.0,

@@ -10,16 +10,16 @@ from voice import Corpus
 
 # Share of the tokens of a batch. `content` is speech cut after its content stream, where spelling, pauses and lengths
 # are learnt at a quarter of the cost; what is misheard goes back to them alone.
-MIXTURE = {"content": 0.38, "speech": 0.17, "transcript": 0.42, "chat": 0.03}
+MIXTURE = {"content": 0.30, "speech": 0.14, "transcript": 0.53, "chat": 0.03}
 LEVEL_WEIGHTS = [1.0, 0.6, 0.4, 0.3]
 TRANSCRIPT_WEIGHT = 3.0  # of a character to write down: there are few, and each has to be right
 WRITTEN_WEIGHT = 0.2   # of a character of a text to say: spelling learnt there serves the transcripts
-KIND_WEIGHTS = {"curated": 14.0, "letter": 3.0, "word": 1.0, "phrase": 1.0, "sentence": 0.8, "newword": 1.0}
+KIND_WEIGHTS = {"curated": 14.0, "letter": 3.0, "word": 1.0, "phrase": 0.6, "sentence": 1.5, "newword": 1.0}
 # How much more often curated texts, and everyday ones among them, come in the last part of the cool-down.
-POLISH, POLISH_EVERYDAY = 3, 8
+POLISH, POLISH_EVERYDAY = 3, 4
 JOINED = 0.3           # share of transcripts that go on with a second utterance, so that phrases never run out
 JOINED_FRAMES = 192
-DISTURBED = 0.5        # share of transcripts with some frames lost, doubled or wrong
+DISTURBED = 0.3        # share of transcripts with some frames lost, doubled or wrong
 DISTURBED_FRAMES = 0.03
 SLIPS = 0.5            # share of utterances to say that go on after wrong codes, as sampling may choose them
 SLIP_FRAMES = 0.05
@@ -32,17 +32,21 @@ class Lessons:
         self.speech, self.spoken, self.heard = tokens.load(settings)
         self.indices = np.array([i for i in self.corpus.indices(*splits) if self.speech.lengths[i]])
         self.training = set(self.corpus.indices("train"))
-        self.chances = {polishing: self.weigh(polishing) for polishing in (False, True)}
+        self.cumulative = {polishing: self.weigh(polishing).cumsum() for polishing in (False, True)}
         self.chats = lists.conversations()
 
     def weigh(self, polishing: bool) -> np.ndarray:
-        """How often each utterance is drawn."""
+        """How often each utterance is drawn, relative to the others."""
         items = [self.corpus.texts[i] for i in self.indices]
         weights = np.array([KIND_WEIGHTS[item["kind"]] for item in items])
         if polishing:
             weights *= [POLISH if item["kind"] == "curated" else 1 for item in items]
             weights *= [POLISH_EVERYDAY if item["text"] in lists.EVERYDAY else 1 for item in items]
-        return weights / weights.sum()
+        return weights
+
+    def draw(self, polishing: bool, rng: np.random.Generator) -> int:
+        cumulative = self.cumulative[polishing]
+        return int(self.indices[cumulative.searchsorted(rng.random() * cumulative[-1], side="right")])
 
     def written(self, i: int, rng: np.random.Generator) -> str:
         """The text of utterance i, often as people type it: capitals, a full stop, digits, marks that are not said."""
@@ -118,7 +122,7 @@ class Lessons:
         for kind, share in MIXTURE.items():
             budget = share * batches * batch_tokens
             while budget > 0:
-                i = int(rng.choice(self.indices, p=self.chances[polishing])) if kind != "chat" else 0
+                i = self.draw(polishing, rng) if kind != "chat" else 0
                 if longest and kind != "chat" and self.speech.lengths[i] > longest:
                     continue
                 drawn.append(self.lesson(kind, i, rng))

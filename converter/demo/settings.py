@@ -43,7 +43,7 @@ def parse(arguments: list[str] | None = None) -> Settings:
     parser.add_argument("--words", type=int, default=9000)
     parser.add_argument("--phrases", type=int, default=6000)
     parser.add_argument("--sentences", type=int, default=5000)
-    parser.add_argument("--more-phrases", type=int, default=10000,
+    parser.add_argument("--more-phrases", type=int, default=40000,
                         help="phrases chosen after all other texts, which stay the same with any number")
     parser.add_argument("--codec-steps", type=int, default=5000)
     parser.add_argument("--utterances", type=int, default=1_000_000, help="encode only this many, the most wanted")
