@@ -8,8 +8,14 @@ package final class KernelContext {
 
   /// - Parameter threads: those to use, at most one for each processor that this process may run on: more would only take
   ///   turns, and a thread that has to wait for its turn keeps all others waiting.
-  package init(threads: Int, level: KernelLevel = .preferred) {
-    pool = WorkerPool(threads: min(threads, Processors.usableCount))
+  package convenience init(threads: Int, level: KernelLevel = .preferred) {
+    self.init(pool: WorkerPool(threads: min(threads, Processors.usableCount)), level: level)
+  }
+
+  /// A context that shares its threads with others: of two that run kernels at the same time, one has the threads of the pool
+  /// and the other works alone.
+  package init(pool: WorkerPool, level: KernelLevel = .preferred) {
+    self.pool = pool
     self.level = level
   }
 

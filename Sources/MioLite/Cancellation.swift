@@ -12,3 +12,10 @@ public final class Cancellation: Sendable {
   /// Asks to stop; work ends with ``MioError/Code/cancelled`` at its next step.
   public func cancel() { requested.store(true, ordering: .relaxed) }
 }
+
+extension Cancellation {
+  /// - Throws: ``MioError/Code/cancelled`` if someone asked to stop.
+  func check() throws(MioError) {
+    if isCancelled { throw MioError(.cancelled, "cancelled") }
+  }
+}

@@ -67,7 +67,7 @@ private final class ConversationState: @unchecked Sendable {
     self.model = model
     self.options = options
     drawing = options.drawing?.seeded
-    engine = try Engine(model)
+    engine = try model.engine
     guard model.takesTurns else {
       throw MioError(
         .unsupported, "\(model.path): a base model takes no turns; hand it all words at once, with Model.perform or 'chat PROMPT'")
@@ -88,7 +88,7 @@ private final class ConversationState: @unchecked Sendable {
 
   func takeTurn(_ parts: [InputPart], cancellation: Cancellation, yield: @escaping (OutputPart) -> Void) throws {
     try lock.withLock {
-      let content = try PartReader(model, engine.context, cancellation, report: { yield(.progress($0)) }).prompt(parts)
+      let content = try PartReader(model, cancellation, report: { yield(.progress($0)) }).prompt(parts)
       let turn = try engine.tokenizer.encode(
         .trusted("\n<|im_start|>user\n") + content.parts + .trusted("<|im_end|>\n<|im_start|>assistant\n"), addsEnds: false)
       let sampling = try options.sampling.options(over: model.defaults(for: task(hasAudio: content.hasSpeech)))
@@ -97,7 +97,7 @@ private final class ConversationState: @unchecked Sendable {
       var request = GenerationRequest(
         prompt: prompt, options: sampling,
         grammar: ModalityGrammar(engine.classes, rules: options.speaks ? .speechOnly : rules), stream: UInt64(turns.count))
-      request.keepsCache = true
+      request.keepsReply = true
       var renderer = PartRenderer(model, engine, drawing: drawing, cancellation)
       let reply = try renderer.render(request, yield: yield)
       let end = model.stopIds.first.map { reply.last == $0 ? [] : [$0] } ?? []

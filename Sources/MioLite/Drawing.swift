@@ -138,12 +138,12 @@ struct PictureDrawing {
 
   /// Asks the language model for the codes of a picture.
   func codes(for text: String, cancellation: Cancellation) throws -> [Int32] {
-    let engine = try Engine(model, batchLimit: max(1, sampling.rowCount))
+    let engine = try model.engine
     let request = GenerationRequest(
       prompt: try model.prompt(.imagine, [.text: .untrusted(text)]), options: sampling,
       grammar: ModalityGrammar(engine.classes, rules: .imageOnly))
     var codes: [Int32] = []
-    try engine.run([request], cancellation: cancellation) { _, event in
+    try engine.run([request], wantsTokens: false, cancellation: cancellation) { _, event in
       if case .blockFinished(_, .image(let block)) = event { codes = block.map(Int32.init) }
     }
     guard !codes.isEmpty else { throw MioError(.failed, "the model did not finish a picture; allow more tokens") }
@@ -153,7 +153,15 @@ struct PictureDrawing {
   func picture(
     of codes: [Int32], cancellation: Cancellation, progress: (_ index: Int, _ count: Int) -> Void
   ) throws -> ImageClip {
-    let context = KernelContext(threads: model.threads)
+    try model.lanes.diffusion.run(cancellation) { context in
+      try picture(of: codes, cancellation: cancellation, progress: progress, on: context)
+    }
+  }
+
+  private func picture(
+    of codes: [Int32], cancellation: Cancellation, progress: (_ index: Int, _ count: Int) -> Void,
+    on context: KernelContext
+  ) throws -> ImageClip {
     let embedding = try imageTokenizer.embed(codes: codes, on: context)
     let noise = Latents(
       seed: sampling.seed, channels: diffusion.config.latentChannels, height: side, width: side)

@@ -1,59 +1,64 @@
 import MioKernels
 import MioModel
 
-/// The machinery of one call: threads, a cache, and the generator on top. Used by one thread at a time.
-final class Engine {
-  let model: Model
-  let context: KernelContext
+/// What all calls of a model share: its threads, one scheduler with one cache, and turns at the codec and at pictures.
+///
+/// Requests for tokens are evaluated by a thread of the engine, those of all calls together in one batch. Sound and pictures are
+/// computed by the threads of the calls themselves, beside it: one call at a time for each kind of work, first come, first
+/// served. So a picture never keeps another call's words waiting.
+final class Engine: Sendable {
   let tokenizer: TextTokenizer
   let classes: TokenClasses
-  let generator: Generator
-  private let session: LanguageSession
+  let contextLength: Int
+  let codec: Lane
+  let vision: Lane
+  let diffusion: Lane
+  private let loop: GenerationLoop
 
-  /// Sequences evaluated together at most: beams of all requests counted.
-  static let batchLimit = 16
+  /// Most sequences of one step.
+  static let mostSequences = 1024
 
-  init(_ model: Model, batchLimit: Int = Engine.batchLimit) throws(MioError) {
-    self.model = model
+  init(_ model: Model) throws(MioError) {
     tokenizer = try model.requiredTokenizer()
-    let language = try model.requiredLanguage()
-    context = KernelContext(threads: model.threads)
-    session = LanguageSession(
-      language, contextLength: model.options.contextLength, cache: model.options.cache.format,
-      capacity: (batchLimit + 2) * (model.options.contextLength ?? language.config.contextLength), context: context)
     classes = try model.tokenClasses()
-    generator = Generator(session, batchLimit: batchLimit)
+    let language = try model.requiredLanguage()
+    contextLength = model.options.contextLength ?? language.config.contextLength
+    (codec, vision, diffusion) = (model.lanes.codec, model.lanes.vision, model.lanes.diffusion)
+    loop = GenerationLoop(
+      language, contextLength: contextLength, cache: model.options.cache.format, byteLimit: model.cacheByteLimit,
+      pool: model.lanes.pool)
   }
 
-  var contextLength: Int { session.contextLength }
+  deinit { loop.stop() }
 
   /// Runs requests until all are finished, reporting every event with the index of its request.
+  ///
+  /// - Parameters:
+  ///   - limit: requests that are under way at the same time; the others follow as these end, so that a call with very many
+  ///     leaves room for others.
+  ///   - wantsTokens: whether single tokens are reported.
   func run(
-    _ requests: [GenerationRequest], cancellation: Cancellation, onEvent: (Int, GenerationEvent) throws -> Void
+    _ requests: [GenerationRequest], limit: Int = 16, wantsTokens: Bool = true, cancellation: Cancellation,
+    onEvent: (Int, GenerationEvent) throws -> Void
   ) throws {
-    var indexes: [Int: Int] = [:]
-    for (index, request) in requests.enumerated() { indexes[try generator.submit(request)] = index }
-    while !generator.isIdle {
-      if cancellation.isCancelled {
-        indexes.keys.forEach(generator.cancel)
-        _ = try generator.step()
-        throw MioError(.cancelled, "cancelled")
+    let mailbox = Mailbox(loop, wantsTokens: wantsTokens)
+    defer { mailbox.close() }
+    var (next, open) = (0, 0)
+    while next < requests.count || open > 0 {
+      while next < requests.count, open < limit {
+        mailbox.submit(requests[next], index: next)
+        (next, open) = (next + 1, open + 1)
       }
-      for event in try generator.step() {
-        guard let index = indexes[event.request] else { continue }
+      for (index, event) in try mailbox.next(cancellation) {
+        if case .failed(_, let error) = event { throw error }
+        if event.isLast { open -= 1 }
         try onEvent(index, event)
       }
     }
   }
-}
 
-extension GenerationEvent {
-  /// The request that the event belongs to.
-  var request: Int {
-    switch self {
-    case .token(let request, _), .blockFinished(let request, _), .finished(let request, _): request
-    }
-  }
+  /// What `ids` say as ordinary text: a reply without control tokens and media.
+  func plainText(_ ids: [Int32]) -> String { ReplyContent(ids, tokenizer: tokenizer).text }
 }
 
 extension Model {
@@ -69,9 +74,4 @@ extension Model {
       throw MioError(error)
     }
   }
-}
-
-extension Engine {
-  /// What `ids` say as ordinary text: a reply without control tokens and media.
-  func plainText(_ ids: [Int32]) -> String { ReplyContent(ids, tokenizer: tokenizer).text }
 }

@@ -25,7 +25,7 @@ extension Model {
     stream(cancellation) { yield in
       var sampling = try options.sampling.options(over: self.defaults(for: .text))
       sampling.stopIds = options.stopIds ?? self.stopIds
-      let engine = try Engine(self, batchLimit: max(Engine.batchLimit, sampling.rowCount))
+      let engine = try self.engine
       let grammar = options.usesGrammar ? ModalityGrammar(engine.classes, rules: .anything) : nil
       let request = GenerationRequest(prompt: prompt, options: sampling, grammar: grammar)
       try engine.run([request], cancellation: cancellation) { _, event in

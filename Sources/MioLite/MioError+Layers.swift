@@ -13,7 +13,9 @@ extension MioError {
       let writing = [MediaError.Code.writeFailed, .brokenPipe, .readFailed].contains(error.code)
       self.init(writing ? .failed : .invalidInput, error.description)
     case let error as GenerationError:
-      self.init(error.code == .promptTooLong ? .contextFull : .invalidInput, error.description)
+      self.init(
+        error.code == .promptTooLong ? .contextFull : error.code == .cacheTooSmall ? .cacheFull : .invalidInput,
+        error.description)
     case let error as TextError: self.init(.invalidInput, error.description)
     case let error as ImageTokenizerError: self.init(.invalidInput, error.description)
     case let error as SpeechCodecError: self.init(.invalidInput, error.description)

@@ -13,6 +13,8 @@ public struct MioError: Error, Hashable, Sendable, CustomStringConvertible {
     public static let unsupported = Code(rawValue: "unsupported")
     /// The prompt and the reply do not fit the context.
     public static let contextFull = Code(rawValue: "context-full")
+    /// What the request may need does not fit the memory that the model may use for keys and values.
+    public static let cacheFull = Code(rawValue: "cache-full")
     /// The caller cancelled.
     public static let cancelled = Code(rawValue: "cancelled")
     /// Reading or writing failed.

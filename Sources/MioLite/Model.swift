@@ -1,11 +1,13 @@
 import MioFormat
 import MioKernels
 import MioModel
+import Synchronization
 
 /// An open model file, ready to speak, listen and write.
 ///
 /// Opening maps the file and checks its directory; weights are read where they lie, when they are needed. A model may be
-/// used from any number of tasks at once; each call has threads and a cache of its own.
+/// used from any number of tasks at once: all calls share its threads and its cache, and their tokens are evaluated together,
+/// so that several calls at once take little longer than one. What a call gives does not depend on the others.
 ///
 /// ```swift
 /// let model = try Model(path: "mio.mio")
@@ -33,19 +35,27 @@ public final class Model: Sendable {
       case base
     }
 
-    /// Threads of each call; `nil` takes the physical cores that this process may use.
+    /// Threads of all calls together; `nil` takes the physical cores that this process may use.
     public var threads: Int?
     /// Most tokens of prompt and reply together; `nil` takes what the model was made for.
     public var contextLength: Int?
     public var cache: CacheFormat
+    /// Most bytes of keys and values that all calls hold at the same time; `nil` takes a quarter of the memory that this process
+    /// may use, and room for one whole context in any case.
+    ///
+    /// A call starts when the most that it may need is free, first come, first served; one that would never fit is refused.
+    /// Memory is taken when tokens arrive, not before.
+    public var cacheByteLimit: Int?
     public var promptStyle: PromptStyle
 
     public init(
-      threads: Int? = nil, contextLength: Int? = nil, cache: CacheFormat = .int8, promptStyle: PromptStyle = .automatic
+      threads: Int? = nil, contextLength: Int? = nil, cache: CacheFormat = .int8, cacheByteLimit: Int? = nil,
+      promptStyle: PromptStyle = .automatic
     ) {
       self.threads = threads
       self.contextLength = contextLength
       self.cache = cache
+      self.cacheByteLimit = cacheByteLimit
       self.promptStyle = promptStyle
     }
   }
@@ -59,6 +69,8 @@ public final class Model: Sendable {
   package let codec: SpeechCodec?
   package let imageTokenizer: ImageTokenizer?
   package let diffusion: DiffusionModel?
+  /// Made when they are first needed: looking into a file takes no threads.
+  private let shared = Mutex<(lanes: Lanes?, engine: Engine?)>((nil, nil))
 
   /// Opens a model file.
   ///
@@ -69,6 +81,9 @@ public final class Model: Sendable {
     }
     if let length = options.contextLength, length < 1 {
       throw MioError(.invalidInput, "context: must be at least one token, found \(length)")
+    }
+    if let limit = options.cacheByteLimit, limit < 1 {
+      throw MioError(.invalidInput, "cache: must be at least one byte, found \(limit)")
     }
     self.path = path
     self.options = options
@@ -103,6 +118,43 @@ public final class Model: Sendable {
   public var speechSampleRateHz: Int? { codec?.config.sampleRateHz }
 
   var threads: Int { options.threads ?? Processors.usableCoreCount }
+
+  /// The threads of this model.
+  var lanes: Lanes {
+    shared.withLock { shared in
+      let lanes = shared.lanes ?? Lanes(threads: threads)
+      shared.lanes = lanes
+      return lanes
+    }
+  }
+
+  /// What generates tokens for all calls.
+  ///
+  /// - Throws: ``MioError`` if the file lacks a language model or its tokenizer.
+  var engine: Engine {
+    get throws(MioError) {
+      _ = lanes
+      if let engine = shared.withLock({ $0.engine }) { return engine }
+      let engine = try Engine(self)
+      return shared.withLock { shared in
+        // Another call may have been faster; then this one's thread ends.
+        let first = shared.engine ?? engine
+        shared.engine = first
+        return first
+      }
+    }
+  }
+
+  /// Bytes of keys and values of all calls together.
+  var cacheByteLimit: Int {
+    options.cacheByteLimit ?? max(SystemMemory.byteCount / 4, contextByteCount)
+  }
+
+  private var contextByteCount: Int {
+    guard let language else { return 0 }
+    return language.cacheShape(options.cache.format)
+      .byteCount(tokens: 2 * (options.contextLength ?? language.config.contextLength))
+  }
 
   // MARK: - What a task needs
 

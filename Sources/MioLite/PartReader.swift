@@ -5,7 +5,6 @@ import MioModel
 /// What a user brings, on its way to tokens.
 struct PartReader {
   private let model: Model
-  private let context: KernelContext
   private let cancellation: Cancellation
   private let tokenizer: TextTokenizer
   private let mostFrames: Int
@@ -16,11 +15,10 @@ struct PartReader {
   private static let longestSound = 600
 
   init(
-    _ model: Model, _ context: KernelContext, _ cancellation: Cancellation, mostFrames: Int = VideoFile.mostKeyFrames,
+    _ model: Model, _ cancellation: Cancellation, mostFrames: Int = VideoFile.mostKeyFrames,
     selection: VideoFile.Selection = .automatic, report: @escaping (PartProgress) -> Void = { _ in }
   ) throws(MioError) {
     self.model = model
-    self.context = context
     self.cancellation = cancellation
     tokenizer = try model.requiredTokenizer()
     self.mostFrames = mostFrames
@@ -94,7 +92,7 @@ struct PartReader {
           kind: .input, number: index + 1, fraction: Double(index) / Double(pictures.count),
           detail: "looking at picture \(index + 1) of \(pictures.count)"))
       if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
-      let codes = try model.codes(of: picture, on: context)
+      let codes = try model.lanes.vision.run(cancellation) { try model.codes(of: picture, on: $0) }
       let ids = try tokenizer.media.imageTokens(codes.map(Int.init))
       content.images.append(.tokens(ids))
       content.parts.append(.tokens(ids))
@@ -119,7 +117,7 @@ struct PartReader {
     let samples = clip.sampleRateHz == rate ? clip.samples
       : Resampler.resample(clip.samples, from: clip.sampleRateHz, to: rate)
     guard !samples.isEmpty else { throw MioError(.invalidInput, "the sound is empty") }
-    let codes = try codec.encode(samples, levels: 1, on: context)
+    let codes = try model.lanes.codec.run(cancellation) { try codec.encode(samples, levels: 1, on: $0) }
     return try tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
   }
 }

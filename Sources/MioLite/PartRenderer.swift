@@ -88,7 +88,7 @@ struct PartRenderer {
     speechCount += 1
     report(.speech, speechCount, 0.9, "sound", yield)
     let codes = speech.levels.map { level in level.map(Int32.init) }
-    let samples = try model.withoutSilentEnd(codec.decode(codes, on: engine.context))
+    let samples = try model.withoutSilentEnd(engine.codec.run(cancellation) { try codec.decode(codes, on: $0) })
     yield(.speech(AudioClip(samples: samples, sampleRateHz: codec.config.sampleRateHz), codes: codes))
   }
 }

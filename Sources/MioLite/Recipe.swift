@@ -181,9 +181,9 @@ private struct RecipeRun {
   }
 
   func run(_ parts: [InputPart], yield: @escaping (OutputPart) -> Void) throws {
-    let engine = try Engine(model, batchLimit: max(Engine.batchLimit, sampling.rowCount))
+    let engine = try model.engine
     let reader = try PartReader(
-      model, engine.context, cancellation, mostFrames: options.mostFrames,
+      model, cancellation, mostFrames: options.mostFrames,
       selection: options.spacesFramesEvenly ? .uniform : .automatic, report: { yield(.progress($0)) })
     let content = try reader.prompt(parts)
     try check(content)

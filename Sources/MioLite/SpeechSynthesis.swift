@@ -99,13 +99,13 @@ struct SpeechSynthesis {
 
   /// Speaks the first piece, then all others together.
   func run(cancellation: Cancellation, yield: (SpeechChunk) -> Void) throws {
-    let engine = try Engine(model, batchLimit: batchLimit)
+    let engine = try model.engine
     var next = 0  // piece whose chunk comes next
     var finished: [Int: SpeechBlock] = [:]
     func deliver(_ index: Int, _ block: SpeechBlock) throws {
       finished[index] = block
       while let block = finished.removeValue(forKey: next) {
-        yield(try chunk(next, block, on: engine.context))
+        yield(try engine.codec.run(cancellation) { try chunk(next, block, on: $0) })
         next += 1
       }
     }
@@ -117,14 +117,6 @@ struct SpeechSynthesis {
     guard pieces.count > 1 else { return }
     if !options.keepsVoice || isOneVoice { voice = nil }
     try speak(Array(1..<pieces.count), voice: voice, on: engine, cancellation: cancellation, deliver: deliver)
-  }
-
-  /// Sequences evaluated together: enough for the pieces at once, and for one piece in any case.
-  private var batchLimit: Int {
-    let pieces = min(options.piecesAtOnce, pieces.count)
-    guard takeCount > 1 else { return max(pieces, sampling.rowCount) }
-    let rows = Takes.rowCount(min(takeCount, Takes.most))
-    return max(1, min(pieces, Self.mostPiecesAtOnce / rows)) * rows
   }
 
   private func speak(
@@ -140,7 +132,7 @@ struct SpeechSynthesis {
       if takeCount != 1 { request.takes = try takes(of: text, engine) }
       return request
     }
-    try engine.run(requests, cancellation: cancellation) { position, event in
+    try engine.run(requests, limit: options.piecesAtOnce, wantsTokens: false, cancellation: cancellation) { position, event in
       if case .blockFinished(_, .speech(let block)) = event { try deliver(indexes[position], block) }
     }
   }

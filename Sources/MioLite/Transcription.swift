@@ -97,7 +97,7 @@ struct Transcription {
     cancellation: Cancellation, yield: (TranscriptSegment) -> Void, shortfall: () -> String? = { nil },
     next: () throws -> [Float]
   ) throws {
-    let engine = try Engine(model, batchLimit: max(Engine.batchLimit, sampling.rowCount))
+    let engine = try model.engine
     var windows = AudioWindows(sampleRateHz: codec.config.sampleRateHz, longest: try model.longestWindow)
     var ready: [AudioWindows.Window] = []
     var isAtEnd = false
@@ -123,14 +123,14 @@ struct Transcription {
     yield: (TranscriptSegment) -> Void
   ) throws {
     let requests = try windows.map { window in
-      let codes = try codec.encode(window.samples, levels: 1, on: engine.context)
+      let codes = try engine.codec.run(cancellation) { try codec.encode(window.samples, levels: 1, on: $0) }
       let speech = try engine.tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
       return GenerationRequest(
         prompt: try model.prompt(.transcribe, [.speech: Prompt([.tokens(speech)])]), options: sampling,
         grammar: ModalityGrammar(engine.classes, rules: .textOnly), stream: UInt64(window.index))
     }
     var texts = Array(repeating: "", count: windows.count)
-    try engine.run(requests, cancellation: cancellation) { index, event in
+    try engine.run(requests, wantsTokens: false, cancellation: cancellation) { index, event in
       if case .finished(_, let output) = event { texts[index] = engine.plainText(output.ids) }
     }
     let rate = Double(codec.config.sampleRateHz)

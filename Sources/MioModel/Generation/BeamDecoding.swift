@@ -16,9 +16,7 @@ final class BeamDecoding: Decoding {
   private var search: BeamSearch
   private var isScored = false
   private var emitted: EmittedTokens
-  /// A sequence with the prompt, and the forced tokens behind it, if the request wants it kept.
-  private var promptSequence: Int?
-  private var promptTokens: [Int32] = []
+  private var finalIds: [Int32]?
 
   /// - Parameter sequence: holds the first `evaluated` tokens of the prompt.
   init(_ plan: ReplyPlan, width: Int, sequence: Int, evaluated: Int, vocabularySize: Int) {
@@ -52,10 +50,6 @@ final class BeamDecoding: Decoding {
   ) throws -> GenerationOutput? {
     if isSettled { return finish(isDone: false, events: &events) }
     guard isScored else { return nil }
-    if plan.keepsCache && promptSequence == nil {
-      promptSequence = try engine.scorer.fork(beams[0].sequence)
-      promptTokens = plan.prompt + beams[0].reply.ids
-    }
     let length = plan.paddingCount + plan.prompt.count + beams[0].reply.ids.count
     // A beam that the grammar leaves nothing to say is a whole reply.
     for beam in beams where plan.legal(after: beam.reply).isEmpty {
@@ -81,13 +75,22 @@ final class BeamDecoding: Decoding {
 
   func release(on scorer: any SequenceScorer) {
     for beam in beams { scorer.release(beam.sequence) }
-    if let promptSequence { scorer.release(promptSequence) }
   }
 
-  func retire(to trunks: inout PromptTrunks, on scorer: any SequenceScorer) {
-    for beam in beams { scorer.release(beam.sequence) }
-    if let promptSequence { trunks.insert(promptTokens, sequence: promptSequence, scorer: scorer) }
+  /// The reply may have left the beams some steps ago; the one that it has most in common with is kept as far as that goes.
+  func retire(on engine: DecodingEngine) {
+    let reply = plan.keepsReply ? finalIds ?? emitted.ids : []
+    let tokens = plan.prompt + reply
+    let common = beams.map { beam in
+      let there = (plan.prompt + beam.reply.ids).dropLast(beam.pending.count)
+      return zip(there, tokens).prefix { $0 == $1 }.count
+    }
+    guard let best = common.indices.max(by: { common[$0] < common[$1] }) else { return }
+    for index in beams.indices where index != best { engine.scorer.release(beams[index].sequence) }
+    engine.keep(beams[best].sequence, tokens.prefix(common[best]))
   }
+
+  var leadSequence: Int { beams[0].sequence }
 
   private func candidates(from logits: borrowing Activations, firstRow: Int) -> BeamCandidates {
     var candidates = BeamCandidates(limit: search.candidateCount)
@@ -164,6 +167,7 @@ final class BeamDecoding: Decoding {
     }
     let best = search.best
     let ids = best?.allIds ?? []
+    finalIds = ids
     for id in ids.dropFirst(emitted.count) { emitted.emit(id, into: &events) }
     var reason = GenerationOutput.Reason.complete
     if best?.stopId != nil {

@@ -11,6 +11,8 @@ package struct GenerationError: Error, CustomStringConvertible {
     package static let promptTooLong = Code(name: "promptTooLong")
     /// The tokens that may be generated do not suffice for what the task must produce.
     package static let budgetTooSmall = Code(name: "budgetTooSmall")
+    /// What the request may need at most does not fit the cache, even if nothing else runs.
+    package static let cacheTooSmall = Code(name: "cacheTooSmall")
     /// A setting is outside its range.
     package static let invalidOption = Code(name: "invalidOption")
     /// A token id is not in the vocabulary.

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A wish for generated tokens, handed to a ``Generator``.
 package struct GenerationRequest: Sendable {
   /// What happens to a prompt that leaves too little room for a reply.
@@ -21,10 +19,8 @@ package struct GenerationRequest: Sendable {
   /// Several readings, of which one is kept; `nil` is one. Of use where the reply is one speech block.
   package var takes: Takes?
   package var overflow = Overflow.refuse
-  /// Keeps what was evaluated cached for a later request that begins with the same tokens.
-  package var keepsCache = false
-  /// Asked before every step.
-  package var cancellation: CancellationFlag?
+  /// Whether the reply stays in the prefix cache as the prompt does, for a request that goes on behind it.
+  package var keepsReply = false
   /// Left padding that the reference would have put before a shorter prompt of a batch: it counts in the length of
   /// beams and its id 0 is penalised. Only of use to reproduce such batches.
   package var paddingCount = 0
@@ -37,25 +33,32 @@ package struct GenerationRequest: Sendable {
   }
 }
 
-/// Tells a running request, from any thread, that nobody waits for it any more.
-package final class CancellationFlag: Sendable {
-  private let flag = Atomic(false)
-
-  package init() {}
-
-  package var isCancelled: Bool { flag.load(ordering: .relaxed) }
-
-  package func cancel() { flag.store(true, ordering: .relaxed) }
-}
-
 /// What happened to a request in one step.
-package enum GenerationEvent: Hashable, Sendable {
+package enum GenerationEvent: Sendable {
   /// One more token of the output is certain. Beam search reports a token once all candidates agree on it.
   case token(request: Int, id: Int32)
   /// The last reported token closed a media block.
   case blockFinished(request: Int, MediaBlock)
   /// The last event of a request.
   case finished(request: Int, GenerationOutput)
+  /// The last event of a request that could not go on; others are not concerned.
+  case failed(request: Int, GenerationError)
+
+  /// The request that the event belongs to.
+  package var request: Int {
+    switch self {
+    case .token(let request, _), .blockFinished(let request, _), .finished(let request, _), .failed(let request, _):
+      request
+    }
+  }
+
+  /// Whether no other event of the request follows.
+  package var isLast: Bool {
+    switch self {
+    case .token, .blockFinished: false
+    case .finished, .failed: true
+    }
+  }
 }
 
 /// A complete media block of the output.

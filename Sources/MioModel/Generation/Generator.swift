@@ -3,8 +3,11 @@ import MioKernels
 /// Generates replies to many requests at once.
 ///
 /// Every step evaluates one batch: the next tokens of all running requests, beams included, and prompts of new ones.
-/// When a request ends, a waiting one takes its place. A reply depends on its own request alone, not on what else runs,
-/// given that the scorer keeps its promise; so the batch limit is a matter of speed only.
+/// When a request ends, a waiting one takes its place, first come, first served. A reply depends on its own request alone, not
+/// on what else runs, given that the scorer keeps its promise; so the batch limit is a matter of speed only.
+///
+/// A request starts when the most that it may need fits the cache beside all that runs: none that has started fails for want
+/// of memory.
 ///
 /// ```swift
 /// let request = try generator.submit(GenerationRequest(prompt: ids, options: .defaults(for: .text), grammar: grammar))
@@ -13,44 +16,47 @@ import MioKernels
 /// }
 /// ```
 ///
-/// Not safe to use from two threads at once; ``CancellationFlag`` may be set from anywhere.
+/// Not safe to use from two threads at once.
 package final class Generator {
   private let engine: DecodingEngine
   private let batchLimit: Int
   private let promptChunk: Int
   private var waiting: [ReplyPlan] = []
   private var running: [any Decoding] = []
-  private var trunks: PromptTrunks
   private var cancelledIds: Set<Int> = []
+  private var pausedIds: Set<Int> = []
   private var nextId = 0
   // Scratch, reused from step to step.
   private var logits: Activations
   private var inputs: [ScoringInput] = []
-  private var firstRows: [Int] = []
-
-  /// Beginnings shorter than this are evaluated again rather than shared.
-  private static let leastSharedTokens = 8
+  private var evaluated: [(decoding: any Decoding, firstRow: Int)] = []
 
   /// - Parameter batchLimit: most sequences evaluated together; a request with five beams counts as five, one with
   ///   three takes as nine.
   /// - Parameter promptChunk: most tokens of one prompt evaluated in one step, which bounds the memory of a step.
-  /// - Parameter trunkLimit: most evaluated prompt beginnings kept for later requests.
-  package init(_ scorer: any SequenceScorer, batchLimit: Int = 16, promptChunk: Int = 512, trunkLimit: Int = 2) {
-    precondition(batchLimit >= 1 && promptChunk >= 1 && trunkLimit >= 0, "a generator needs room for one sequence")
-    engine = DecodingEngine(scorer)
+  /// - Parameter prefixLimit: most evaluated prompts kept for later requests that begin alike; they use at most a quarter of
+  ///   the cache.
+  package init(_ scorer: any SequenceScorer, batchLimit: Int = 16, promptChunk: Int = 512, prefixLimit: Int = 64) {
+    precondition(batchLimit >= 1 && promptChunk >= 1 && prefixLimit >= 0, "a generator needs room for one sequence")
+    engine = DecodingEngine(scorer, prefixLimit: prefixLimit)
     self.batchLimit = batchLimit
     self.promptChunk = promptChunk
-    trunks = PromptTrunks(limit: trunkLimit)
     logits = Activations(rows: 1, columns: scorer.vocabularySize)
   }
 
   deinit {
     for decoding in running { decoding.release(on: engine.scorer) }
-    trunks.removeAll(scorer: engine.scorer)
+    engine.forgetPrefixes()
   }
 
   /// Whether all requests are finished.
   package var isIdle: Bool { waiting.isEmpty && running.isEmpty }
+
+  /// Whether a step would do anything: not all requests are paused, or wait for paused ones.
+  package var canAdvance: Bool {
+    !cancelledIds.isEmpty || running.contains { !pausedIds.contains($0.plan.request) }
+      || waiting.first.map(hasRoom) ?? false
+  }
 
   /// Queues a request and returns its id, by which events name it.
   package func submit(_ request: GenerationRequest) throws(GenerationError) -> Int {
@@ -60,6 +66,14 @@ package final class Generator {
       throw GenerationError(
         .invalidOption, at: plan.takes == nil ? "beams" : "takes",
         "\(plan.rowCount) sequences side by side do not fit a batch of \(batchLimit)")
+    }
+    let (pages, limit) = (mostPages(plan), engine.scorer.pageLimit)
+    guard pages <= limit else {
+      throw GenerationError(
+        .cacheTooSmall, at: "cache",
+        "\(plan.rowCount) sequences of up to \(plan.prompt.count + plan.budget) tokens may need room for "
+          + "\(pages * engine.scorer.pageLength) tokens, the cache has \(limit * engine.scorer.pageLength); allow fewer tokens, "
+          + "beams or takes, or a larger cache")
     }
     waiting.append(plan)
     nextId += 1
@@ -71,9 +85,14 @@ package final class Generator {
     cancelledIds.insert(request)
   }
 
+  /// Leaves a request out of the steps, or takes it in again; all others go on.
+  package func pause(_ request: Int, _ isPaused: Bool) {
+    if isPaused { pausedIds.insert(request) } else { pausedIds.remove(request) }
+  }
+
   /// Forgets cached prompt beginnings.
   package func forgetPrompts() {
-    trunks.removeAll(scorer: engine.scorer)
+    engine.forgetPrefixes()
   }
 
   /// Advances every running request by one token, or by one chunk of its prompt, and reports what happened.
@@ -85,40 +104,44 @@ package final class Generator {
       dropCancelled(&events)
       try admitWaiting()
       try evaluate()
-      try advance(&events)
     } catch {
       abandonAll()
-      throw error as? GenerationError
-        ?? GenerationError(.scoringFailed, at: "language model", "\(error)", underlying: error)
+      throw GenerationError(wrapping: error)
     }
+    advance(&events)
     return events
   }
 
   // MARK: - Parts of a step
 
   private func dropCancelled(_ events: inout [GenerationEvent]) {
-    func isCancelled(_ plan: ReplyPlan) -> Bool {
-      cancelledIds.contains(plan.request) || plan.cancellation?.isCancelled == true
-    }
+    func isCancelled(_ plan: ReplyPlan) -> Bool { cancelledIds.contains(plan.request) }
     for decoding in running where isCancelled(decoding.plan) {
       events.append(.finished(request: decoding.plan.request, decoding.cancelled()))
-      decoding.retire(to: &trunks, on: engine.scorer)
+      retire(decoding)
     }
-    running.removeAll { isCancelled($0.plan) }
     for plan in waiting where isCancelled(plan) {
       events.append(.finished(request: plan.request, GenerationOutput(ids: [], reason: .cancelled)))
+      pausedIds.remove(plan.request)
     }
     waiting.removeAll(where: isCancelled)
     cancelledIds.removeAll()
   }
 
-  /// Starts waiting requests, in order, as long as the batch has room for the next.
+  private func mostPages(_ plan: ReplyPlan) -> Int { plan.mostPages(pageLength: engine.scorer.pageLength) }
+
+  /// Whether the batch and the cache have room for one more request.
+  private func hasRoom(for plan: ReplyPlan) -> Bool {
+    let rows = running.reduce(plan.rowCount) { $0 + $1.plan.rowCount }
+    let pages = running.reduce(mostPages(plan)) { $0 + mostPages($1.plan) }
+    return rows <= batchLimit && pages <= engine.scorer.pageLimit
+  }
+
+  /// Starts waiting requests, in order, as long as there is room for the next.
   private func admitWaiting() throws {
-    var rows = running.reduce(0) { $0 + $1.plan.rowCount }
-    while let plan = waiting.first, rows + plan.rowCount <= batchLimit {
-      let (sequence, evaluated) = try startSequence(for: plan)
+    while let plan = waiting.first, hasRoom(for: plan) {
+      guard let (sequence, evaluated) = try startSequence(for: plan) else { return }
       waiting.removeFirst()
-      rows += plan.rowCount
       let size = engine.scorer.vocabularySize
       if let takes = plan.takes {
         running.append(
@@ -132,65 +155,77 @@ package final class Generator {
     }
   }
 
-  /// A sequence that holds as much of the prompt as is already evaluated or shared with other waiting requests.
-  private func startSequence(for plan: ReplyPlan) throws -> (sequence: Int, evaluated: Int) {
-    let scorer = engine.scorer
-    let trunk = trunks.longest(for: plan.prompt)
-    let evaluated = trunk?.count ?? 0
-    let sequence = try trunk.map { try scorer.fork($0.sequence) } ?? scorer.makeSequence()
-    let shared = waiting.dropFirst().reduce(0) { max($0, commonLength(plan.prompt, $1.prompt)) }
-    guard trunks.limit > 0 && shared >= evaluated + Self.leastSharedTokens else { return (sequence, evaluated) }
-    do {
-      logits.reshape(rows: 1, columns: scorer.vocabularySize)
-      var rest = plan.prompt[evaluated..<shared]
-      while !rest.isEmpty {
-        let chunk = Array(rest.prefix(promptChunk))
-        try scorer.evaluate([ScoringInput(sequence: sequence, tokens: chunk, wantsLogits: false)], into: &logits)
-        rest = rest.dropFirst(chunk.count)
-      }
-      let fork = try scorer.fork(sequence)
-      trunks.insert(Array(plan.prompt[..<shared]), sequence: fork, scorer: scorer)
-    } catch {
-      scorer.release(sequence)
-      throw error
+  /// A sequence that holds as much of the prompt as is already evaluated, for whatever request.
+  ///
+  /// - Returns: nil while a running request evaluates a beginning that can be shared in a moment.
+  private func startSequence(for plan: ReplyPlan) throws -> (sequence: Int, evaluated: Int)? {
+    guard engine.keepsPrefixes else { return (try engine.scorer.makeSequence(), 0) }
+    var best = engine.longestPrefix(for: plan.prompt)
+    var coming = 0
+    for decoding in running {
+      let common = plan.prompt.commonCount(decoding.plan.prompt)
+      let there = min(common, engine.scorer.length(of: decoding.leadSequence))
+      if there >= PrefixCache.leastTokens, there > best?.count ?? 0 { best = (decoding.leadSequence, there) }
+      if !pausedIds.contains(decoding.plan.request) { coming = max(coming, common) }
     }
-    return (sequence, shared)
-  }
-
-  /// Tokens at the beginning that two prompts share, leaving at least one of each.
-  private func commonLength(_ a: [Int32], _ b: [Int32]) -> Int {
-    let limit = min(a.count, b.count) - 1
-    return zip(a, b).prefix(max(limit, 0)).prefix { $0 == $1 }.count
+    if coming >= (best?.count ?? 0) + PrefixCache.leastTokens { return nil }
+    return try engine.start(behind: best)
   }
 
   private func evaluate() throws {
     inputs.removeAll(keepingCapacity: true)
-    firstRows.removeAll(keepingCapacity: true)
-    for decoding in running {
-      firstRows.append(inputs.count)
+    evaluated.removeAll(keepingCapacity: true)
+    for decoding in running where !pausedIds.contains(decoding.plan.request) {
+      evaluated.append((decoding, inputs.count))
       decoding.appendInputs(to: &inputs, limit: promptChunk)
     }
     if inputs.isEmpty { return }
     let size = engine.scorer.vocabularySize
     if inputs.count * size > logits.capacity { logits = Activations(rows: inputs.count, columns: size) }
     logits.reshape(rows: inputs.count, columns: size)
+    engine.makeRoom(for: inputs)
     try engine.scorer.evaluate(inputs, into: &logits)
   }
 
-  private func advance(_ events: inout [GenerationEvent]) throws {
-    for (decoding, firstRow) in zip(running, firstRows) {
-      let output = try decoding.advance(logits, firstRow: firstRow, on: engine, events: &events)
-      guard let output else { continue }
-      events.append(.finished(request: decoding.plan.request, output))
-      decoding.retire(to: &trunks, on: engine.scorer)
-      running.removeAll { $0 === decoding }
+  private func advance(_ events: inout [GenerationEvent]) {
+    for (decoding, firstRow) in evaluated {
+      do {
+        let output = try decoding.advance(logits, firstRow: firstRow, on: engine, events: &events)
+        guard let output else { continue }
+        events.append(.finished(request: decoding.plan.request, output))
+        retire(decoding)
+      } catch {
+        events.append(.failed(request: decoding.plan.request, GenerationError(wrapping: error)))
+        decoding.release(on: engine.scorer)
+        remove(decoding)
+      }
     }
+    evaluated.removeAll(keepingCapacity: true)
+  }
+
+  private func retire(_ decoding: any Decoding) {
+    decoding.retire(on: engine)
+    remove(decoding)
+  }
+
+  private func remove(_ decoding: any Decoding) {
+    running.removeAll { $0 === decoding }
+    pausedIds.remove(decoding.plan.request)
   }
 
   private func abandonAll() {
     for decoding in running { decoding.release(on: engine.scorer) }
     running = []
     waiting = []
+    evaluated = []
     cancelledIds = []
+    pausedIds = []
+  }
+}
+
+extension GenerationError {
+  fileprivate init(wrapping error: any Error) {
+    self = error as? GenerationError
+      ?? GenerationError(.scoringFailed, at: "language model", "\(error)", underlying: error)
   }
 }

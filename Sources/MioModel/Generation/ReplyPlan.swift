@@ -13,8 +13,9 @@ struct ReplyPlan {
   private(set) var stream: UInt64
   let takes: Takes?
   let paddingCount: Int
-  let keepsCache: Bool
-  let cancellation: CancellationFlag?
+  let keepsReply: Bool
+  /// Tokens of the question by which takes are judged, without the content.
+  private let judgingLength: Int
   private let everyId: [Range<Int>]
 
   /// Checks a request and fits its prompt into the context.
@@ -54,13 +55,34 @@ struct ReplyPlan {
     stream = wish.stream
     takes = wish.takes
     paddingCount = wish.paddingCount
-    keepsCache = wish.keepsCache
-    cancellation = wish.cancellation
+    keepsReply = wish.keepsReply
+    judgingLength = try Self.judgingLength(wish.takes)
     everyId = [0..<vocabularySize]
   }
 
   /// Sequences of a batch that the request occupies.
   var rowCount: Int { takes.map { Takes.rowCount($0.count) } ?? options.rowCount }
+
+  /// Pages of the cache that the request can need at most.
+  func mostPages(pageLength: Int) -> Int {
+    func pages(_ count: Int) -> Int { (count + pageLength - 1) / pageLength }
+    // Every sequence may begin with a page that it shared and then wrote to.
+    func pages(sequences: Int, of length: Int) -> Int { sequences * (pages(length) + 1) }
+    var count = pages(prompt.count) + pages(sequences: takes?.count ?? options.rowCount, of: budget)
+    if let takes {
+      let levels = max(1, grammar?.classes.speech?.levels.count ?? 1)
+      count += takes.count * pages(judgingLength + budget / levels)
+      for transcript in takes.transcripts { count += pages(sequences: takes.count, of: transcript.count) }
+    }
+    return count
+  }
+
+  private static func judgingLength(_ takes: Takes?) throws(GenerationError) -> Int {
+    guard let takes, takes.count > 1 else { return 0 }
+    do { return try takes.prompt([]).count } catch {
+      throw GenerationError(.invalidOption, at: "takes", "\(error)", underlying: error)
+    }
+  }
 
   /// The same for one of several takes: the first draws as if it were the only one.
   func take(_ index: Int) -> ReplyPlan {

@@ -16,11 +16,23 @@ package protocol SequenceScorer: AnyObject {
   /// Starts a sequence with the tokens of `sequence`, whose cache it shares (pages are copied when one of them writes).
   func fork(_ sequence: Int) throws -> Int
 
+  /// Forgets the tokens of `sequence` from `length` on.
+  func truncate(_ sequence: Int, to length: Int)
+
   /// Gives a sequence's cache back. The handle may be reused by a later sequence.
   func release(_ sequence: Int)
 
   /// Tokens evaluated so far.
   func length(of sequence: Int) -> Int
+
+  /// Tokens of a page, in which the cache gives memory out.
+  var pageLength: Int { get }
+
+  /// Pages that all sequences together may hold, shared ones counted once.
+  var pageLimit: Int { get }
+
+  /// Pages that must be given back before ``evaluate(_:into:)`` can take the inputs.
+  func missingPages(for inputs: [ScoringInput]) -> Int
 
   /// Appends every input's tokens to its sequence in one pass and writes the logits of each input's last token.
   ///

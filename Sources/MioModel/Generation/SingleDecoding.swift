@@ -1,40 +1,5 @@
 import MioKernels
 
-/// One request on its way through the engine: the sequences it occupies and what it does with their scores.
-protocol Decoding: AnyObject {
-  var plan: ReplyPlan { get }
-
-  /// Appends what must be evaluated next, at most `limit` tokens for each sequence.
-  func appendInputs(to inputs: inout [ScoringInput], limit: Int)
-
-  /// Uses the scores of the inputs appended last, which begin at `firstRow`.
-  ///
-  /// - Returns: the whole reply when it is complete.
-  func advance(
-    _ logits: borrowing Activations, firstRow: Int, on engine: DecodingEngine, events: inout [GenerationEvent]
-  ) throws -> GenerationOutput?
-
-  /// The reply as far as it is certain.
-  func cancelled() -> GenerationOutput
-
-  /// Gives the sequences back.
-  func release(on scorer: any SequenceScorer)
-
-  /// Gives the sequences back, except one that the request wants kept: it becomes one of `trunks`.
-  func retire(to trunks: inout PromptTrunks, on scorer: any SequenceScorer)
-}
-
-/// What all requests of a generator share while they use their scores.
-final class DecodingEngine {
-  let scorer: any SequenceScorer
-  var sampler: Sampler
-
-  init(_ scorer: any SequenceScorer) {
-    self.scorer = scorer
-    sampler = Sampler(vocabularySize: scorer.vocabularySize)
-  }
-}
-
 /// Greedy search and sampling: one sequence, one token a step.
 final class SingleDecoding: Decoding {
   let plan: ReplyPlan
@@ -129,11 +94,12 @@ final class SingleDecoding: Decoding {
     scorer.release(sequence)
   }
 
-  func retire(to trunks: inout PromptTrunks, on scorer: any SequenceScorer) {
+  func retire(on engine: DecodingEngine) {
     let tokens = (plan.prompt + reply.ids).dropLast(pending.count)
-    guard plan.keepsCache && !tokens.isEmpty else { return release(on: scorer) }
-    trunks.insert(Array(tokens), sequence: sequence, scorer: scorer)
+    engine.keep(sequence, plan.keepsReply ? tokens : tokens.prefix(plan.prompt.count))
   }
+
+  var leadSequence: Int { sequence }
 
   private func choose(from row: ScoreRow, on engine: DecodingEngine) -> Int32 {
     let legal = plan.legal(after: reply)

@@ -61,10 +61,10 @@ final class TakesDecoding: Decoding {
         _ = try decoding.advance(logits, firstRow: row, on: engine, events: &takes[index].events)
         row += 1
       }
-      if takes.allSatisfy(\.decoding.hasContent) { try judge(on: engine.scorer) }
+      if takes.allSatisfy(\.decoding.hasContent) { try judge(on: engine) }
     case .judging:
       for index in proofs.indices { try proofs[index].advance(logits, row: &row, legal: legal, on: engine.scorer) }
-      if proofs.allSatisfy(\.isComplete) { choose(on: engine.scorer, events: &events) }
+      if proofs.allSatisfy(\.isComplete) { choose(on: engine, events: &events) }
     case .chosen:
       return try takes[0].decoding.advance(logits, firstRow: row, on: engine, events: &events)
     }
@@ -80,9 +80,13 @@ final class TakesDecoding: Decoding {
     for proof in proofs { proof.release(on: scorer) }
   }
 
-  func retire(to trunks: inout PromptTrunks, on scorer: any SequenceScorer) {
-    if phase == .chosen { takes[0].decoding.retire(to: &trunks, on: scorer) } else { release(on: scorer) }
+  func retire(on engine: DecodingEngine) {
+    for proof in proofs { proof.release(on: engine.scorer) }
+    for take in takes.dropFirst() { take.decoding.release(on: engine.scorer) }
+    takes[0].decoding.retire(on: engine)
   }
+
+  var leadSequence: Int { takes[0].decoding.leadSequence }
 
   // MARK: - From phase to phase
 
@@ -91,28 +95,29 @@ final class TakesDecoding: Decoding {
     for index in 1..<wish.count { takes.append(Take(decoding: try takes[0].decoding.fork(plan.take(index), on: scorer))) }
   }
 
-  private func judge(on scorer: any SequenceScorer) throws {
+  private func judge(on engine: DecodingEngine) throws {
     phase = .judging
     for take in takes {
       let prompt = try wish.prompt(take.decoding.content)
       let length = prompt.count + (wish.transcripts.map(\.count).max() ?? 0)
-      guard !prompt.isEmpty, length <= scorer.contextLength else {
+      guard !prompt.isEmpty, length <= engine.scorer.contextLength else {
         throw GenerationError(
           .promptTooLong, at: "takes",
-          "asking for a transcript takes \(length) tokens, the context has \(scorer.contextLength); raise --context or "
+          "asking for a transcript takes \(length) tokens, the context has \(engine.scorer.contextLength); raise --context or "
             + "speak with one take")
       }
-      let sequence = try scorer.makeSequence()
-      proofs.append(TranscriptProof(prompt: prompt, transcripts: wish.transcripts, sequence: sequence))
+      let start = try engine.start(behind: engine.longestPrefix(for: prompt))
+      proofs.append(TranscriptProof(prompt: prompt, transcripts: wish.transcripts, start: start))
     }
   }
 
   /// Ends all takes but the best, the first of equals.
-  private func choose(on scorer: any SequenceScorer, events: inout [GenerationEvent]) {
+  private func choose(on engine: DecodingEngine, events: inout [GenerationEvent]) {
     var best = 0
     for index in takes.indices where proofs[index].score > proofs[best].score { best = index }
     let chosen = takes.remove(at: best)
-    release(on: scorer)
+    for take in takes { take.decoding.release(on: engine.scorer) }
+    for proof in proofs { proof.retire(on: engine) }
     (takes, proofs) = ([chosen], [])
     events += chosen.events
     phase = .chosen

@@ -13,7 +13,11 @@ struct TranscriptProof {
 
   private let transcripts: [[Int32]]
   private let promptSequence: Int
+  private let promptTokens: [Int32]
+  /// Tokens of the prompt that are not evaluated yet.
   private var prompt: ArraySlice<Int32>
+  /// Whether the words of the question had to be evaluated.
+  private let isFirst: Bool
   private var rows: [Row] = []
   /// Whether the prompt took part in the last evaluation.
   private var isPromptPending = false
@@ -21,11 +25,14 @@ struct TranscriptProof {
   /// Log-probability of a token that the model holds to be impossible.
   private static let least = -20.0
 
-  /// - Parameter sequence: empty; belongs to the proof until it is released.
-  init(prompt: [Int32], transcripts: [[Int32]], sequence: Int) {
-    self.prompt = prompt[...]
+  /// - Parameter start: a sequence that holds the first `evaluated` tokens of the prompt; it belongs to the proof until it is
+  ///   released.
+  init(prompt: [Int32], transcripts: [[Int32]], start: (sequence: Int, evaluated: Int)) {
+    self.prompt = prompt[start.evaluated...]
     self.transcripts = transcripts
-    promptSequence = sequence
+    promptSequence = start.sequence
+    promptTokens = prompt
+    isFirst = start.evaluated == 0
   }
 
   var isComplete: Bool { !rows.isEmpty && rows.allSatisfy(\.rest.isEmpty) }
@@ -80,5 +87,12 @@ struct TranscriptProof {
   func release(on scorer: any SequenceScorer) {
     scorer.release(promptSequence)
     for row in rows.dropFirst() { scorer.release(row.sequence) }
+  }
+
+  /// Gives the sequences back when all is scored; the words of the question stay for the next one.
+  func retire(on engine: DecodingEngine) {
+    guard isFirst else { return release(on: engine.scorer) }
+    for row in rows.dropFirst() { engine.scorer.release(row.sequence) }
+    engine.keep(promptSequence, promptTokens.dropLast())
   }
 }

@@ -51,7 +51,16 @@ package final class LanguageSession: SequenceScorer {
   package func makeSequence() -> Int { cache.makeSequence() }
   package func fork(_ sequence: Int) -> Int { cache.fork(sequence) }
   package func release(_ sequence: Int) { cache.release(sequence) }
+  package func truncate(_ sequence: Int, to length: Int) { cache.truncate(sequence, to: length) }
   package func length(of sequence: Int) -> Int { cache.length(of: sequence) }
+
+  package var pageLength: Int { KeyValueFormat.pageLength }
+  package var pageLimit: Int { cache.pageLimit }
+
+  package func missingPages(for inputs: [ScoringInput]) -> Int {
+    let needed = inputs.reduce(0) { $0 + cache.pagesNeeded(by: $1.sequence, appending: $1.tokens.count) }
+    return max(0, needed - cache.pagesAvailable)
+  }
 
   /// Appends every input's tokens to its sequence and writes the logits of each input's last token; either all inputs are
   /// taken or, on an error, none.

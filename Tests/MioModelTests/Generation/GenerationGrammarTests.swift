@@ -63,6 +63,7 @@ import Testing
           case .token(_, let id): streamed.append(id)
           case .blockFinished(_, let block): blocks.append(block)
           case .finished(_, let finished): output = finished
+          case .failed(_, let error): Issue.record("seed \(seed): \(error)")
           }
         }
       }
@@ -76,6 +77,7 @@ import Testing
       #expect(checker.fault == nil, "seed \(seed): \(checker.fault ?? "") in \(ids)")
       #expect(blocks.map(Self.codes) == checker.blocks.map(Self.codes), "seed \(seed)")
       Self.check(blocks, grammar, seed: seed)
+      generator.forgetPrompts()
       #expect(trial.scorer.liveCount == 0, "seed \(seed)")
     }
   }

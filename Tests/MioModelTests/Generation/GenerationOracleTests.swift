@@ -139,7 +139,7 @@ import Testing
     }
     let alone = try Self.session(folder, format: format, cache: .int8, threads: 1)
     let single = try requests.map { request in
-      let generator = Generator(alone, trunkLimit: 0)
+      let generator = Generator(alone, prefixLimit: 0)
       let id = try generator.submit(request)
       return try generator.finishAll()[id]
     }

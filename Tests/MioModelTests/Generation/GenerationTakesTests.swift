@@ -57,7 +57,7 @@ import Testing
     let requests = try (0..<6).map { try Self.request(1 + $0 % 3, seed: UInt64($0)) }
     let alone = try requests.map { try Self.reply($0) }
     let scorer = GenerationBatchTests.scorer()
-    let generator = Generator(scorer, batchLimit: limit, promptChunk: chunk, trunkLimit: 0)
+    let generator = Generator(scorer, batchLimit: limit, promptChunk: chunk, prefixLimit: 0)
     #expect(try GenerationBatchTests.outputs(requests, generator).map(\.ids) == alone)
     #expect(scorer.widestBatch <= limit)
     #expect(scorer.liveCount == 0)
@@ -89,7 +89,7 @@ import Testing
 
   @Test(arguments: 1..<100) func `a request that is cancelled leaves nothing, whenever it is`(step: Int) throws {
     let scorer = GenerationBatchTests.scorer()
-    let generator = Generator(scorer, promptChunk: 3, trunkLimit: 0)
+    let generator = Generator(scorer, promptChunk: 3, prefixLimit: 0)
     let id = try generator.submit(Self.request(3))
     for _ in 0..<step { _ = try generator.step() }
     generator.cancel(id)
@@ -100,7 +100,7 @@ import Testing
 
   @Test(arguments: 1..<100) func `a model that fails leaves nothing, whenever it does`(step: Int) throws {
     let scorer = GenerationBatchTests.scorer()
-    let generator = Generator(scorer, promptChunk: 3, trunkLimit: 0)
+    let generator = Generator(scorer, promptChunk: 3, prefixLimit: 0)
     _ = try generator.submit(Self.request(3))
     scorer.patience = step
     do { while !generator.isIdle { _ = try generator.step() } } catch { #expect(error.code == .scoringFailed) }
@@ -109,7 +109,7 @@ import Testing
 
   @Test(arguments: [UInt64](0..<20)) func `scores that are not numbers do no harm`(seed: UInt64) throws {
     let scorer = ToyScorer(vocabularySize: ToyVocabulary.size, score: ToyScorer.hostile(seed: seed))
-    let output = try GenerationBatchTests.outputs([Self.request(3)], Generator(scorer, trunkLimit: 0))[0]
+    let output = try GenerationBatchTests.outputs([Self.request(3)], Generator(scorer, prefixLimit: 0))[0]
     #expect(output.ids.last == ToyVocabulary.speech.close || output.ids.last == ToyVocabulary.stop)
     #expect(scorer.liveCount == 0)
   }
@@ -118,9 +118,19 @@ import Testing
     var request = try Self.request(2)
     request.takes?.prompt = { _ in Array(repeating: 1, count: 498) }
     let generator = Generator(GenerationBatchTests.scorer(contextLength: 500))
-    _ = try generator.submit(request)
-    let error = #expect(throws: GenerationError.self) { while !generator.isIdle { _ = try generator.step() } }
+    let failing = try generator.submit(request)
+    let other = try generator.submit(GenerationBatchTests.requests()[0])
+    var error: GenerationError?
+    var output: GenerationOutput?
+    while !generator.isIdle {
+      for event in try generator.step() {
+        if case .failed(failing, let failure) = event { error = failure }
+        if case .finished(other, let end) = event { output = end }
+      }
+    }
     #expect(error?.code == .promptTooLong && error?.location == "takes")
+    // It concerns nobody else.
+    #expect(try GenerationBatchTests.outputs([GenerationBatchTests.requests()[0]], Generator(GenerationBatchTests.scorer())) == [output])
   }
 
   @Test func `plain words`() {

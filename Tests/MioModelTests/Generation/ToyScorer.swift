@@ -42,14 +42,36 @@ final class ToyScorer: SequenceScorer {
     precondition(sequences.removeValue(forKey: sequence) != nil, "sequence \(sequence) was released twice")
   }
 
+  func truncate(_ sequence: Int, to length: Int) {
+    precondition(length <= sequences[sequence]!.count, "a sequence can only be truncated to a shorter length")
+    sequences[sequence] = Array(sequences[sequence]![..<length])
+  }
+
   func length(of sequence: Int) -> Int { sequences[sequence]!.count }
+
+  let pageLength = 16
+  /// No page is shared here, so a limit is met earlier than with a real cache.
+  var pageLimit = Int.max / 64
+
+  /// The most pages that were in use.
+  private(set) var mostPages = 0
+
+  private func pages(_ tokens: Int) -> Int { (tokens + pageLength - 1) / pageLength }
+
+  func missingPages(for inputs: [ScoringInput]) -> Int {
+    let added = Dictionary(uniqueKeysWithValues: inputs.map { ($0.sequence, $0.tokens.count) })
+    let needed = sequences.reduce(0) { $0 + pages($1.value.count + (added[$1.key] ?? 0)) }
+    return max(0, needed - pageLimit)
+  }
 
   func evaluate(_ inputs: [ScoringInput], into logits: inout Activations) throws {
     patience -= 1
     if patience < 0 { throw Failure() }
     precondition(logits.rows == inputs.count && logits.columns == vocabularySize, "logits of another shape")
     precondition(Set(inputs.map(\.sequence)).count == inputs.count, "a sequence is in the batch twice")
+    precondition(missingPages(for: inputs) == 0, "the cache is full")
     widestBatch = max(widestBatch, inputs.count)
+    defer { mostPages = max(mostPages, sequences.values.reduce(0) { $0 + pages($1.count) }) }
     for (row, input) in inputs.enumerated() {
       precondition(!input.tokens.isEmpty, "an input without tokens")
       sequences[input.sequence]! += input.tokens
