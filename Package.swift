@@ -24,8 +24,8 @@ let package = Package(
     // MARK: - Foundations (the kernels and the format never import each other)
     // C11 kernels: pure functions over pointers, one file per instruction set, run-time dispatch.
     .target(name: "CMioKernels"),
-    // Decodes and encodes pictures behind limits: stb_image, libjpeg-turbo, libwebp.
-    .target(name: "CPictures", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("webp")]),
+    // Decodes and encodes images behind limits: stb_image, libjpeg-turbo, libwebp.
+    .target(name: "CImages", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("webp")]),
     // The safe Swift face of the kernels, their portable definition, and the thread pool.
     .target(name: "MioKernels", dependencies: ["CMioKernels"], swiftSettings: swiftSettings),
     // Files that appear when they are complete; texts of system errors.
@@ -42,8 +42,8 @@ let package = Package(
         "Speech/MODEL.md", "Text/MODEL.md",
       ],
       swiftSettings: swiftSettings),
-    // Sound files, resampling; pictures and videos.
-    .target(name: "MioMedia", dependencies: ["CSndfile", "CPictures", "MioFiles"], swiftSettings: swiftSettings),
+    // Sound files, resampling; images and videos.
+    .target(name: "MioMedia", dependencies: ["CSndfile", "CImages", "MioFiles"], swiftSettings: swiftSettings),
 
     // MARK: - Front doors
     // The public API: open a model, speak, transcribe, chat.

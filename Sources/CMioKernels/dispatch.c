@@ -1,17 +1,17 @@
 // The kernel tables of this architecture, and which of them the machine can run.
-#include "levels.h"
+#include "variants.h"
 
-/// The best 16 levels for Gaussian weights in blocks of 32 with one scale of either sign, fitted by Lloyd's algorithm over
-/// the scale search of the packer and rounded; level 8 is held at 0 so that zero weights stay zero (0.02 dB).
+/// The best 16 variants for Gaussian weights in blocks of 32 with one scale of either sign, fitted by Lloyd's algorithm over
+/// the scale search of the packer and rounded; variant 8 is held at 0 so that zero weights stay zero (0.02 dB).
 const int8_t mio_q4_levels[16] = {-64, -51, -40, -32, -24, -17, -11, -5, 0, 6, 12, 18, 25, 33, 42, 55};
 
 static const mio_kernels portable = {.name = "portable"};
 
 #if defined(__x86_64__)
 
-static const mio_kernels avx2 = MIO_LEVEL("avx2", avx2, avx2);
-static const mio_kernels avxvnni = MIO_LEVEL("avxvnni", avx2, avxvnni);
-static const mio_kernels avx512vnni = MIO_LEVEL("avx512vnni", avx512, avx512);
+static const mio_kernels avx2 = MIO_VARIANT("avx2", avx2, avx2);
+static const mio_kernels avxvnni = MIO_VARIANT("avxvnni", avx2, avxvnni);
+static const mio_kernels avx512vnni = MIO_VARIANT("avx512vnni", avx512, avx512);
 
 static int runs_avx2(void) {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
@@ -22,9 +22,9 @@ static int runs_avx512vnni(void) {
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
 }
 
-size_t mio_level_count(void) { return 4; }
+size_t mio_variant_count(void) { return 4; }
 
-const mio_kernels *mio_level(size_t index) {
+const mio_kernels *mio_variant(size_t index) {
   __builtin_cpu_init();
   switch (index) {
     case 0: return &portable;
@@ -51,12 +51,12 @@ int mio_has_dot_products(void) { return 1; }
 int mio_has_matrix_products(void) { return 0; }
 #endif
 
-static const mio_kernels neon = MIO_LEVEL("neon", neon, neon);
-static const mio_kernels neoni8mm = MIO_LEVEL("neoni8mm", neon, neoni8mm);
+static const mio_kernels neon = MIO_VARIANT("neon", neon, neon);
+static const mio_kernels neoni8mm = MIO_VARIANT("neoni8mm", neon, neoni8mm);
 
-size_t mio_level_count(void) { return 3; }
+size_t mio_variant_count(void) { return 3; }
 
-const mio_kernels *mio_level(size_t index) {
+const mio_kernels *mio_variant(size_t index) {
   switch (index) {
     case 0: return &portable;
     case 1: return mio_has_dot_products() ? &neon : NULL;
@@ -67,8 +67,8 @@ const mio_kernels *mio_level(size_t index) {
 
 #else
 
-size_t mio_level_count(void) { return 1; }
+size_t mio_variant_count(void) { return 1; }
 
-const mio_kernels *mio_level(size_t index) { return index == 0 ? &portable : NULL; }
+const mio_kernels *mio_variant(size_t index) { return index == 0 ? &portable : NULL; }
 
 #endif

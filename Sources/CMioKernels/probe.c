@@ -1,6 +1,6 @@
 #include "mio_probe.h"
 
-#include "levels.h"
+#include "variants.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -15,7 +15,7 @@ enum { CHAINS = 12 };
 #define KEEP(value) __asm__ volatile("" : "+v"(value))
 #define KEEP_GENERIC(value) __asm__ volatile("" : "+r"(value))
 
-// Baseline versions: plain C, for processors without any of the levels below.
+// Baseline versions: plain C, for processors without any of the variants below.
 #if !defined(__aarch64__)
 static uint64_t read_generic(const void *bytes, size_t count, size_t ahead) {
   const uint64_t *words = bytes;

@@ -18,7 +18,7 @@ package final class AtomicFile {
   private var temporaryPath: String?
 
   /// Symbolic links followed at most, as the system has it.
-  private static let mostLinks = 40
+  private static let maxLinks = 40
 
   /// - Parameters:
   ///   - path: What a symbolic link points to is replaced, the link stays.
@@ -51,7 +51,7 @@ package final class AtomicFile {
     close(descriptor)
   }
 
-  /// Takes the space on the disk now, where the file system can do that, so that a full disk shows before the work.
+  /// BestOfN the space on the disk now, where the file system can do that, so that a full disk shows before the work.
   package func reserve(_ byteCount: Int) throws(AtomicFileError) {
     var code = posix_fallocate(descriptor, 0, off_t(byteCount))
     while code == EINTR { code = posix_fallocate(descriptor, 0, off_t(byteCount)) }
@@ -124,7 +124,7 @@ package final class AtomicFile {
   /// What symbolic links lead to, whether it exists or not.
   private static func destination(of path: String) -> String {
     var path = path
-    for _ in 0..<mostLinks {
+    for _ in 0..<maxLinks {
       var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
       let length = unsafe readlink(path, &buffer, buffer.count - 1)
       if length <= 0 { break }

@@ -62,7 +62,7 @@ extension Activations {
   /// silu(gate) · x, the SwiGLU product.
   package mutating func swiglu(gatedBy gate: borrowing Activations, on context: KernelContext? = nil) {
     precondition(rows == gate.rows && columns == gate.columns, "the two operands differ in shape")
-    let kernel = unsafe KernelLevel.of(context).table.pointee.swiglu
+    let kernel = unsafe KernelVariant.of(context).table.pointee.swiglu
     let (x, y) = unsafe (base, gate.base)
     Self.split(count, on: context) { part in
       let (x, y) = unsafe (x + part.lowerBound, y + part.lowerBound)
@@ -76,7 +76,7 @@ extension Activations {
   /// x + sin²(αx) / (α + 1e-9), α per column.
   package mutating func snake(alpha: WeightVector, on context: KernelContext? = nil) {
     precondition(alpha.count == columns, "a vector of \(alpha.count) does not fit \(columns) columns")
-    let kernel = unsafe KernelLevel.of(context).table.pointee.snake
+    let kernel = unsafe KernelVariant.of(context).table.pointee.snake
     let base = unsafe base
     Self.splitRows(rows, columns, on: context) { row, width in
       let x = unsafe base + row * width
@@ -91,21 +91,21 @@ extension Activations {
 
   /// x > 0 ? x : e^x - 1.
   package mutating func elu(on context: KernelContext? = nil) {
-    unsafe map(KernelLevel.of(context).table.pointee.elu, on: context) { x in
+    unsafe map(KernelVariant.of(context).table.pointee.elu, on: context) { x in
       VectorMath.expMinusOne(x).replacing(with: x, where: x .> 0)
     }
   }
 
   /// x Φ(x), Φ from the error function.
   package mutating func gelu(on context: KernelContext? = nil) {
-    unsafe map(KernelLevel.of(context).table.pointee.gelu, on: context) { x in
+    unsafe map(KernelVariant.of(context).table.pointee.gelu, on: context) { x in
       0.5 * x * (1 + VectorMath.erf(x * 0.707106781186547524))
     }
   }
 
   /// x / (1 + e^-x).
   package mutating func silu(on context: KernelContext? = nil) {
-    unsafe map(KernelLevel.of(context).table.pointee.silu, on: context) { x in x * VectorMath.sigmoid(x) }
+    unsafe map(KernelVariant.of(context).table.pointee.silu, on: context) { x in x * VectorMath.sigmoid(x) }
   }
 
   /// max(x, 0).
@@ -113,12 +113,12 @@ extension Activations {
 
   /// 1 / (1 + e^-x).
   package mutating func sigmoid(on context: KernelContext? = nil) {
-    unsafe map(KernelLevel.of(context).table.pointee.sigmoid, on: context) { x in VectorMath.sigmoid(x) }
+    unsafe map(KernelVariant.of(context).table.pointee.sigmoid, on: context) { x in VectorMath.sigmoid(x) }
   }
 
   /// Hyperbolic tangent.
   package mutating func tanh(on context: KernelContext? = nil) {
-    unsafe map(KernelLevel.of(context).table.pointee.tanh, on: context) { x in VectorMath.tanh(x) }
+    unsafe map(KernelVariant.of(context).table.pointee.tanh, on: context) { x in VectorMath.tanh(x) }
   }
 
   /// One step of an LSTM cell: `self` [N, H] becomes the new hidden state, `cell` [N, H] the new cell state.
@@ -130,7 +130,7 @@ extension Activations {
     precondition(
       gates.rows == rows && gates.columns == 4 * columns && cell.rows == rows && cell.columns == columns,
       "LSTM gates need four times the columns of the state, and the same rows")
-    let kernel = unsafe KernelLevel.of(context).table.pointee.lstm_step
+    let kernel = unsafe KernelVariant.of(context).table.pointee.lstm_step
     for row in 0..<rows {
       let (z, c, h) = unsafe (gates.base + row * 4 * columns, cell.base + row * columns, base + row * columns)
       if let kernel = unsafe kernel {

@@ -18,7 +18,7 @@ extension Activations {
     on context: KernelContext
   ) {
     let target = unsafe base
-    let kernel = unsafe context.level.table.pointee.layer_normalize
+    let kernel = unsafe context.variant.table.pointee.layer_normalize
     forEachRow(on: context) { row, width in
       let (to, from) = unsafe (target + row * width, source + row * width)
       if let kernel = unsafe kernel { return unsafe kernel(from, weight.base, bias.base, epsilon, to, width) }
@@ -66,7 +66,7 @@ extension Activations {
   package mutating func gelu(bias: WeightVector, on context: KernelContext) {
     precondition(bias.count == columns, "a vector of \(bias.count) does not fit \(columns) columns")
     let base = unsafe base
-    let kernel = unsafe context.level.table.pointee.gelu_bias
+    let kernel = unsafe context.variant.table.pointee.gelu_bias
     forEachRow(on: context) { row, width in
       if let kernel = unsafe kernel { return unsafe kernel(base + row * width, bias.base, width) }
       for start in stride(from: 0, to: width, by: 16) {

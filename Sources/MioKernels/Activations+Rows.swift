@@ -16,7 +16,7 @@ extension Activations {
     from source: UnsafePointer<Float>, weight: WeightVector, epsilon: Float, on context: KernelContext?
   ) {
     precondition(weight.count == columns, "a norm weight of \(weight.count) does not fit \(columns) columns")
-    let kernel = unsafe KernelLevel.of(context).table.pointee.rms_normalize
+    let kernel = unsafe KernelVariant.of(context).table.pointee.rms_normalize
     let base = unsafe base
     Self.splitRows(rows, columns, on: context) { row, width in
       let (x, y) = unsafe (source + row * width, base + row * width)
@@ -43,7 +43,7 @@ extension Activations {
 
   /// e^(x_j - max) / Σ e^(x_i - max), row by row. Elements of -infinity become 0.
   package mutating func softmaxRows(on context: KernelContext? = nil) {
-    let kernel = unsafe KernelLevel.of(context).table.pointee.softmax
+    let kernel = unsafe KernelVariant.of(context).table.pointee.softmax
     let base = unsafe base
     Self.splitRows(rows, columns, on: context) { row, width in
       if let kernel = unsafe kernel { return unsafe kernel(base + row * width, width) }

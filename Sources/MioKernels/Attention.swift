@@ -67,7 +67,7 @@ package struct Attention: Hashable, Sendable {
 
     func operand(_ rows: [AttentionRows.Row]) -> AttentionOperand {
       unsafe AttentionOperand(
-        attention: self, kernels: AttentionKernels(context.level, format: format), format: format,
+        attention: self, kernels: AttentionKernels(context.variant, format: format), format: format,
         queryBytes: queryBytes, layer: layer, queries: queries.base, keys: keys.base, values: values.base,
         packed: packed, output: y.base, cache: cache, rotary: rotary, rows: rows)
     }

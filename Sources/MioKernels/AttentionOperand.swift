@@ -173,7 +173,7 @@ struct AttentionOperand: @unchecked Sendable {
   }
 }
 
-/// The attention kernels of one instruction-set level for one form of the cache.
+/// The attention kernels of one instruction-set variant for one form of the cache.
 @safe
 struct AttentionKernels: @unchecked Sendable {
   let format: KeyValueFormat
@@ -181,9 +181,9 @@ struct AttentionKernels: @unchecked Sendable {
   /// Stores and packs a row; nil where the portable steps are to be used.
   let prepare: (@convention(c) (UnsafePointer<mio_attention_row>?) -> Void)?
 
-  init(_ level: KernelLevel, format: KeyValueFormat) {
+  init(_ variant: KernelVariant, format: KeyValueFormat) {
     self.format = format
-    let table = unsafe level.table.pointee.attention?.pointee
+    let table = unsafe variant.table.pointee.attention?.pointee
     unsafe prepare = format == .int8 ? table?.prepare_i8 : nil
     switch format {
     case .int8: unsafe kernel = table?.i8

@@ -1,16 +1,16 @@
 import CMioKernels
 
-// The convolution in 16-bit fixed point: an implicit product, whose operand is the picture itself with a border.
+// The convolution in 16-bit fixed point: an implicit product, whose operand is the image itself with a border.
 //
-// A strip of the picture is scaled and rounded into lines of pixels, each pixel a whole number of groups. A window is a run
+// A strip of the image is scaled and rounded into lines of pixels, each pixel a whole number of groups. A window is a run
 // of pixels in each of its lines, so nothing is copied twice. Where every pixel stands for four, the nine taps of a window
 // meet only 2 × 2 different pixels; the taps that meet the same one are added up first, differently for the four outputs.
 extension Convolution2d {
   func forwardFixed(
-    _ x: borrowing Activations, height: Int, width: Int, pictures: Int, _ scaling: ChannelScaling?, adds: Bool,
+    _ x: borrowing Activations, height: Int, width: Int, images: Int, _ scaling: ChannelScaling?, adds: Bool,
     into y: inout Activations, on context: KernelContext
   ) {
-    let plan = FixedPointPlan(self, height: height, width: width, pictures: pictures)
+    let plan = FixedPointPlan(self, height: height, width: width, images: images)
     let variants = plan.variants
     let byteCounts = variants.map { FixedPointMatrix.byteCount(rows: outputChannels, groups: $0.groups.count) }
     var memory = unsafe context.scratch(byteCount: byteCounts.reduce(0, +))
@@ -19,40 +19,40 @@ extension Convolution2d {
       unsafe matrices.append(FixedPointMatrix(weight, groups: variant.groups, in: memory, on: context))
       unsafe memory += byteCount
     }
-    let strip = FixedPointRows(positionCount: plan.stripPositions)
+    let strip = FixedPointRows(positionCount: plan.tilePositions)
     for segments in plan.strips {
       round(x, plan, segments, scaling, into: strip, on: context)
       for (variant, matrix) in zip(variants, matrices) {
-        let places = plan.places(segments, variant)
+        let indexMap = plan.indexMap(segments, variant)
         unsafe matrix.multiply(
-          strip, places, bias: bias.base, adds: adds, into: y.base, stride: outputChannels, on: context)
+          strip, indexMap, bias: bias.base, adds: adds, into: y.base, stride: outputChannels, on: context)
       }
     }
   }
 
-  /// Fills the lines of a strip, and zeros around the pictures.
+  /// Fills the lines of a strip, and zeros around the images.
   private func round(
     _ x: borrowing Activations, _ plan: FixedPointPlan, _ segments: [FixedPointPlan.Segment],
     _ scaling: ChannelScaling?, into strip: borrowing FixedPointRows, on context: KernelContext
   ) {
     let lines = segments.flatMap { segment in
-      (0..<segment.lineCount).map { (picture: segment.picture, line: segment.firstLine + $0, place: segment.place + $0) }
+      (0..<segment.lineCount).map { (image: segment.image, line: segment.firstLine + $0, place: segment.place + $0) }
     }
     let (base, channels, width) = unsafe (x.base, inputChannels, plan.width)
     let (pixel, linePositions) = (plan.pixelPositions, plan.linePositions)
     let target = strip.view
     unsafe withPointers(scaling) { factors, offsets in
       context.pool.run(tasks: lines.count) { task in
-        let (picture, line, place) = lines[task]
+        let (image, line, place) = lines[task]
         let first = place * linePositions
         guard (0..<plan.height).contains(line) else { return target.clear(first..<(first + linePositions)) }
         target.clear(first..<(first + pixel))
         target.clear((first + linePositions - pixel)..<(first + linePositions))
         let source = unsafe mio_float_rows(
-          base: base + (picture * plan.height + line) * width * channels, stride: channels, rows: width,
-          columns: channels, factor: factors.map { unsafe $0 + picture * channels },
-          offset: offsets.map { unsafe $0 + picture * channels }, activates: scaling?.activates == true ? 1 : 0)
-        unsafe target.round(source, stride: pixel, to: first + pixel, level: context.level)
+          base: base + (image * plan.height + line) * width * channels, stride: channels, rows: width,
+          columns: channels, factor: factors.map { unsafe $0 + image * channels },
+          offset: offsets.map { unsafe $0 + image * channels }, activates: scaling?.activates == true ? 1 : 0)
+        unsafe target.round(source, stride: pixel, to: first + pixel, variant: context.variant)
       }
     }
   }
@@ -71,10 +71,10 @@ extension Convolution2d {
 
 /// How a convolution in fixed point is cut, and where everything lies.
 struct FixedPointPlan {
-  /// Part of a picture in a strip: output lines (lines of the input where each pixel stands for four), and the input lines
+  /// Part of an image in a strip: output lines (lines of the input where each pixel stands for four), and the input lines
   /// under their windows, which lie from line `place` of the strip on.
   struct Segment {
-    var picture: Int
+    var image: Int
     var outputs: Range<Int>
     var firstLine: Int
     var lineCount: Int
@@ -91,11 +91,11 @@ struct FixedPointPlan {
   }
 
   /// Bytes of a strip that are tried for.
-  private static let stripBytes = 6 << 20
+  private static let tileBytes = 6 << 20
 
   let height: Int
   let width: Int
-  private let pictures: Int
+  private let images: Int
   private let channels: Int
   private let stride: Int
   private let doubles: Bool
@@ -107,12 +107,12 @@ struct FixedPointPlan {
   let linePositions: Int
 
   /// Most bytes of a strip's results, where they are kept apart.
-  private let mostResultBytes: Int
+  private let maxResultBytes: Int
 
-  init(_ convolution: Convolution2d, height: Int, width: Int, pictures: Int, mostResultBytes: Int = .max) {
-    self.mostResultBytes = mostResultBytes
+  init(_ convolution: Convolution2d, height: Int, width: Int, images: Int, maxResultBytes: Int = .max) {
+    self.maxResultBytes = maxResultBytes
     outputChannels = convolution.outputChannels
-    (self.height, self.width, self.pictures) = (height, width, pictures)
+    (self.height, self.width, self.images) = (height, width, images)
     (channels, stride, doubles) = (convolution.inputChannels, convolution.stride, convolution.doubles)
     precondition(!doubles || stride == 1, "a convolution that doubles has a stride of 1")
     (outputHeight, outputWidth) = (convolution.outputLength(height), convolution.outputLength(width))
@@ -125,32 +125,32 @@ struct FixedPointPlan {
 
   private func lineCount(outputs: Int) -> Int { doubles ? outputs + 2 : (outputs - 1) * stride + 3 }
 
-  /// Strips of whole pictures where these are small, else of lines of one picture.
+  /// Strips of whole images where these are small, else of lines of one image.
   var strips: [[Segment]] {
-    let most = max(1, Self.stripBytes / (linePositions * 2 * FixedPointRows.groupLength))
+    let most = max(1, Self.tileBytes / (linePositions * 2 * FixedPointRows.groupLength))
     let whole = lineCount(outputs: steps)
     let resultBytes = (doubles ? 2 : 1) * outputWidth * outputChannels * 4
-    let mostSteps = max(1, mostResultBytes / resultBytes)
-    if whole <= most, steps <= mostSteps {
-      return Swift.stride(from: 0, to: pictures, by: most / whole).map { first in
-        (first..<min(first + most / whole, pictures)).map { segment($0, 0..<steps, place: ($0 - first) * whole) }
+    let maxSteps = max(1, maxResultBytes / resultBytes)
+    if whole <= most, steps <= maxSteps {
+      return Swift.stride(from: 0, to: images, by: most / whole).map { first in
+        (first..<min(first + most / whole, images)).map { segment($0, 0..<steps, place: ($0 - first) * whole) }
       }
     }
-    let outputs = min(mostSteps, max(1, doubles ? most - 2 : (most - 3) / stride + 1))
-    return (0..<pictures).flatMap { picture in
+    let outputs = min(maxSteps, max(1, doubles ? most - 2 : (most - 3) / stride + 1))
+    return (0..<images).flatMap { image in
       Swift.stride(from: 0, to: steps, by: outputs).map { first in
-        [segment(picture, first..<min(first + outputs, steps), place: 0)]
+        [segment(image, first..<min(first + outputs, steps), place: 0)]
       }
     }
   }
 
-  private func segment(_ picture: Int, _ outputs: Range<Int>, place: Int) -> Segment {
+  private func segment(_ image: Int, _ outputs: Range<Int>, place: Int) -> Segment {
     Segment(
-      picture: picture, outputs: outputs, firstLine: outputs.lowerBound * (doubles ? 1 : stride) - 1,
+      image: image, outputs: outputs, firstLine: outputs.lowerBound * (doubles ? 1 : stride) - 1,
       lineCount: lineCount(outputs: outputs.count), place: place)
   }
 
-  var stripPositions: Int {
+  var tilePositions: Int {
     (strips.map { $0.reduce(0) { $0 + $1.lineCount } }.max() ?? 0) * linePositions
   }
 
@@ -189,26 +189,26 @@ struct FixedPointPlan {
   /// The pixels of the result that a strip gives.
   func resultPixels(_ segment: Segment) -> Range<Int> {
     let lines = doubles ? 2 * segment.outputs.lowerBound..<2 * segment.outputs.upperBound : segment.outputs
-    let first = segment.picture * outputHeight
+    let first = segment.image * outputHeight
     return (first + lines.lowerBound) * outputWidth..<(first + lines.upperBound) * outputWidth
   }
 
   /// The windows of a strip.
-  func places(_ segments: [Segment], _ variant: Variant) -> FixedPointMatrix.Places {
-    var places = FixedPointMatrix.Places(runGroups: variant.runGroups, runStride: linePositions)
+  func indexMap(_ segments: [Segment], _ variant: Variant) -> FixedPointMatrix.IndexMap {
+    var indexMap = FixedPointMatrix.IndexMap(runGroups: variant.runGroups, runStride: linePositions)
     let columns = doubles ? width : outputWidth
     for segment in segments {
       for (index, output) in segment.outputs.enumerated() {
         let line = segment.place + index * (doubles ? 1 : stride) + variant.row
-        let target = doubles ? (segment.picture * outputHeight + 2 * output + variant.row) * outputWidth + variant.column
-          : (segment.picture * outputHeight + output) * outputWidth
+        let target = doubles ? (segment.image * outputHeight + 2 * output + variant.row) * outputWidth + variant.column
+          : (segment.image * outputHeight + output) * outputWidth
         for column in 0..<columns {
           let pixel = column * (doubles ? 1 : stride) + variant.column
-          places.starts.append(UInt32(line * linePositions + pixel * pixelPositions))
-          places.rows.append(UInt32(target + column * (doubles ? 2 : 1)))
+          indexMap.starts.append(UInt32(line * linePositions + pixel * pixelPositions))
+          indexMap.rows.append(UInt32(target + column * (doubles ? 2 : 1)))
         }
       }
     }
-    return places
+    return indexMap
   }
 }

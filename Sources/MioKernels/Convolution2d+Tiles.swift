@@ -6,14 +6,14 @@ import CMioKernels
 // every pair of channels 16 others; sums of the same place are multiplied, which are 16 products of matrices; and 16 products
 // become four results. All three steps are in 32-bit floats, and the sums are rounded.
 extension Convolution2d {
-  /// Whether pictures of that size are taken in tiles. Does not depend on how many there are.
+  /// Whether images of that size are taken in tiles. Does not depend on how many there are.
   func usesTiles(height: Int, width: Int) -> Bool {
     let plan = TilePlan(self, height: height, width: width)
-    return stride == 1 && !doubles && height % 2 == 0 && width % 2 == 0 && 16 * plan.matrixBytes <= TilePlan.mostMatrixBytes
+    return stride == 1 && !doubles && height % 2 == 0 && width % 2 == 0 && 16 * plan.matrixBytes <= TilePlan.maxMatrixBytes
   }
 
   func forwardTiles(
-    _ x: borrowing Activations, height: Int, width: Int, pictures: Int, _ scaling: ChannelScaling?, adds: Bool,
+    _ x: borrowing Activations, height: Int, width: Int, images: Int, _ scaling: ChannelScaling?, adds: Bool,
     into y: inout Activations, on context: KernelContext
   ) {
     let plan = TilePlan(self, height: height, width: width)
@@ -21,23 +21,23 @@ extension Convolution2d {
     let matrices = (0..<16).map { place in
       unsafe FixedPointMatrix(weight, groups: plan.groups(place), in: memory + place * plan.matrixBytes, on: context)
     }
-    let lines = Activations(unspecified: (2 * plan.stripLines + 2) * (width + 2), columns: inputChannels)
-    let sums = FixedPointRows(positionCount: 16 * plan.stripTiles * plan.tilePositions)
-    let products = Activations(unspecified: 16 * plan.stripTiles, columns: outputChannels)
-    for picture in 0..<pictures {
+    let lines = Activations(unspecified: (2 * plan.blockLines + 2) * (width + 2), columns: inputChannels)
+    let sums = FixedPointRows(positionCount: 16 * plan.blockTiles * plan.tilePositions)
+    let products = Activations(unspecified: 16 * plan.blockTiles, columns: outputChannels)
+    for image in 0..<images {
       for strip in plan.strips {
-        unsafe scale(x, picture, strip, plan, scaling, into: lines.base, on: context)
+        unsafe scale(x, image, strip, plan, scaling, into: lines.base, on: context)
         unsafe round(lines.base, strip, plan, into: sums, on: context)
         unsafe multiply(sums, matrices, strip.count * plan.across, plan, into: products.base, on: context)
-        let target = unsafe y.base + (picture * height + 2 * strip.lowerBound) * width * outputChannels
+        let target = unsafe y.base + (image * height + 2 * strip.lowerBound) * width * outputChannels
         unsafe join(products.base, strip.count, plan, adds: adds, into: target, on: context)
       }
     }
   }
 
-  /// Fills the lines under a strip, scaled, with zeros around the picture.
+  /// Fills the lines under a strip, scaled, with zeros around the image.
   private func scale(
-    _ x: borrowing Activations, _ picture: Int, _ strip: Range<Int>, _ plan: TilePlan, _ scaling: ChannelScaling?,
+    _ x: borrowing Activations, _ image: Int, _ strip: Range<Int>, _ plan: TilePlan, _ scaling: ChannelScaling?,
     into lines: UnsafeMutablePointer<Float>, on context: KernelContext
   ) {
     let (channels, lineFloats, base) = unsafe (inputChannels, plan.lineFloats, x.base)
@@ -49,10 +49,10 @@ extension Convolution2d {
         unsafe target.update(repeating: 0, count: channels)
         unsafe (target + lineFloats - channels).update(repeating: 0, count: channels)
         let source = unsafe mio_float_rows(
-          base: base + (picture * plan.height + line) * plan.width * channels, stride: channels, rows: plan.width,
-          columns: channels, factor: factors.map { unsafe $0 + picture * channels },
-          offset: offsets.map { unsafe $0 + picture * channels }, activates: scaling?.activates == true ? 1 : 0)
-        if let kernel = unsafe context.level.table.pointee.scale_rows {
+          base: base + (image * plan.height + line) * plan.width * channels, stride: channels, rows: plan.width,
+          columns: channels, factor: factors.map { unsafe $0 + image * channels },
+          offset: offsets.map { unsafe $0 + image * channels }, activates: scaling?.activates == true ? 1 : 0)
+        if let kernel = unsafe context.variant.table.pointee.scale_rows {
           unsafe kernel(source, target + channels)
         } else {
           unsafe FixedPointReference.scaleRows(source, target + channels)
@@ -65,14 +65,14 @@ extension Convolution2d {
     _ lines: UnsafeMutablePointer<Float>, _ strip: Range<Int>, _ plan: TilePlan, into sums: borrowing FixedPointRows,
     on context: KernelContext
   ) {
-    let (channels, stride) = (inputChannels, plan.stripTiles * plan.tilePositions)
+    let (channels, stride) = (inputChannels, plan.blockTiles * plan.tilePositions)
     let (values, scales) = unsafe (sums.values, sums.scales)
     context.pool.run(tasks: strip.count) { line in
       let first = line * plan.across * plan.tilePositions
       let source = unsafe mio_tile_line(
         base: lines + 2 * line * plan.lineFloats, line_stride: plan.lineFloats, channels: channels, tiles: plan.across)
       let target = unsafe values + first * FixedPointRows.groupLength
-      if let kernel = unsafe context.level.table.pointee.fix_tiles {
+      if let kernel = unsafe context.variant.table.pointee.fix_tiles {
         unsafe kernel(source, stride, target, scales + first)
       } else {
         unsafe TileReference.fixTiles(source, stride, target, scales + first)
@@ -96,14 +96,14 @@ extension Convolution2d {
         context.pool.run(tasks: 16 * cuts) { task in
           let (place, first) = (task / cuts, task % cuts * perTask)
           guard first < count else { return }
-          let position = place * plan.stripTiles * plan.tilePositions
+          let position = place * plan.blockTiles * plan.tilePositions
           let operand = unsafe mio_fixed_rows(
             values: values + position * FixedPointRows.groupLength, scales: scales + position, starts: starts + first,
             run_groups: plan.tilePositions, run_stride: 0, count: min(perTask, count - first))
           let target = unsafe mio_fixed_target(
-            base: products + place * plan.stripTiles * outputChannels, places: rows + first, stride: outputChannels,
+            base: products + place * plan.blockTiles * outputChannels, index_map: rows + first, stride: outputChannels,
             columns: outputChannels, bias: nil, adds: 0)
-          unsafe matrices[place].multiply(operand, panels: panels, into: target, level: context.level)
+          unsafe matrices[place].multiply(operand, panels: panels, into: target, variant: context.variant)
         }
       }
     }
@@ -116,11 +116,11 @@ extension Convolution2d {
     let (channels, across) = (outputChannels, plan.across)
     context.pool.run(tasks: lines) { line in
       let source = unsafe mio_tile_products(
-        base: products + line * across * channels, stride: plan.stripTiles * channels, columns: channels, tiles: across,
+        base: products + line * across * channels, stride: plan.blockTiles * channels, columns: channels, tiles: across,
         bias: bias.base, adds: adds ? 1 : 0)
       let upper = unsafe y + 2 * line * plan.width * channels
       let lower = unsafe upper + plan.width * channels
-      if let kernel = unsafe context.level.table.pointee.join_tiles {
+      if let kernel = unsafe context.variant.table.pointee.join_tiles {
         unsafe kernel(source, upper, lower)
       } else {
         unsafe TileReference.joinTiles(source, upper, lower)
@@ -136,13 +136,13 @@ private struct TilePlan {
   /// Tiles of one task of a product.
   static let taskTiles = 126
   /// Larger matrices are not worth the memory.
-  static let mostMatrixBytes = 64 << 20
+  static let maxMatrixBytes = 64 << 20
 
   let height: Int
   let width: Int
   /// Tiles of a line, and lines of tiles of a strip.
   let across: Int
-  let stripLines: Int
+  let blockLines: Int
   /// Positions of a sum.
   let tilePositions: Int
   /// Bytes of the taps' sums of one place.
@@ -155,18 +155,18 @@ private struct TilePlan {
     let lines = max(1, height / 2)
     let most = max(1, Self.wantedTiles / across)
     let count = (lines + most - 1) / most
-    stripLines = (lines + count - 1) / count
+    blockLines = (lines + count - 1) / count
     tilePositions = FixedPointRows.positions(columns: convolution.inputChannels)
     matrixBytes = FixedPointMatrix.byteCount(rows: convolution.outputChannels, groups: tilePositions)
   }
 
-  var stripTiles: Int { stripLines * across }
+  var blockTiles: Int { blockLines * across }
   var lineFloats: Int { (width + 2) * channels }
 
   /// Lines of tiles.
   var strips: [Range<Int>] {
     let lines = height / 2
-    return stride(from: 0, to: lines, by: stripLines).map { $0..<min($0 + stripLines, lines) }
+    return stride(from: 0, to: lines, by: blockLines).map { $0..<min($0 + blockLines, lines) }
   }
 
   /// The sums of taps at one place of 4 × 4: what each tap counts along an axis. Stored columns have the column of the tap

@@ -1,6 +1,6 @@
-/// Convolution of pictures with channels last, 3 × 3 with a border of zeros: `y = W window + b`, stride 1 or 2.
+/// Convolution of images with channels last, 3 × 3 with a border of zeros: `y = W window + b`, stride 1 or 2.
 ///
-/// The picture is never unfolded as a whole. A band of rows is copied so that the three rows under a window lie
+/// The image is never unfolded as a whole. A band of rows is copied so that the three rows under a window lie
 /// interleaved, column by column: every window is then one run of 9 C numbers, overlapping the next by two thirds, and
 /// one product of the weight matrix with these runs gives the band's outputs.
 package struct Convolution2d: Sendable {
@@ -31,7 +31,7 @@ package struct Convolution2d: Sendable {
   private static let bandWindows = 768
 
   /// - Parameters:
-  ///   - x: [N H W, C_in], the rows of N pictures one after the other.
+  ///   - x: [N H W, C_in], the rows of N images one after the other.
   ///   - height: H; width: W.
   ///   - scaling: applied to x first, if given.
   ///   - adds: whether the result is added to y.
@@ -42,16 +42,16 @@ package struct Convolution2d: Sendable {
   ) {
     precondition(
       height > 0 && width > 0 && x.columns == inputChannels && x.rows % (height * width) == 0,
-      "the pictures do not fit the convolution")
-    let pictures = x.rows / (height * width)
+      "the images do not fit the convolution")
+    let images = x.rows / (height * width)
     precondition(
-      y.rows == pictures * outputLength(height) * outputLength(width) && y.columns == outputChannels,
+      y.rows == images * outputLength(height) * outputLength(width) && y.columns == outputChannels,
       "the result has another shape")
-    precondition(scaling?.fits(pictures: pictures, channels: x.columns) ?? true, "the scaling has another shape")
+    precondition(scaling?.fits(images: images, channels: x.columns) ?? true, "the scaling has another shape")
     if weight.isFixedPoint, usesTiles(height: height, width: width) {
-      forwardTiles(x, height: height, width: width, pictures: pictures, scaling, adds: adds, into: &y, on: context)
+      forwardTiles(x, height: height, width: width, images: images, scaling, adds: adds, into: &y, on: context)
     } else if weight.isFixedPoint {
-      forwardFixed(x, height: height, width: width, pictures: pictures, scaling, adds: adds, into: &y, on: context)
+      forwardFixed(x, height: height, width: width, images: images, scaling, adds: adds, into: &y, on: context)
     } else {
       var products = Activations(rows: adds ? y.rows : 0, columns: y.columns)
       var scaled = Activations(rows: scaling == nil ? 0 : x.rows, columns: x.columns)
@@ -69,14 +69,14 @@ package struct Convolution2d: Sendable {
   private func forwardFloat(
     _ x: borrowing Activations, height: Int, width: Int, into y: inout Activations, on context: KernelContext
   ) {
-    let pictures = x.rows / (height * width)
+    let images = x.rows / (height * width)
     let (outputHeight, outputWidth) = (outputLength(height), outputLength(width))
     let geometry = Geometry(self, height: height, width: width)
-    let bandRows = min(pictures * outputHeight, max(1, Self.bandWindows / geometry.rowWindows))
+    let bandRows = min(images * outputHeight, max(1, Self.bandWindows / geometry.rowWindows))
     var band = Activations(rows: bandRows, columns: geometry.rowFloats)
     var products = Activations(rows: bandRows * geometry.rowWindows, columns: outputChannels)
-    for first in Swift.stride(from: 0, to: pictures * outputHeight, by: bandRows) {
-      let rows = first..<min(first + bandRows, pictures * outputHeight)
+    for first in Swift.stride(from: 0, to: images * outputHeight, by: bandRows) {
+      let rows = first..<min(first + bandRows, images * outputHeight)
       gather(x, geometry, rows, into: &band, on: context)
       let count = (rows.count - 1) * geometry.rowWindows + outputWidth
       products.reshape(rows: count)
@@ -91,7 +91,7 @@ package struct Convolution2d: Sendable {
     let width: Int
     let outputHeight: Int
     let outputWidth: Int
-    /// Columns of a row of the band: the picture's, the border, and what makes the next row start on a window.
+    /// Columns of a row of the band: the image's, the border, and what makes the next row start on a window.
     let columns: Int
     /// Windows from one row to the next; those beyond the output's width straddle two rows and are thrown away.
     let rowWindows: Int
@@ -121,12 +121,12 @@ package struct Convolution2d: Sendable {
     // A task for each of the three rows, so that small bands keep all threads busy too.
     context.pool.run(tasks: 3 * rows.count) { task in
       let row = rows.lowerBound + task / 3
-      let picture = row / geometry.outputHeight
+      let image = row / geometry.outputHeight
       let line = row % geometry.outputHeight * stride + task % 3 - 1
       let target = unsafe to + task / 3 * geometry.rowFloats + task % 3 * channels
       let isInside = line >= 0 && line < geometry.height
       let source = unsafe isInside
-        ? from + (picture * (geometry.height >> shift) + line >> shift) * sourceWidth * channels : nil
+        ? from + (image * (geometry.height >> shift) + line >> shift) * sourceWidth * channels : nil
       for column in 0..<geometry.columns {
         let pixel = unsafe target + column * 3 * channels
         if let source = unsafe source, column >= 1, column <= geometry.width {

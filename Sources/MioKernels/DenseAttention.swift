@@ -68,7 +68,7 @@ package struct DenseAttention: Hashable, Sendable {
     let slotCount = min(context.pool.threadCount, plan.workCount)
     let memory = unsafe context.scratch(byteCount: plan.packedByteCount + slotCount * plan.slotByteCount)
     let work = unsafe DenseAttentionWork(
-      attention: self, plan: plan, table: context.level.table.pointee,
+      attention: self, plan: plan, table: context.variant.table.pointee,
       queries: .init(base: queries.base + columns.query, stride: queries.columns),
       keys: .init(base: keys.base + columns.key, stride: keys.columns),
       values: .init(base: values.base + columns.value, stride: values.columns),

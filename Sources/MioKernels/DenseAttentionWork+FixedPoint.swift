@@ -90,8 +90,8 @@ extension DenseAttentionWork {
         columns: padded, adds: false)
       for row in 0..<count {
         let visible = visibleKeys(query: first + row, chunkStart: start, count: keyCount)
-        unsafe softenFixed(
-          softenRow(
+        unsafe onlineSoftmaxFixed(
+          onlineSoftmaxRow(
             scores + row * padded, padded: padded, visible: visible, states + 2 * row, result + row * output.stride),
           weightValues + row * chunkGroups * 64, weightScales + row * chunkGroups)
       }
@@ -120,13 +120,13 @@ extension DenseAttentionWork {
     _ panels: mio_fixed_panels, values: UnsafeMutablePointer<Int16>, scales: UnsafeMutablePointer<Float>, stride: Int,
     count: Int, into target: UnsafeMutablePointer<Float>, rowStride: Int, columns: Int, adds: Bool
   ) {
-    unsafe withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 2 * count) { places in
-      guard let base = places.baseAddress else { return }
+    unsafe withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 2 * count) { indexMap in
+      guard let base = indexMap.baseAddress else { return }
       for row in 0..<count { unsafe (base[row], base[count + row]) = (UInt32(row * stride), UInt32(row)) }
       var operand = unsafe mio_fixed_rows(
         values: values, scales: scales, starts: base, run_groups: stride, run_stride: 0, count: count)
       let result = unsafe mio_fixed_target(
-        base: target, places: base + count, stride: rowStride, columns: columns, bias: nil, adds: adds ? 1 : 0)
+        base: target, index_map: base + count, stride: rowStride, columns: columns, bias: nil, adds: adds ? 1 : 0)
       if let kernel = unsafe table.multiply_fixed {
         unsafe kernel(panels, &operand, result)
       } else {
@@ -135,17 +135,17 @@ extension DenseAttentionWork {
     }
   }
 
-  private func softenFixed(
-    _ row: mio_soften_row, _ values: UnsafeMutablePointer<Int16>, _ scales: UnsafeMutablePointer<Float>
+  private func onlineSoftmaxFixed(
+    _ row: mio_online_softmax_row, _ values: UnsafeMutablePointer<Int16>, _ scales: UnsafeMutablePointer<Float>
   ) {
     if unsafe row.visible == 0 {
       unsafe values.update(repeating: 0, count: row.padded)
       return unsafe scales.update(repeating: 0, count: row.padded / 64)
     }
-    if let kernel = unsafe table.soften_fixed {
+    if let kernel = unsafe table.online_softmax_fixed {
       unsafe kernel(row, values, scales)
     } else {
-      unsafe SoftenReference.softenFixed(row, values, scales)
+      unsafe OnlineSoftmaxReference.onlineSoftmaxFixed(row, values, scales)
     }
   }
 }

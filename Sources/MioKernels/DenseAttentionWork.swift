@@ -58,11 +58,11 @@ struct DenseAttentionWork {
   }
 
   /// A row of scores on its way to weights. The kernels raise 2 to them.
-  func softenRow(
+  func onlineSoftmaxRow(
     _ scores: UnsafeMutablePointer<Float>, padded: Int, visible: Int, _ state: UnsafeMutablePointer<Float>,
     _ result: UnsafeMutablePointer<Float>
-  ) -> mio_soften_row {
-    unsafe mio_soften_row(
+  ) -> mio_online_softmax_row {
+    unsafe mio_online_softmax_row(
       scores: scores, padded: padded, visible: visible, scale: attention.scale * 1.44269504088896341, state: state,
       result: result, width: attention.headWidth)
   }
@@ -120,8 +120,8 @@ extension DenseAttentionWork {
         mio_target(base: scores, stride: padded, columns: padded))
       for row in 0..<count {
         let visible = visibleKeys(query: first + row, chunkStart: start, count: keyCount)
-        unsafe soften(
-          softenRow(
+        unsafe onlineSoftmax(
+          onlineSoftmaxRow(
             scores + row * padded, padded: padded, visible: visible, states + 2 * row, result + row * output.stride))
       }
       unsafe multiply(
@@ -143,8 +143,8 @@ extension DenseAttentionWork {
     }
   }
 
-  private func soften(_ row: mio_soften_row) {
+  private func onlineSoftmax(_ row: mio_online_softmax_row) {
     if unsafe row.visible == 0 { return unsafe row.scores.update(repeating: 0, count: row.padded) }
-    if let kernel = unsafe table.soften { unsafe kernel(row) } else { unsafe SoftenReference.soften(row) }
+    if let kernel = unsafe table.online_softmax { unsafe kernel(row) } else { unsafe OnlineSoftmaxReference.onlineSoftmax(row) }
   }
 }

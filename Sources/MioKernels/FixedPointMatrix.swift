@@ -45,7 +45,7 @@ struct FixedPointMatrix {
     unsafe values = memory.assumingMemoryBound(to: Int16.self)
     unsafe scales = (memory + panels * groups.count * 2048).assumingMemoryBound(to: Float.self)
     let panelBytes = matrix.format.panelByteCount(columns: matrix.columns)
-    let kernel = unsafe context.level.table.pointee.fix_group
+    let kernel = unsafe context.variant.table.pointee.fix_group
     let (values, scales, base) = unsafe (values, scales, matrix.base)
     // Flat, because the tasks would spend their time counting references to lists of lists.
     let columns = groups.flatMap(\.sources)
@@ -82,7 +82,7 @@ struct FixedPointMatrix {
   }
 
   /// Where the operand's rows and the results lie; arrays of equal length.
-  struct Places {
+  struct IndexMap {
     /// The first position of every row.
     var starts: [UInt32] = []
     /// The row of the result.
@@ -91,17 +91,17 @@ struct FixedPointMatrix {
     var runStride: Int
   }
 
-  /// Rows of one task: their groups of one pass fit the second-level cache.
+  /// Rows of one task: their groups of one pass fit the second-variant cache.
   private static let taskRows = 252
   /// Multiplications of one task, at least.
   private static let taskProducts = 1 << 24
 
   /// y = (y if adds) + bias + W x.
   func multiply(
-    _ x: borrowing FixedPointRows, _ places: Places, bias: UnsafePointer<Float>?, adds: Bool,
+    _ x: borrowing FixedPointRows, _ indexMap: IndexMap, bias: UnsafePointer<Float>?, adds: Bool,
     into y: UnsafeMutablePointer<Float>, stride: Int, on context: KernelContext
   ) {
-    let count = places.starts.count
+    let count = indexMap.starts.count
     guard count > 0 else { return }
     let rowTasks = (count + Self.taskRows - 1) / Self.taskRows
     let rowsPerTask = ((count + rowTasks - 1) / rowTasks + 5) / 6 * 6
@@ -110,36 +110,36 @@ struct FixedPointMatrix {
     let panelsPerTask = (min(fewest, panels) + 3) & ~3
     let panelTasks = (panels + panelsPerTask - 1) / panelsPerTask
     let (xValues, xScales) = unsafe (x.values, x.scales)
-    unsafe places.starts.withUnsafeBufferPointer { starts in
-      unsafe places.rows.withUnsafeBufferPointer { rowPlaces in
+    unsafe indexMap.starts.withUnsafeBufferPointer { starts in
+      unsafe indexMap.rows.withUnsafeBufferPointer { rowPlaces in
         guard let starts = starts.baseAddress, let rowPlaces = rowPlaces.baseAddress else { return }
         context.pool.run(tasks: rowTasks * panelTasks) { task in
           let first = task / panelTasks * rowsPerTask
           let panel = task % panelTasks * panelsPerTask
           guard first < count else { return }
           let operand = unsafe mio_fixed_rows(
-            values: xValues, scales: xScales, starts: starts + first, run_groups: places.runGroups,
-            run_stride: places.runStride, count: min(rowsPerTask, count - first))
+            values: xValues, scales: xScales, starts: starts + first, run_groups: indexMap.runGroups,
+            run_stride: indexMap.runStride, count: min(rowsPerTask, count - first))
           let target = unsafe mio_fixed_target(
-            base: y, places: rowPlaces + first, stride: stride, columns: rows, bias: bias, adds: adds ? 1 : 0)
+            base: y, index_map: rowPlaces + first, stride: stride, columns: rows, bias: bias, adds: adds ? 1 : 0)
           unsafe multiply(
-            operand, panels: panel..<min(panel + panelsPerTask, panels), into: target, level: context.level)
+            operand, panels: panel..<min(panel + panelsPerTask, panels), into: target, variant: context.variant)
         }
       }
     }
   }
 
   /// The same for some rows and panels, on the calling thread. The target is that of the first panel of all.
-  func multiply(_ x: mio_fixed_rows, panels: Range<Int>, into y: mio_fixed_target, level: KernelLevel) {
+  func multiply(_ x: mio_fixed_rows, panels: Range<Int>, into y: mio_fixed_target, variant: KernelVariant) {
     let panel = panels.lowerBound
     let weights = unsafe mio_fixed_panels(
       values: values + panel * groupCount * 1024, scales: scales + panel * groupCount * 16, panel_count: panels.count,
       groups: groupCount)
     let target = unsafe mio_fixed_target(
-      base: y.base + panel * 16, places: y.places, stride: y.stride, columns: rows - panel * 16,
+      base: y.base + panel * 16, index_map: y.index_map, stride: y.stride, columns: rows - panel * 16,
       bias: y.bias.map { unsafe $0 + panel * 16 }, adds: y.adds)
     var operand = unsafe x
-    if let kernel = unsafe level.table.pointee.multiply_fixed {
+    if let kernel = unsafe variant.table.pointee.multiply_fixed {
       unsafe kernel(weights, &operand, target)
     } else {
       unsafe FixedPointReference.multiply(weights, operand, target)
@@ -170,11 +170,11 @@ extension PackedMatrix {
     for first in stride(from: 0, to: x.rows, by: most) {
       let part = first..<min(first + most, x.rows)
       unsafe rounded.round(mio_float_rows(x, rows: part), stride: groups.count, to: 0, on: context)
-      let places = FixedPointMatrix.Places(
+      let indexMap = FixedPointMatrix.IndexMap(
         starts: (0..<part.count).map { UInt32($0 * groups.count) }, rows: part.map { UInt32($0) },
         runGroups: groups.count, runStride: 0)
       unsafe matrix.multiply(
-        rounded, places, bias: bias?.base, adds: adds, into: y.base, stride: rows, on: context)
+        rounded, indexMap, bias: bias?.base, adds: adds, into: y.base, stride: rows, on: context)
     }
   }
 
@@ -200,10 +200,10 @@ extension PackedMatrix {
     let matrix = unsafe FixedPointMatrix(self, groups: groups, in: memory, on: context)
     let rounded = FixedPointRows(positionCount: used * positions)
     unsafe rounded.round(mio_float_rows(x, rows: 0..<used), stride: positions, to: 0, on: context)
-    let places = FixedPointMatrix.Places(
+    let indexMap = FixedPointMatrix.IndexMap(
       starts: (0..<count).map { UInt32($0 * stride * positions) }, rows: (0..<count).map { UInt32($0) },
       runGroups: positions, runStride: dilation * positions)
-    unsafe matrix.multiply(rounded, places, bias: bias.base, adds: false, into: y.base, stride: rows, on: context)
+    unsafe matrix.multiply(rounded, indexMap, bias: bias.base, adds: false, into: y.base, stride: rows, on: context)
   }
 
   private static let fixedRoundRows = 252

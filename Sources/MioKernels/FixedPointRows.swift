@@ -43,7 +43,7 @@ package struct FixedPointRows: ~Copyable {
       var part = unsafe x
       unsafe part.base = x.base + task * perTask * x.stride
       unsafe part.rows = min(perTask, x.rows - task * perTask)
-      unsafe view.round(part, stride: stride, to: position + task * perTask * stride, level: context.level)
+      unsafe view.round(part, stride: stride, to: position + task * perTask * stride, variant: context.variant)
     }
   }
 
@@ -59,14 +59,14 @@ struct FixedPointView {
   let positionCount: Int
 
   /// Rounds rows on the calling thread.
-  func round(_ x: mio_float_rows, stride: Int, to position: Int, level: KernelLevel) {
+  func round(_ x: mio_float_rows, stride: Int, to position: Int, variant: KernelVariant) {
     let length = FixedPointRows.groupLength
     precondition(
       unsafe x.rows == 0
         || position + (x.rows - 1) * stride + FixedPointRows.positions(columns: x.columns) <= positionCount,
       "rows do not fit the positions")
     let (values, scales) = unsafe (values + position * length, scales + position)
-    if let kernel = unsafe level.table.pointee.fix_rows {
+    if let kernel = unsafe variant.table.pointee.fix_rows {
       unsafe kernel(x, stride, values, scales)
     } else {
       unsafe FixedPointReference.fixRows(x, stride, values, scales)

@@ -1,8 +1,8 @@
 import CMioKernels
 
-/// Group normalization of pictures with channels last, and the activation that often follows:
+/// Group normalization of images with channels last, and the activation that often follows:
 /// `y = silu((x - mean) / sqrt(variance + epsilon) · weight + bias)`, mean and variance over the pixels and the
-/// neighbouring channels of a group, for each picture of a batch alone.
+/// neighbouring channels of a group, for each image of a batch alone.
 ///
 /// Wu and He 2018, arXiv:1803.08494. Sums are taken over fixed blocks of rows and added in their order in double
 /// precision, so that the result does not depend on the number of threads.
@@ -25,71 +25,71 @@ package struct GroupNormalization: Sendable {
   }
 
   /// - Parameters:
-  ///   - x: [N P, C], the pixels of N pictures one after the other.
-  ///   - pictures: N.
+  ///   - x: [N P, C], the pixels of N images one after the other.
+  ///   - images: N.
   ///   - activates: whether SiLU follows.
   ///   - y: becomes [N P, C].
   package func forward(
-    _ x: borrowing Activations, pictures: Int, activates: Bool, into y: inout Activations, on context: KernelContext
+    _ x: borrowing Activations, images: Int, activates: Bool, into y: inout Activations, on context: KernelContext
   ) {
     y.reshape(rows: x.rows, columns: x.columns)
-    scaling(of: x, pictures: pictures, activates: activates, on: context).apply(to: x, into: &y, on: context)
+    scaling(of: x, images: images, activates: activates, on: context).apply(to: x, into: &y, on: context)
   }
 
-  /// The norm of these pictures as a factor and an offset of every channel, for whoever reads the pictures next.
+  /// The norm of these images as a factor and an offset of every channel, for whoever reads the images next.
   package func scaling(
-    of x: borrowing Activations, pictures: Int, activates: Bool, on context: KernelContext
+    of x: borrowing Activations, images: Int, activates: Bool, on context: KernelContext
   ) -> ChannelScaling {
     let channels = weight.count
-    precondition(x.columns == channels && pictures > 0 && x.rows % pictures == 0, "the pictures do not fit the norm")
-    let pixels = x.rows / pictures
+    precondition(x.columns == channels && images > 0 && x.rows % images == 0, "the images do not fit the norm")
+    let pixels = x.rows / images
     let base = unsafe x.base
-    return scaling(pictures: pictures, pixels: pixels, activates: activates) { centers, squared in
-      unsafe blockSums(pictures: pictures, pixels: pixels, on: context) { picture, rows, sums in
+    return scaling(images: images, pixels: pixels, activates: activates) { centers, squared in
+      unsafe blockSums(images: images, pixels: pixels, on: context) { image, rows, sums in
         unsafe centers.withUnsafeBufferPointer { centers in
           unsafe sumColumns(
-            base + (picture * pixels + rows.lowerBound) * channels, rows: rows.count,
-            centers: centers.baseAddress! + picture * channels, squared: squared, into: sums, level: context.level)
+            base + (image * pixels + rows.lowerBound) * channels, rows: rows.count,
+            centers: centers.baseAddress! + image * channels, squared: squared, into: sums, variant: context.variant)
         }
       }
     }
   }
 
-  /// - Parameter sums: the sums of x - center, or of its square, of every channel of every picture.
+  /// - Parameter sums: the sums of x - center, or of its square, of every channel of every image.
   func scaling(
-    pictures: Int, pixels: Int, activates: Bool, _ sums: (_ centers: [Float], _ squared: Bool) -> [Double]
+    images: Int, pixels: Int, activates: Bool, _ sums: (_ centers: [Float], _ squared: Bool) -> [Double]
   ) -> ChannelScaling {
     let (channels, pixels) = (weight.count, max(pixels, 1))
-    var scaling = ChannelScaling(pictures: pictures, channels: channels, activates: activates)
-    let means = groupMeans(sums([Float](repeating: 0, count: pictures * channels), false), pixels)
+    var scaling = ChannelScaling(images: images, channels: channels, activates: activates)
+    let means = groupMeans(sums([Float](repeating: 0, count: images * channels), false), pixels)
     let centers = means.flatMap { Array(repeating: Float($0), count: channels / groupCount) }
     let variances = groupMeans(sums(centers, true), pixels)
-    for picture in 0..<pictures {
+    for image in 0..<images {
       for channel in 0..<channels {
-        let group = picture * groupCount + channel / (channels / groupCount)
+        let group = image * groupCount + channel / (channels / groupCount)
         let factor = weight[channel] / (Float(variances[group]) + epsilon).squareRoot()
-        scaling.factors[picture * channels + channel] = factor
-        scaling.offsets[picture * channels + channel] = bias[channel] - Float(means[group]) * factor
+        scaling.factors[image * channels + channel] = factor
+        scaling.offsets[image * channels + channel] = bias[channel] - Float(means[group]) * factor
       }
     }
     return scaling
   }
 
-  /// Adds up what `body` writes for every block of rows of every picture.
+  /// Adds up what `body` writes for every block of rows of every image.
   func blockSums(
-    pictures: Int, pixels: Int, on context: KernelContext,
-    _ body: (_ picture: Int, _ rows: Range<Int>, _ sums: UnsafeMutablePointer<Float>) -> Void
+    images: Int, pixels: Int, on context: KernelContext,
+    _ body: (_ image: Int, _ rows: Range<Int>, _ sums: UnsafeMutablePointer<Float>) -> Void
   ) -> [Double] {
     let channels = weight.count
     let blocks = (pixels + Self.blockRows - 1) / Self.blockRows
-    let partial = Activations(unspecified: pictures * blocks, columns: channels)
+    let partial = Activations(unspecified: images * blocks, columns: channels)
     let target = unsafe partial.base
-    context.pool.run(tasks: pictures * blocks) { task in
+    context.pool.run(tasks: images * blocks) { task in
       let first = task % blocks * Self.blockRows
       unsafe body(task / blocks, first..<min(pixels, first + Self.blockRows), target + task * channels)
     }
-    var sums = [Double](repeating: 0, count: pictures * channels)
-    for task in 0..<(pictures * blocks) {
+    var sums = [Double](repeating: 0, count: images * channels)
+    for task in 0..<(images * blocks) {
       let start = task / blocks * channels
       for channel in 0..<channels { sums[start + channel] += Double(partial[task, channel]) }
     }
@@ -99,10 +99,10 @@ package struct GroupNormalization: Sendable {
   /// Sums of x - center, or of its square, of every column of some rows, in their order.
   func sumColumns(
     _ x: UnsafePointer<Float>, rows: Int, centers: UnsafePointer<Float>, squared: Bool,
-    into sums: UnsafeMutablePointer<Float>, level: KernelLevel
+    into sums: UnsafeMutablePointer<Float>, variant: KernelVariant
   ) {
     let channels = weight.count
-    if let kernel = unsafe level.table.pointee.column_sums {
+    if let kernel = unsafe variant.table.pointee.column_sums {
       return unsafe kernel(x, rows, channels, centers, squared ? 1 : 0, channels, sums)
     }
     for channel in stride(from: 0, to: channels, by: 16) {
@@ -117,7 +117,7 @@ package struct GroupNormalization: Sendable {
     }
   }
 
-  /// Means over the pixels and channels of every group of every picture.
+  /// Means over the pixels and channels of every group of every image.
   private func groupMeans(_ sums: [Double], _ pixels: Int) -> [Double] {
     let width = weight.count / groupCount
     return stride(from: 0, to: sums.count, by: width).map { start in
@@ -126,28 +126,28 @@ package struct GroupNormalization: Sendable {
   }
 }
 
-/// A factor and an offset for every channel of every picture of a batch, and the activation that may follow:
+/// A factor and an offset for every channel of every image of a batch, and the activation that may follow:
 /// `y = silu(x · factor + offset)`.
 package struct ChannelScaling: Sendable {
-  let pictures: Int
+  let images: Int
   let channels: Int
   let activates: Bool
   var factors: [Float]  // [N, C]
   var offsets: [Float]  // [N, C]
 
-  init(pictures: Int, channels: Int, activates: Bool) {
-    (self.pictures, self.channels, self.activates) = (pictures, channels, activates)
-    factors = [Float](repeating: 1, count: pictures * channels)
-    offsets = [Float](repeating: 0, count: pictures * channels)
+  init(images: Int, channels: Int, activates: Bool) {
+    (self.images, self.channels, self.activates) = (images, channels, activates)
+    factors = [Float](repeating: 1, count: images * channels)
+    offsets = [Float](repeating: 0, count: images * channels)
   }
 
-  func fits(pictures: Int, channels: Int) -> Bool { self.pictures == pictures && self.channels == channels }
+  func fits(images: Int, channels: Int) -> Bool { self.images == images && self.channels == channels }
 
   /// Overwrites `y`, as large as x.
   func apply(to x: borrowing Activations, into y: inout Activations, on context: KernelContext) {
     precondition(y.rows == x.rows && y.columns == x.columns && channels == x.columns, "the scaling has another shape")
-    let (from, to, channels, pixels) = unsafe (x.base, y.base, channels, max(1, x.rows / pictures))
-    let kernel = unsafe context.level.table.pointee.scale_rows
+    let (from, to, channels, pixels) = unsafe (x.base, y.base, channels, max(1, x.rows / images))
+    let kernel = unsafe context.variant.table.pointee.scale_rows
     unsafe factors.withUnsafeBufferPointer { factors in
       unsafe offsets.withUnsafeBufferPointer { offsets in
         guard let factors = factors.baseAddress, let offsets = offsets.baseAddress else { return }

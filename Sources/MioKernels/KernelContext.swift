@@ -3,20 +3,20 @@
 /// One context serves one session at a time; it is not safe to use from two threads at once.
 package final class KernelContext {
   package let pool: WorkerPool
-  package let level: KernelLevel
+  package let variant: KernelVariant
   private var scratch = Scratch(byteCount: 1 << 16)
 
   /// - Parameter threads: those to use, at most one for each processor that this process may run on: more would only take
   ///   turns, and a thread that has to wait for its turn keeps all others waiting.
-  package convenience init(threads: Int, level: KernelLevel = .preferred) {
-    self.init(pool: WorkerPool(threads: min(threads, Processors.usableCount)), level: level)
+  package convenience init(threads: Int, variant: KernelVariant = .preferred) {
+    self.init(pool: WorkerPool(threads: min(threads, Processors.usableCount)), variant: variant)
   }
 
   /// A context that shares its threads with others: of two that run kernels at the same time, one has the threads of the pool
   /// and the other works alone.
-  package init(pool: WorkerPool, level: KernelLevel = .preferred) {
+  package init(pool: WorkerPool, variant: KernelVariant = .preferred) {
     self.pool = pool
-    self.level = level
+    self.variant = variant
   }
 
   /// At least `byteCount` bytes on a 64-byte boundary with unspecified contents, valid until the next call.

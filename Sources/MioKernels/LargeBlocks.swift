@@ -7,12 +7,12 @@ import Musl
 #endif
 
 /// Memory of activations. Large blocks that are no longer used are kept for the next ones of about their size: networks
-/// over pictures need the same sizes again and again, and fresh pages cost the system as much time as a layer.
+/// over images need the same sizes again and again, and fresh pages cost the system as much time as a layer.
 enum LargeBlocks {
   /// Blocks from this size on are kept.
-  private static let leastBytes = 1 << 20
+  private static let minBytes = 1 << 20
   /// Bytes that are kept at most: about what a clip of the speech codec or two layers of the U-Net need.
-  private static let mostBytes = 320 << 20
+  private static let maxBytes = 320 << 20
   /// Larger blocks are not kept, and while one is in use, few of the others are.
   private static let hugeBytes = 96 << 20
   private static let fewestBytes = 8 << 20
@@ -54,11 +54,11 @@ enum LargeBlocks {
       return block
     }
 
-    /// Takes a block back; one that served a smaller size has its own again.
+    /// BestOfN a block back; one that served a smaller size has its own again.
     mutating func give(_ block: Block) {
       let index = loose.lastIndex { unsafe $0.base == block.base }
       blocks.append(index.map { loose.remove(at: $0) } ?? block)
-      trim(to: hugeCount > 0 ? fewestBytes : mostBytes)
+      trim(to: hugeCount > 0 ? fewestBytes : maxBytes)
     }
   }
 
@@ -67,12 +67,12 @@ enum LargeBlocks {
   /// Memory on a 64-byte boundary with unspecified contents.
   static func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
     let size = rounded(byteCount)
-    guard size >= leastBytes else { return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64) }
+    guard size >= minBytes else { return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64) }
     let found: Block? = state.withLock { state in
       if let block = state.take(size) { return block }
       if size > hugeBytes { state.hugeCount += 1 }
       // What has not been wanted again makes room.
-      state.trim(to: max(0, mostBytes - size))
+      state.trim(to: max(0, maxBytes - size))
       return nil
     }
     if let found { return unsafe found.base }
@@ -86,7 +86,7 @@ enum LargeBlocks {
 
   static func deallocate(_ base: UnsafeMutableRawPointer, byteCount: Int) {
     let size = rounded(byteCount)
-    guard size >= leastBytes else { return unsafe base.deallocate() }
+    guard size >= minBytes else { return unsafe base.deallocate() }
     guard size <= hugeBytes else {
       unsafe base.deallocate()
       return state.withLock { $0.hugeCount -= 1 }
@@ -98,8 +98,8 @@ enum LargeBlocks {
   /// Whole megabytes where blocks are kept, of large blocks eighths of a power of two, so that buffers of about the same
   /// size can take turns.
   private static func rounded(_ byteCount: Int) -> Int {
-    guard byteCount >= leastBytes else { return byteCount }
-    let unit = max(leastBytes, (1 << (Int.bitWidth - 1 - byteCount.leadingZeroBitCount)) / 8)
+    guard byteCount >= minBytes else { return byteCount }
+    let unit = max(minBytes, (1 << (Int.bitWidth - 1 - byteCount.leadingZeroBitCount)) / 8)
     return (byteCount + unit - 1) & ~(unit - 1)
   }
 }

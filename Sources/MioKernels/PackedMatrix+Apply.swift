@@ -90,11 +90,11 @@ extension PackedMatrix {
 
   /// Tokens whose quantized form is kept at a time.
   private static let roundTokens = 1024
-  /// Tokens of one task of the float kernels: their windows of 128 columns fit the second-level cache.
+  /// Tokens of one task of the float kernels: their windows of 128 columns fit the second-variant cache.
   private static let floatTaskTokens = 252
 
   private func applyFloat(_ x: mio_rows, _ ranges: [Range<Int>], into y: Pointer, on context: KernelContext) {
-    let kernel = unsafe format == .f32 ? context.level.table.pointee.multiply_f32 : context.level.table.pointee.multiply_f16
+    let kernel = unsafe format == .f32 ? context.variant.table.pointee.multiply_f32 : context.variant.table.pointee.multiply_f16
     let tokenTasks = unsafe (x.count + Self.floatTaskTokens - 1) / Self.floatTaskTokens
     guard tokenTasks > 0 else { return }
     let work = PanelWork(ranges, panelCost: unsafe panelByteCount * min(x.count, Self.floatTaskTokens))
@@ -124,7 +124,7 @@ extension PackedMatrix {
 
   private static func quantize(_ x: mio_rows, columns: Int, on context: KernelContext) -> QuantizedActivations {
     let groups = WeightFormat.q8.storedColumns(columns) / WeightFormat.groupLength
-    let quantizer = unsafe context.level.table.pointee.quantize_rows
+    let quantizer = unsafe context.variant.table.pointee.quantize_rows
     let blocks = unsafe QuantizedActivations(
       groups: groups, tokens: x.count,
       base: context.scratch(byteCount: QuantizedActivations.byteCount(groups: groups, tokens: x.count)))
@@ -144,7 +144,7 @@ extension PackedMatrix {
   private static func multiply(
     _ blocks: QuantizedActivations, _ products: [Product], from first: Int, on context: KernelContext
   ) {
-    let table = unsafe context.level.table.pointee
+    let table = unsafe context.variant.table.pointee
     let works = products.map { product in
       PanelWork(quantized: product.ranges, panelBytes: product.matrix.panelByteCount, tokens: blocks.tokens)
     }
@@ -195,15 +195,15 @@ private struct PanelWork {
   let taskCount: Int
 
   /// Bytes times tokens that one task should take at least, a few microseconds.
-  private static let leastCost = 96 * 1024
+  private static let minCost = 96 * 1024
   /// More tasks than this cost more than they even out.
-  private static let mostTasks = 96
+  private static let maxTasks = 96
 
   /// - Parameter panelCost: bytes of a panel times the tokens that cost as much time as reading it.
   init(_ rows: [Range<Int>], panelCost: Int) {
     let ranges = Self.panels(covering: rows)
     let panels = ranges.reduce(0) { $0 + $1.count }
-    let wanted = max(Self.leastCost / max(panelCost, 1), panels / Self.mostTasks)
+    let wanted = max(Self.minCost / max(panelCost, 1), panels / Self.maxTasks)
     // Kernels take four panels at once.
     self.init(ranges, panelsPerTask: (wanted + 4) & ~3)
   }
@@ -214,7 +214,7 @@ private struct PanelWork {
     let panels = ranges.reduce(0) { $0 + $1.count }
     // With many blocks of tokens a task should use each block for several panels while it lies in the cache.
     let blocks = (tokens + QuantizedActivations.blockTokens - 1) / QuantizedActivations.blockTokens
-    let wanted = max(Self.leastCost / panelBytes, panels / (blocks > 1 ? Self.mostTasks : 4 * Self.mostTasks), 2)
+    let wanted = max(Self.minCost / panelBytes, panels / (blocks > 1 ? Self.maxTasks : 4 * Self.maxTasks), 2)
     self.init(ranges, panelsPerTask: (wanted + 1) & ~1)
   }
 

@@ -30,14 +30,14 @@ extension PackedMatrix {
   @unsafe
   package static func pack(
     _ values: UnsafeBufferPointer<Float>, rows: Int, columns: Int, format: WeightFormat,
-    into target: UnsafeMutableRawBufferPointer, level: KernelLevel = .preferred
+    into target: UnsafeMutableRawBufferPointer, variant: KernelVariant = .preferred
   ) {
     precondition(rows > 0 && columns > 0, "a matrix needs rows and columns")
     precondition(values.count == rows * columns, "\(values.count) values do not fill \(rows) x \(columns)")
     precondition(
       target.count == format.byteCount(rows: rows, columns: columns), "the target has the wrong size for the format")
     guard let source = values.baseAddress, let base = target.baseAddress else { return }
-    let table = unsafe level.table.pointee
+    let table = unsafe variant.table.pointee
     let kernel = unsafe format == .q4 ? table.pack_q4 : format == .q8 ? table.pack_q8 : format == .f16 ? table.pack_f16 : nil
     let panelBytes = format.panelByteCount(columns: columns)
     for first in stride(from: 0, to: rows, by: 16) {

@@ -9,8 +9,8 @@ import Musl
 
 /// Runs the tasks of one kernel on a fixed set of threads.
 ///
-/// Every thread has a stretch of neighbouring tasks of its own, so that it walks through memory in one direction and far
-/// from the others; a thread that is done takes single tasks from the ends of other stretches. The caller works too and
+/// Every thread has a range of neighbouring tasks of its own, so that it walks through memory in one direction and far
+/// from the others; a thread that is done takes single tasks from the ends of other ranges. The caller works too and
 /// returns as soon as all tasks are done, whether or not every thread has woken up. Idle threads watch for work for a
 /// moment, then sleep. A thread that keeps everyone waiting, because something else uses its processor, is left out for some
 /// milliseconds.
@@ -79,30 +79,30 @@ private final class Worker: Sendable {
 
 /// One thread of a pool.
 private final class Slot: Sendable {
-  /// The portions of its stretch that nobody has claimed yet.
-  let stretch = Atomic<UInt64>(0)
-  /// Whether the thread is in the middle of a portion.
+  /// The chunks of its range that nobody has claimed yet.
+  let range = Atomic<UInt64>(0)
+  /// Whether the thread is in the middle of a chunk.
   let isWorking = Atomic<Bool>(false)
   /// Whether the thread is left out.
-  let rests = Atomic<Bool>(false)
+  let backsOff = Atomic<Bool>(false)
   // Written by the caller of a run alone: when the thread's rest ends or ended, and how long it was.
-  let restEnd = Atomic<UInt64>(0)
+  let backOffEnd = Atomic<UInt64>(0)
   let restLength = Atomic<UInt64>(0)
   // Keeps the words of two slots on different cache lines.
   private let padding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
 }
 
-/// A stretch in one word: the number of its run, its first portion and its end.
+/// A range in one word: the number of its run, its first chunk and its end.
 ///
-/// A portion is claimed by a compare-and-swap on the whole word: it can only succeed while that run is still open, hence its
+/// A chunk is claimed by a compare-and-swap on the whole word: it can only succeed while that run is still open, hence its
 /// body still alive.
-private struct Stretch {
-  static let most = (1 << 20) - 1
+private struct ChunkRange {
+  static let maxCount = (1 << 20) - 1
   var word: UInt64
 
   init(word: UInt64) { self.word = word }
-  init(run: UInt64, _ portions: Range<Int>) {
-    word = run << 40 | UInt64(portions.lowerBound) << 20 | UInt64(portions.upperBound)
+  init(run: UInt64, _ chunks: Range<Int>) {
+    word = run << 40 | UInt64(chunks.lowerBound) << 20 | UInt64(chunks.upperBound)
   }
 
   func belongs(to run: UInt64) -> Bool { word >> 40 == run & 0xFF_FFFF }
@@ -118,9 +118,9 @@ private final class SharedState: Sendable {
   private let latest = Atomic<UInt64>(0)
   private let body = Atomic<UInt>(0)
   private let taskCount = Atomic<Int>(0)
-  /// Tasks of one portion, 1 unless there are very many.
-  private let portionLength = Atomic<Int>(1)
-  private let portionCount = Atomic<Int>(0)
+  /// Tasks of one chunk, 1 unless there are very many.
+  private let chunkLength = Atomic<Int>(1)
+  private let chunkCount = Atomic<Int>(0)
   private let finished = Atomic<Int>(0)
   private let slots: [Slot]
   private let busy = Atomic<Bool>(false)
@@ -160,44 +160,44 @@ private final class SharedState: Sendable {
       }
     }
     unsafe withUnsafePointer(to: work) { work in
-      let length = (tasks + Stretch.most - 1) / Stretch.most
-      let portions = (tasks + length - 1) / length
+      let length = (tasks + ChunkRange.maxCount - 1) / ChunkRange.maxCount
+      let chunks = (tasks + length - 1) / length
       body.store(UInt(bitPattern: work), ordering: .relaxed)
       taskCount.store(tasks, ordering: .relaxed)
-      portionLength.store(length, ordering: .relaxed)
-      portionCount.store(portions, ordering: .relaxed)
+      chunkLength.store(length, ordering: .relaxed)
+      chunkCount.store(chunks, ordering: .relaxed)
       finished.store(0, ordering: .relaxed)
       let run = latest.load(ordering: .relaxed) &+ 1
-      deal(portions, of: run, threads: threads)
+      deal(chunks, of: run, threads: threads)
       latest.store(run, ordering: .sequentiallyConsistent)
       if sleeping.load(ordering: .sequentiallyConsistent) > 0 { parking.wakeAll() }
       let done = takePortions(of: run, from: 0)
-      awaitCompletion(of: portions, done: done, since: start)
+      awaitCompletion(of: chunks, done: done, since: start)
     }
   }
 
-  /// Gives every thread that takes part an equal stretch.
-  private func deal(_ portions: Int, of run: UInt64, threads: Int) {
+  /// Gives every thread that takes part an equal range.
+  private func deal(_ chunks: Int, of run: UInt64, threads: Int) {
     let count = threads - resting.load(ordering: .relaxed)
     var index = 0
     for slot in slots {
-      let takesPart = index < count && !slot.rests.load(ordering: .relaxed)
-      let stretch = takesPart ? portions * index / count..<portions * (index + 1) / count : 0..<0
-      slot.stretch.store(Stretch(run: run, stretch).word, ordering: .releasing)
+      let takesPart = index < count && !slot.backsOff.load(ordering: .relaxed)
+      let range = takesPart ? chunks * index / count..<chunks * (index + 1) / count : 0..<0
+      slot.range.store(ChunkRange(run: run, range).word, ordering: .releasing)
       if takesPart { index += 1 }
     }
   }
 
   /// - Parameters:
-  ///   - done: portions that the caller did.
+  ///   - done: chunks that the caller did.
   ///   - start: when the run began.
-  private func awaitCompletion(of portions: Int, done: Int, since start: UInt64) {
-    func isComplete() -> Bool { finished.load(ordering: .sequentiallyConsistent) == portions }
+  private func awaitCompletion(of chunks: Int, done: Int, since start: UInt64) {
+    func isComplete() -> Bool { finished.load(ordering: .sequentiallyConsistent) == chunks }
     for _ in 0..<64 {
       if isComplete() { return }
       mio_spin_pause()
     }
-    // What is left now are portions in the middle of which others are.
+    // What is left now are chunks in the middle of which others are.
     let idle = Self.nanoseconds()
     let limit = idle + Self.patience + 4 * (idle - start) / UInt64(max(done, 1))
     for _ in 0..<Self.spins {
@@ -212,25 +212,25 @@ private final class SharedState: Sendable {
     callerSleeps.store(false, ordering: .relaxed)
   }
 
-  /// Leaves out the threads that are in the middle of a portion for too long.
+  /// Leaves out the threads that are in the middle of a chunk for too long.
   private func restDelayed(at now: UInt64) {
     for slot in slots.dropFirst() where slot.isWorking.load(ordering: .relaxed) {
-      guard !slot.rests.load(ordering: .relaxed) else { continue }
+      guard !slot.backsOff.load(ordering: .relaxed) else { continue }
       let last = slot.restLength.load(ordering: .relaxed)
-      let isRecent = now < slot.restEnd.load(ordering: .relaxed) &+ last
+      let isRecent = now < slot.backOffEnd.load(ordering: .relaxed) &+ last
       let length = isRecent ? min(2 * last, Self.longestRest) : Self.firstRest
       slot.restLength.store(length, ordering: .relaxed)
-      slot.restEnd.store(now + length, ordering: .relaxed)
-      slot.rests.store(true, ordering: .sequentiallyConsistent)
+      slot.backOffEnd.store(now + length, ordering: .relaxed)
+      slot.backsOff.store(true, ordering: .sequentiallyConsistent)
       resting.add(1, ordering: .relaxed)
     }
   }
 
-  /// Takes threads back whose rest is over.
+  /// BestOfN threads back whose rest is over.
   private func recall(at now: UInt64) {
     var recalled = false
-    for slot in slots where slot.rests.load(ordering: .relaxed) && slot.restEnd.load(ordering: .relaxed) <= now {
-      slot.rests.store(false, ordering: .sequentiallyConsistent)
+    for slot in slots where slot.backsOff.load(ordering: .relaxed) && slot.backOffEnd.load(ordering: .relaxed) <= now {
+      slot.backsOff.store(false, ordering: .sequentiallyConsistent)
       resting.subtract(1, ordering: .relaxed)
       recalled = true
     }
@@ -245,38 +245,38 @@ private final class SharedState: Sendable {
 
   // MARK: - Every thread
 
-  /// Does the portions of one's own stretch from its front, then those of others from their ends; returns how many.
+  /// Does the chunks of one's own range from its front, then those of others from their ends; returns how many.
   private func takePortions(of run: UInt64, from own: Int) -> Int {
     var done = 0
     for offset in slots.indices {
       let slot = slots[(own + offset) % slots.count]
-      var stretch = Stretch(word: slot.stretch.load(ordering: .acquiring))
-      while stretch.belongs(to: run), stretch.first < stretch.end {
-        let (exchanged, current) = slot.stretch.weakCompareExchange(
-          expected: stretch.word, desired: offset == 0 ? stretch.withoutFirst : stretch.withoutLast,
+      var range = ChunkRange(word: slot.range.load(ordering: .acquiring))
+      while range.belongs(to: run), range.first < range.end {
+        let (exchanged, current) = slot.range.weakCompareExchange(
+          expected: range.word, desired: offset == 0 ? range.withoutFirst : range.withoutLast,
           ordering: .acquiringAndReleasing)
         if exchanged {
-          perform(offset == 0 ? stretch.first : stretch.end - 1, in: slots[own])
+          perform(offset == 0 ? range.first : range.end - 1, in: slots[own])
           done += 1
         }
-        stretch = Stretch(word: exchanged ? slot.stretch.load(ordering: .acquiring) : current)
+        range = ChunkRange(word: exchanged ? slot.range.load(ordering: .acquiring) : current)
       }
     }
     return done
   }
 
-  /// Does one claimed portion. The claim keeps the run open until `finished` is raised, so the pointer is alive.
-  private func perform(_ portion: Int, in slot: Slot) {
+  /// Does one claimed chunk. The claim keeps the run open until `finished` is raised, so the pointer is alive.
+  private func perform(_ chunk: Int, in slot: Slot) {
     slot.isWorking.store(true, ordering: .relaxed)
-    let length = portionLength.load(ordering: .relaxed)
-    let portions = portionCount.load(ordering: .relaxed)
-    let end = min((portion + 1) * length, taskCount.load(ordering: .relaxed))
+    let length = chunkLength.load(ordering: .relaxed)
+    let chunks = chunkCount.load(ordering: .relaxed)
+    let end = min((chunk + 1) * length, taskCount.load(ordering: .relaxed))
     if let work = unsafe UnsafePointer<(Int) -> Void>(bitPattern: body.load(ordering: .relaxed)) {
-      for task in portion * length..<end { unsafe work.pointee(task) }
+      for task in chunk * length..<end { unsafe work.pointee(task) }
     }
     slot.isWorking.store(false, ordering: .relaxed)
     let count = finished.add(1, ordering: .sequentiallyConsistent).newValue
-    if count == portions, callerSleeps.load(ordering: .sequentiallyConsistent) { callerParking.wakeAll() }
+    if count == chunks, callerSleeps.load(ordering: .sequentiallyConsistent) { callerParking.wakeAll() }
   }
 
   // MARK: - The workers
@@ -285,9 +285,9 @@ private final class SharedState: Sendable {
   func work(in slot: Int) {
     var run: UInt64 = 0
     while !stopping.load(ordering: .acquiring) {
-      if slots[slot].rests.load(ordering: .sequentiallyConsistent) {
+      if slots[slot].backsOff.load(ordering: .sequentiallyConsistent) {
         restParking.wait {
-          !slots[slot].rests.load(ordering: .sequentiallyConsistent) || stopping.load(ordering: .sequentiallyConsistent)
+          !slots[slot].backsOff.load(ordering: .sequentiallyConsistent) || stopping.load(ordering: .sequentiallyConsistent)
         }
       } else {
         _ = takePortions(of: run, from: slot)
@@ -299,7 +299,7 @@ private final class SharedState: Sendable {
   private func awaitRun(after run: UInt64, in slot: Int) -> UInt64 {
     func current() -> UInt64 { latest.load(ordering: .sequentiallyConsistent) }
     for _ in 0..<Self.spins {
-      if current() != run || slots[slot].rests.load(ordering: .relaxed) { return current() }
+      if current() != run || slots[slot].backsOff.load(ordering: .relaxed) { return current() }
       mio_spin_pause()
     }
     sleeping.add(1, ordering: .sequentiallyConsistent)

@@ -7,13 +7,13 @@ public struct ConversationOptions: Sendable {
   public var sampling: Sampling
   /// Whether the model answers with speech only.
   public var speaks: Bool
-  /// How pictures in answers are drawn; `nil` leaves them as codes.
-  public var drawing: PictureOptions?
+  /// How images in answers are drawn; `nil` leaves them as codes.
+  public var drawing: ImageOptions?
   /// The system's words instead of MIO's own. They are trusted: special tokens in them count.
   public var system: String?
 
   public init(
-    sampling: Sampling = Sampling(), speaks: Bool = false, drawing: PictureOptions? = PictureOptions(),
+    sampling: Sampling = Sampling(), speaks: Bool = false, drawing: ImageOptions? = ImageOptions(),
     system: String? = nil
   ) {
     self.sampling = sampling
@@ -56,8 +56,8 @@ private final class ConversationState: @unchecked Sendable {
   private let options: ConversationOptions
   private let engine: Engine
   private let system: [Int32]
-  /// With a seed, so that all pictures of a conversation are drawn from the same noise.
-  private let drawing: PictureOptions?
+  /// With a seed, so that all images of a conversation are drawn from the same noise.
+  private let drawing: ImageOptions?
   private var turns: [[Int32]] = []  // the user's words and the reply of each turn
 
   /// Tokens that a reply should have room for before old turns are forgotten.
@@ -108,7 +108,7 @@ private final class ConversationState: @unchecked Sendable {
 
   /// Text, and what else the file can render.
   private var rules: ModalityGrammar.Rules {
-    ModalityGrammar.Rules(speech: model.codec == nil ? nil : .allLevels, images: model.canDraw && options.drawing != nil)
+    ModalityGrammar.Rules(speech: model.codec == nil ? nil : .allCodebooks, images: model.canDraw && options.drawing != nil)
   }
 
   private func task(hasAudio: Bool) -> GenerationTask {

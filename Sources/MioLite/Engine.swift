@@ -1,11 +1,11 @@
 import MioKernels
 import MioModel
 
-/// What all calls of a model share: its threads, one scheduler with one cache, and turns at the codec and at pictures.
+/// What all calls of a model share: its threads, one scheduler with one cache, and turns at the codec and at images.
 ///
-/// Requests for tokens are evaluated by a thread of the engine, those of all calls together in one batch. Sound and pictures are
+/// Requests for tokens are evaluated by a thread of the engine, those of all calls together in one batch. Sound and images are
 /// computed by the threads of the calls themselves, beside it: one call at a time for each kind of work, first come, first
-/// served. So a picture never keeps another call's words waiting.
+/// served. So an image never keeps another call's words waiting.
 final class Engine: Sendable {
   let tokenizer: TextTokenizer
   let classes: TokenClasses
@@ -16,7 +16,7 @@ final class Engine: Sendable {
   private let loop: GenerationLoop
 
   /// Most sequences of one step.
-  static let mostSequences = 1024
+  static let maxSequences = 1024
 
   init(_ model: Model) throws(MioError) {
     tokenizer = try model.requiredTokenizer()

@@ -5,7 +5,7 @@ public struct GenerationOptions: Sendable {
   public var sampling: Sampling
   /// Ids that end the output; `nil` takes the checkpoint's.
   public var stopIds: [Int32]?
-  /// Whether only tokens that keep speech and images decodable are legal.
+  /// Whether only tokens that keep speech and images decodable are allowed.
   public var usesGrammar: Bool
 
   public init(sampling: Sampling = Sampling(), stopIds: [Int32]? = nil, usesGrammar: Bool = true) {

@@ -28,7 +28,7 @@ final class GenerationLoop: @unchecked Sendable {
       let session = LanguageSession(
         language, contextLength: contextLength, cache: cache, capacity: tokens / KeyValueFormat.pageLength * KeyValueFormat.pageLength,
         context: KernelContext(pool: pool))
-      self.work(Generator(session, batchLimit: Engine.mostSequences))
+      self.work(Generator(session, batchLimit: Engine.maxSequences))
     }
     thread.name = "mio-lite"
     thread.stackSize = 8 << 20

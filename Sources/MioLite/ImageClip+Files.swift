@@ -1,54 +1,54 @@
 import MioMedia
 
-/// How a picture was made, for the file in which it is kept.
-public struct PictureOrigin: Hashable, Sendable {
+/// How an image was made, for the file in which it is kept.
+public struct ImageOrigin: Hashable, Sendable {
   /// The words that asked for it.
   public var prompt: String
   /// How it was drawn.
-  public var options: PictureOptions
+  public var options: ImageOptions
 
-  public init(prompt: String, options: PictureOptions) {
+  public init(prompt: String, options: ImageOptions) {
     self.prompt = prompt
     self.options = options
   }
 }
 
 extension ImageClip {
-  /// Reads a picture file; '-' is standard input.
+  /// Reads an image file; '-' is standard input.
   ///
-  /// - Parameter upright: whether a picture that a camera stored turned is turned back.
+  /// - Parameter upright: whether an image that a camera stored turned is turned back.
   public init(path: String, upright: Bool = true) throws(MioError) {
     do throws(MediaError) {
       self.init(
-        path == "-" ? try PictureFile.open(descriptor: 0, name: "standard input", upright: upright)
-          : try PictureFile.open(path: path, upright: upright))
+        path == "-" ? try ImageFile.open(descriptor: 0, name: "standard input", upright: upright)
+          : try ImageFile.open(path: path, upright: upright))
     } catch {
       throw MioError(error)
     }
   }
 
-  init(_ picture: Picture) { self.init(width: picture.width, height: picture.height, rgb: picture.rgb) }
+  init(_ image: Image) { self.init(width: image.width, height: image.height, rgb: image.rgb) }
 
-  package var picture: Picture { Picture(width: width, height: height, rgb: rgb) }
+  package var image: Image { Image(width: width, height: height, rgb: rgb) }
 
   /// Writes a file that appears when it is complete; the suffix, .png or .jpg, names the format.
   ///
   /// - Parameter origin: prompt, seed and settings, written into the file: a PNG's texts, a JPEG's comment.
-  public func write(to path: String, origin: PictureOrigin? = nil) throws(MioError) {
-    do { try picture.write(to: path, notes: origin?.notes(of: self)) } catch { throw MioError(error) }
+  public func write(to path: String, origin: ImageOrigin? = nil) throws(MioError) {
+    do { try image.write(to: path, notes: origin?.notes(of: self)) } catch { throw MioError(error) }
   }
 
   /// The bytes of a PNG or JPEG file.
-  public func encoded(asJPEG: Bool = false, origin: PictureOrigin? = nil) throws(MioError) -> [UInt8] {
+  public func encoded(asJPEG: Bool = false, origin: ImageOrigin? = nil) throws(MioError) -> [UInt8] {
     do {
-      return try picture.encoded(as: asJPEG ? .jpeg : .png, notes: origin?.notes(of: self))
+      return try image.encoded(as: asJPEG ? .jpeg : .png, notes: origin?.notes(of: self))
     } catch {
       throw MioError(error)
     }
   }
 }
 
-extension PictureOrigin {
+extension ImageOrigin {
   /// Prompt and settings in one text, as image programs read it.
   public var summary: String { prompt + "\n" + settings.joined(separator: ", ") }
 
@@ -57,9 +57,9 @@ extension PictureOrigin {
       + (options.sampling.seed.map { ["Seed: \($0)"] } ?? []) + (options.reuse > 1 ? ["Reuse: \(options.reuse)"] : [])
   }
 
-  /// The words of the file, in the form that programs for generated pictures read.
-  func notes(of clip: ImageClip) -> PictureNotes {
-    PictureNotes(
+  /// The words of the file, in the form that programs for generated images read.
+  func notes(of clip: ImageClip) -> ImageNotes {
+    ImageNotes(
       description: prompt, parameters: summary + ", Size: \(clip.width)x\(clip.height)", software: "mio-lite")
   }
 }
@@ -82,7 +82,7 @@ public struct Animation: Sendable {
       if !comment.isEmpty { first.addComment(comment) }
       return first
     }()
-    writer.add(clip.picture, milliseconds: millisecondsPerFrame)
+    writer.add(clip.image, milliseconds: millisecondsPerFrame)
     self.writer = writer
   }
 
@@ -91,7 +91,7 @@ public struct Animation: Sendable {
 }
 
 extension ImageClip {
-  /// The pictures side by side in rows, with a margin between them.
+  /// The images side by side in rows, with a margin between them.
   public static func contactSheet(_ clips: [ImageClip], columns: Int? = nil, margin: Int = 8) -> ImageClip? {
     guard let first = clips.first else { return nil }
     let perRow = columns ?? Int(Double(clips.count).squareRoot().rounded(.up))
@@ -102,7 +102,7 @@ extension ImageClip {
     let (sheetWidth, sheetHeight) = (perRow * (width + margin) + margin, rows * (height + margin) + margin)
     var rgb = [UInt8](repeating: 255, count: 3 * sheetWidth * sheetHeight)
     for (index, clip) in clips.enumerated() {
-      let cell = clip.picture.resized(width: width, height: height)
+      let cell = clip.image.resized(width: width, height: height)
       let (left, top) = (margin + index % perRow * (width + margin), margin + index / perRow * (height + margin))
       for row in 0..<height {
         let target = 3 * ((top + row) * sheetWidth + left)
@@ -112,8 +112,8 @@ extension ImageClip {
     return ImageClip(width: sheetWidth, height: sheetHeight, rgb: rgb)
   }
 
-  /// The picture at another size.
+  /// The image at another size.
   public func resized(width: Int, height: Int) -> ImageClip {
-    ImageClip(picture.resized(width: width, height: height))
+    ImageClip(image.resized(width: width, height: height))
   }
 }

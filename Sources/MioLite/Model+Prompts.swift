@@ -70,24 +70,24 @@ extension Model {
 
 extension Model {
   /// Words of the longest piece of text that the model can speak at once, if the file says so.
-  var wordsPerPiece: Int? {
+  var wordsPerSegment: Int? {
     get throws(MioError) {
       do { return try settings.intIfPresent("words_per_piece").map { max(1, $0) } } catch { throw MioError(error) }
     }
   }
 
   /// Readings of a piece of text, of which one is kept.
-  var takesPerPiece: Int {
+  var candidatesPerSegment: Int {
     get throws(MioError) {
-      let takes: Int?
-      do { takes = try settings.intIfPresent("takes") } catch { throw MioError(error) }
-      guard let takes else { return 1 }
-      guard (1...Takes.most).contains(takes) else {
+      let candidates: Int?
+      do { candidates = try settings.intIfPresent("takes") } catch { throw MioError(error) }
+      guard let candidates else { return 1 }
+      guard (1...BestOfN.maxCount).contains(candidates) else {
         throw MioError(
           .invalidModel,
-          "generation.takes is \(takes), but there are 1 to \(Takes.most); correct generation_config.json and convert again")
+          "generation.takes is \(candidates), but there are 1 to \(BestOfN.maxCount); correct generation_config.json and convert again")
       }
-      return takes
+      return candidates
     }
   }
 

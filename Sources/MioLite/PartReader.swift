@@ -7,7 +7,7 @@ struct PartReader {
   private let model: Model
   private let cancellation: Cancellation
   private let tokenizer: TextTokenizer
-  private let mostFrames: Int
+  private let maxFrames: Int
   private let selection: VideoFile.Selection
   private let report: (PartProgress) -> Void
 
@@ -15,13 +15,13 @@ struct PartReader {
   private static let longestSound = 600
 
   init(
-    _ model: Model, _ cancellation: Cancellation, mostFrames: Int = VideoFile.mostKeyFrames,
+    _ model: Model, _ cancellation: Cancellation, maxFrames: Int = VideoFile.maxKeyFrames,
     selection: VideoFile.Selection = .automatic, report: @escaping (PartProgress) -> Void = { _ in }
   ) throws(MioError) {
     self.model = model
     self.cancellation = cancellation
     tokenizer = try model.requiredTokenizer()
-    self.mostFrames = mostFrames
+    self.maxFrames = maxFrames
     self.selection = selection
     self.report = report
   }
@@ -35,7 +35,7 @@ struct PartReader {
     var hasText = false
     var hasImages = false
     var hasSpeech = false
-    var hasFilm = false
+    var hasVideo = false
   }
 
   func prompt(_ parts: [InputPart]) throws -> Content {
@@ -46,20 +46,20 @@ struct PartReader {
       case .text(let text): append(text, to: &content)
       case .audio(let clip): append(speech: try tokens(of: clip), to: &content)
       case .audioFile(let path): append(speech: try tokens(ofSound: path), to: &content)
-      case .image(let clip): try append([clip.picture], to: &content)
-      case .imageFile(let path): try append([ImageClip(path: path).picture], to: &content)
+      case .image(let clip): try append([clip.image], to: &content)
+      case .imageFile(let path): try append([ImageClip(path: path).image], to: &content)
       case .video(let clips):
-        content.hasFilm = true
-        try append(clips.map(\.picture), to: &content)
+        content.hasVideo = true
+        try append(clips.map(\.image), to: &content)
       case .videoFile(let path):
-        content.hasFilm = true
+        content.hasVideo = true
         try append(frames(VideoFile(path: path, isCancelled: { [cancellation] in cancellation.isCancelled })), to: &content)
       case .visualFile(let path):
         switch try MediaFile.openVisual(path: path, isCancelled: { [cancellation] in cancellation.isCancelled }) {
-        case .picture(let picture): try append([picture], to: &content)
-        case .video(let film):
-          content.hasFilm = true
-          try append(frames(film), to: &content)
+        case .image(let image): try append([image], to: &content)
+        case .video(let video):
+          content.hasVideo = true
+          try append(frames(video), to: &content)
         case .sound: throw MioError(.invalidInput, "\(path): this is sound; hand it over as sound")
         }
       }
@@ -67,8 +67,8 @@ struct PartReader {
     return content
   }
 
-  private func frames(_ film: VideoFile) throws(MediaError) -> [Picture] {
-    try film.keyFrames(selection, most: mostFrames).map(\.picture)
+  private func frames(_ video: VideoFile) throws(MediaError) -> [Image] {
+    try video.keyFrames(selection, most: maxFrames).map(\.image)
   }
 
   private func append(_ text: String, to content: inout Content) {
@@ -85,19 +85,19 @@ struct PartReader {
     content.hasSpeech = true
   }
 
-  private func append(_ pictures: [Picture], to content: inout Content) throws {
-    for (index, picture) in pictures.enumerated() {
+  private func append(_ images: [Image], to content: inout Content) throws {
+    for (index, image) in images.enumerated() {
       report(
         PartProgress(
-          kind: .input, number: index + 1, fraction: Double(index) / Double(pictures.count),
-          detail: "looking at picture \(index + 1) of \(pictures.count)"))
+          kind: .input, number: index + 1, fraction: Double(index) / Double(images.count),
+          detail: "looking at image \(index + 1) of \(images.count)"))
       if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
-      let codes = try model.lanes.vision.run(cancellation) { try model.codes(of: picture, on: $0) }
+      let codes = try model.lanes.vision.run(cancellation) { try model.codes(of: image, on: $0) }
       let ids = try tokenizer.media.imageTokens(codes.map(Int.init))
       content.images.append(.tokens(ids))
       content.parts.append(.tokens(ids))
     }
-    content.hasImages = content.hasImages || !pictures.isEmpty
+    content.hasImages = content.hasImages || !images.isEmpty
   }
 
   private func tokens(ofSound path: String) throws -> [Int32] {
@@ -117,7 +117,7 @@ struct PartReader {
     let samples = clip.sampleRateHz == rate ? clip.samples
       : Resampler.resample(clip.samples, from: clip.sampleRateHz, to: rate)
     guard !samples.isEmpty else { throw MioError(.invalidInput, "the sound is empty") }
-    let codes = try model.lanes.codec.run(cancellation) { try codec.encode(samples, levels: 1, on: $0) }
+    let codes = try model.lanes.codec.run(cancellation) { try codec.encode(samples, codebooks: 1, on: $0) }
     return try tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
   }
 }

@@ -5,16 +5,16 @@ import MioModel
 struct PartRenderer {
   private let model: Model
   private let engine: Engine
-  private let drawing: PictureOptions?
+  private let drawing: ImageOptions?
   private let cancellation: Cancellation
   private var imageCount = 0
   private var speechCount = 0
 
-  /// Share of the time of a picture that its codes are shown to take.
+  /// Share of the time of an image that its codes are shown to take.
   private static let codesShare = 0.1
 
-  /// - Parameter drawing: how pictures are drawn; nil leaves them as codes.
-  init(_ model: Model, _ engine: Engine, drawing: PictureOptions?, _ cancellation: Cancellation) {
+  /// - Parameter drawing: how images are drawn; nil leaves them as codes.
+  init(_ model: Model, _ engine: Engine, drawing: ImageOptions?, _ cancellation: Cancellation) {
     self.model = model
     self.engine = engine
     self.drawing = drawing
@@ -73,8 +73,8 @@ struct PartRenderer {
       return
     }
     let number = imageCount
-    if drawing.variesNoise, let seed = drawing.sampling.seed { drawing.sampling.seed = seed &+ UInt64(number - 1) }
-    let clip = try PictureDrawing(model, drawing).picture(of: codes, cancellation: cancellation) { index, count in
+    if drawing.seedsEachImage, let seed = drawing.sampling.seed { drawing.sampling.seed = seed &+ UInt64(number - 1) }
+    let clip = try ImageGenerating(model, drawing).image(of: codes, cancellation: cancellation) { index, count in
       let share = Double(index + 1) / Double(count + 1)
       report(
         .image, number, Self.codesShare + (1 - Self.codesShare) * share, "step \(index + 1) of \(count)", yield)
@@ -84,10 +84,10 @@ struct PartRenderer {
 
   private mutating func render(_ speech: ReplySpeech, _ yield: (OutputPart) -> Void) throws {
     if let fault = speech.fault { yield(.problem("incomplete speech (\(fault.rawValue))")) }
-    guard let codec = model.codec, !speech.levels.isEmpty, !speech.levels[0].isEmpty else { return }
+    guard let codec = model.codec, !speech.codebooks.isEmpty, !speech.codebooks[0].isEmpty else { return }
     speechCount += 1
     report(.speech, speechCount, 0.9, "sound", yield)
-    let codes = speech.levels.map { level in level.map(Int32.init) }
+    let codes = speech.codebooks.map { codebook in codebook.map(Int32.init) }
     let samples = try model.withoutSilentEnd(engine.codec.run(cancellation) { try codec.decode(codes, on: $0) })
     yield(.speech(AudioClip(samples: samples, sampleRateHz: codec.config.sampleRateHz), codes: codes))
   }

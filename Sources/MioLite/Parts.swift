@@ -6,15 +6,15 @@ public enum InputPart: Sendable {
   case audio(AudioClip)
   /// A sound file.
   case audioFile(String)
-  /// A picture in memory.
+  /// An image in memory.
   case image(ImageClip)
-  /// A picture file: png, jpg, webp, gif or bmp. A picture that a camera stored turned is turned upright.
+  /// An image file: png, jpg, webp, gif or bmp. An image that a camera stored turned is turned upright.
   case imageFile(String)
-  /// Frames of a film in the order of time; each is seen as a picture.
+  /// Frames of a video in the order of time; each is seen as an image.
   case video([ImageClip])
-  /// A film: an animated gif, a folder of pictures, or any video that ffmpeg reads. Key frames stand for it.
+  /// A video: an animated gif, a folder of images, or any video that ffmpeg reads. Key frames stand for it.
   case videoFile(String)
-  /// A picture or a film; '-' is standard input. The first bytes decide.
+  /// An image or a video; '-' is standard input. The first bytes decide.
   case visualFile(String)
 }
 
@@ -24,7 +24,7 @@ public enum OutputPart: Sendable {
   case text(String)
   /// A finished stretch of speech.
   case speech(AudioClip, codes: [[Int32]])
-  /// A finished picture; only its codes where the model file cannot draw.
+  /// A finished image; only its codes where the model file cannot draw.
   case image(ImageClip?, codes: [Int32])
   /// Something in the reply that could not be rendered, in words.
   case problem(String)
@@ -32,7 +32,7 @@ public enum OutputPart: Sendable {
   case progress(PartProgress)
 }
 
-/// How far something that was given, a picture, or a stretch of speech is on its way.
+/// How far something that was given, an image, or a stretch of speech is on its way.
 public struct PartProgress: Hashable, Sendable {
   public enum Kind: String, Sendable {
     /// Something that was given is being looked at or listened to.
@@ -49,7 +49,7 @@ public struct PartProgress: Hashable, Sendable {
   public let detail: String
 }
 
-/// A picture of 8-bit red, green and blue, rows from the top.
+/// An image of 8-bit red, green and blue, rows from the top.
 public struct ImageClip: Hashable, Sendable {
   public let width: Int
   public let height: Int
@@ -58,7 +58,7 @@ public struct ImageClip: Hashable, Sendable {
 
   /// - Precondition: `rgb` has 3 numbers for each of at least one pixel.
   public init(width: Int, height: Int, rgb: [UInt8]) {
-    precondition(width > 0 && height > 0 && rgb.count == 3 * width * height, "the numbers do not fill the picture")
+    precondition(width > 0 && height > 0 && rgb.count == 3 * width * height, "the numbers do not fill the image")
     self.width = width
     self.height = height
     self.rgb = rgb

@@ -21,13 +21,13 @@ public struct Recipe: Hashable, Sendable, CustomStringConvertible {
 
   /// A question in words is answered in words.
   public static let text = Recipe(.answer)
-  /// A picture is described.
+  /// An image is described.
   public static let imageCaption = Recipe(.describe)
-  /// A question about pictures is answered.
+  /// A question about images is answered.
   public static let imageQuestion = Recipe(.answerImage)
-  /// A description becomes a picture.
+  /// A description becomes an image.
   public static let imageGeneration = Recipe(.imagine)
-  /// A picture is changed as an instruction says.
+  /// An image is changed as an instruction says.
   public static let imageEditing = Recipe(.edit)
   /// Speech is written down.
   public static let speechRecognition = Recipe(.transcribe)
@@ -39,23 +39,23 @@ public struct Recipe: Hashable, Sendable, CustomStringConvertible {
   public static let speechAnswer = Recipe(.answerAloud)
   /// Speech is answered aloud.
   public static let speechToSpeech = Recipe(.converse)
-  /// A film is described.
+  /// A video is described.
   public static let videoCaption = Recipe(.describeVideo)
-  /// A question about a film is answered.
+  /// A question about a video is answered.
   public static let videoQuestion = Recipe(.answerVideo)
-  /// A description becomes the key frames of a film.
+  /// A description becomes the key frames of a video.
   public static let videoGeneration = Recipe(.film)
   /// Anything is continued with anything.
   public static let interleaved = Recipe(.interleave)
-  /// A question is thought about in words and pictures.
-  public static let visualThought = Recipe(.thinkInPictures)
-  /// Examples come first, then the picture whose answer is wanted.
+  /// A question is thought about in words and images.
+  public static let visualThought = Recipe(.thinkInImages)
+  /// Examples come first, then the image whose answer is wanted.
   public static let inContext = Recipe(.learn)
   /// A question about media is answered step by step.
   public static let reasoning = Recipe(.reason)
   /// A question about a chart is answered.
   public static let chartQuestion = Recipe(.readChart)
-  /// A story is told in words and pictures.
+  /// A story is told in words and images.
   public static let storytelling = Recipe(.tell)
 
   /// `image-question`, for instance.
@@ -82,7 +82,7 @@ public struct Recipe: Hashable, Sendable, CustomStringConvertible {
     case .answerAloud: .speechGeneration
     case .converse: .speechToSpeech
     case .film: .videoGeneration
-    case .tell, .interleave, .thinkInPictures: .interleaved
+    case .tell, .interleave, .thinkInImages: .interleaved
     default: .text
     }
   }
@@ -93,7 +93,7 @@ public struct Recipe: Hashable, Sendable, CustomStringConvertible {
     case .imagine, .edit: .imageOnly
     case .speak, .answerAloud, .converse: .speechOnly
     case .film: .video
-    case .tell, .thinkInPictures: .story
+    case .tell, .thinkInImages: .story
     case .interleave: .anything
     default: .textOnly
     }
@@ -103,25 +103,25 @@ public struct Recipe: Hashable, Sendable, CustomStringConvertible {
 /// How ``Model/perform(_:_:options:cancellation:)`` works.
 public struct TaskOptions: Sendable {
   public var sampling: Sampling
-  /// How pictures are drawn; `nil` leaves them as codes. All pictures of a reply are drawn from one noise.
-  public var drawing: PictureOptions?
-  /// Most pictures of the reply; `nil` leaves it to the model.
-  public var mostPictures: Int?
-  /// Most frames that are looked at of each film.
-  public var mostFrames: Int
-  /// Whether frames of a film are evenly spaced; otherwise one comes from each scene.
+  /// How images are drawn; `nil` leaves them as codes. All images of a reply are drawn from one noise.
+  public var drawing: ImageOptions?
+  /// Most images of the reply; `nil` leaves it to the model.
+  public var maxImages: Int?
+  /// Most frames that are looked at of each video.
+  public var maxFrames: Int
+  /// Whether frames of a video are evenly spaced; otherwise one comes from each scene.
   public var spacesFramesEvenly: Bool
-  /// Whether speech may stand in a reply that mixes words and pictures.
+  /// Whether speech may stand in a reply that mixes words and images.
   public var allowsSpeech: Bool
 
   public init(
-    sampling: Sampling = Sampling(), drawing: PictureOptions? = PictureOptions(), mostPictures: Int? = nil,
-    mostFrames: Int = 20, spacesFramesEvenly: Bool = false, allowsSpeech: Bool = false
+    sampling: Sampling = Sampling(), drawing: ImageOptions? = ImageOptions(), maxImages: Int? = nil,
+    maxFrames: Int = 20, spacesFramesEvenly: Bool = false, allowsSpeech: Bool = false
   ) {
     self.sampling = sampling
     self.drawing = drawing
-    self.mostPictures = mostPictures
-    self.mostFrames = mostFrames
+    self.maxImages = maxImages
+    self.maxFrames = maxFrames
     self.spacesFramesEvenly = spacesFramesEvenly
     self.allowsSpeech = allowsSpeech
   }
@@ -142,7 +142,7 @@ extension Model {
     }
   }
 
-  /// What a picture shows, or the answer to a question about it, as one text.
+  /// What an image shows, or the answer to a question about it, as one text.
   public func description(
     of parts: [InputPart], question: String? = nil, options: TaskOptions = TaskOptions()
   ) async throws -> String {
@@ -169,21 +169,21 @@ private struct RecipeRun {
     self.options = options
     self.cancellation = cancellation
     sampling = try options.sampling.options(over: model.defaults(for: recipe.settings))
-    guard options.mostPictures ?? 1 >= 1 else { throw MioError(.invalidInput, "pictures: must be 1 or more") }
-    guard options.mostFrames >= 1 else { throw MioError(.invalidInput, "frames: must be 1 or more") }
+    guard options.maxImages ?? 1 >= 1 else { throw MioError(.invalidInput, "images: must be 1 or more") }
+    guard options.maxFrames >= 1 else { throw MioError(.invalidInput, "frames: must be 1 or more") }
     guard recipe.rules.images, options.drawing != nil else { return }
     if !recipe.rules.text {
       _ = try model.requiredDiffusion()
       _ = try model.requiredImageTokenizer()
     }
     // Wrong settings are told before hours of work.
-    if model.canDraw, let drawing = options.drawing { _ = try PictureDrawing(model, drawing) }
+    if model.canDraw, let drawing = options.drawing { _ = try ImageGenerating(model, drawing) }
   }
 
   func run(_ parts: [InputPart], yield: @escaping (OutputPart) -> Void) throws {
     let engine = try model.engine
     let reader = try PartReader(
-      model, cancellation, mostFrames: options.mostFrames,
+      model, cancellation, maxFrames: options.maxFrames,
       selection: options.spacesFramesEvenly ? .uniform : .automatic, report: { yield(.progress($0)) })
     let content = try reader.prompt(parts)
     try check(content)
@@ -198,11 +198,11 @@ private struct RecipeRun {
     if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
   }
 
-  /// A film is asked about in other words than a picture.
+  /// A video is asked about in other words than an image.
   private func recipe(for content: PartReader.Content) -> PromptTask {
     switch recipe.task {
-    case .describe where content.hasFilm: .describeVideo
-    case .answerImage where content.hasFilm: .answerVideo
+    case .describe where content.hasVideo: .describeVideo
+    case .answerImage where content.hasVideo: .answerVideo
     default: recipe.task
     }
   }
@@ -211,11 +211,11 @@ private struct RecipeRun {
   private var rules: ModalityGrammar.Rules {
     var rules = recipe.rules
     if rules.text {
-      if options.allowsSpeech { rules.speech = .allLevels }
+      if options.allowsSpeech { rules.speech = .allCodebooks }
       if model.codec == nil { rules.speech = nil }
       if options.drawing != nil, !model.canDraw { rules.images = false }
     }
-    if rules.images, rules.startsWithBlock || rules.speech == nil, let most = options.mostPictures {
+    if rules.images, rules.startsWithBlock || rules.speech == nil, let most = options.maxImages {
       rules.maxBlocks = min(rules.maxBlocks ?? most, most)
     }
     return rules
@@ -231,8 +231,8 @@ private struct RecipeRun {
     try require(.text, content.hasText, "words")
     try require(.question, content.hasText, "a question")
     try require(.speech, content.hasSpeech, "sound")
-    // A story may begin with pictures, but need not.
-    if recipe.task != .tell { try require(.image, content.hasImages, "a picture or a video") }
+    // A story may begin with images, but need not.
+    if recipe.task != .tell { try require(.image, content.hasImages, "an image or a video") }
     try require(.parts, content.hasText || content.hasImages || content.hasSpeech, "something to go on from")
   }
 }

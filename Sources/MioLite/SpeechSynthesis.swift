@@ -5,18 +5,18 @@ import MioModel
 public struct SpeechOptions: Sendable {
   public var sampling: Sampling
   /// Pieces of a long text that are spoken at the same time, 1...1024: more is faster in all, and needs more memory.
-  public var piecesAtOnce: Int
-  /// Whether the pieces after the first continue the voice of the first one.
+  public var segmentsAtOnce: Int
+  /// Whether the segments after the first continue the voice of the first one.
   public var keepsVoice: Bool
-  /// Readings of every piece, of which the one that the model itself understands best is kept, 1...64; `nil` follows the
+  /// Readings of every segment, of which the one that the model itself understands best is kept, 1...64; `nil` follows the
   /// model file, or is 1. Content is drawn so many times, timbre once.
-  public var takes: Int?
+  public var candidates: Int?
 
-  public init(sampling: Sampling = Sampling(), piecesAtOnce: Int = 8, keepsVoice: Bool = true, takes: Int? = nil) {
+  public init(sampling: Sampling = Sampling(), segmentsAtOnce: Int = 8, keepsVoice: Bool = true, candidates: Int? = nil) {
     self.sampling = sampling
-    self.piecesAtOnce = piecesAtOnce
+    self.segmentsAtOnce = segmentsAtOnce
     self.keepsVoice = keepsVoice
-    self.takes = takes
+    self.candidates = candidates
   }
 }
 
@@ -27,7 +27,7 @@ public struct SpeechChunk: Sendable {
   public let sampleRateHz: Int
   /// The words that the chunk speaks.
   public let text: String
-  /// Number of the piece, and how many there are.
+  /// Number of the segment, and how many there are.
   public let index: Int
   public let count: Int
   /// Codes `[Q, T]` from which the samples were made.
@@ -37,11 +37,11 @@ public struct SpeechChunk: Sendable {
 }
 
 extension Model {
-  /// Speaks a text of any length, piece by piece.
+  /// Speaks a text of any length, segment by segment.
   ///
-  /// A long text is cut into sentences and clauses that are spoken together in one batch; each piece after the first
+  /// A long text is cut into sentences and clauses that are spoken together in one batch; each segment after the first
   /// continues the voice of the first. Chunks come in the order of the text as soon as they are complete, so the first one
-  /// can be played while the others are made. The same seed gives the same samples for any number of threads and pieces
+  /// can be played while the others are made. The same seed gives the same samples for any number of threads and segments
   /// at once.
   ///
   /// - Throws: ``MioError`` while iterating.
@@ -65,11 +65,11 @@ extension Model {
 struct SpeechSynthesis {
   private let model: Model
   private let codec: SpeechCodec
-  private let pieces: [TextPieces.Piece]
+  private let segments: [TextSegments.Segment]
   private let options: SpeechOptions
   private let sampling: SamplingOptions
-  private let takeCount: Int
-  private static let mostPiecesAtOnce = 1024
+  private let candidateCount: Int
+  private static let maxSegmentsAtOnce = 1024
   /// The model has a single voice, so nothing needs to carry it over.
   private let isOneVoice: Bool
 
@@ -77,30 +77,30 @@ struct SpeechSynthesis {
     self.model = model
     self.options = options
     codec = try model.requiredCodec()
-    guard (1...Self.mostPiecesAtOnce).contains(options.piecesAtOnce) else {
+    guard (1...Self.maxSegmentsAtOnce).contains(options.segmentsAtOnce) else {
       throw MioError(
-        .invalidInput, "pieces at once: must be 1...\(Self.mostPiecesAtOnce), found \(options.piecesAtOnce)")
+        .invalidInput, "segments at once: must be 1...\(Self.maxSegmentsAtOnce), found \(options.segmentsAtOnce)")
     }
     let words = try model.speakable(text).text
-    if let longest = try model.wordsPerPiece {
-      pieces = TextPieces(words, lengths: .init(shortest: 1, longest: longest), measure: Self.wordCount).pieces
+    if let longest = try model.wordsPerSegment {
+      segments = TextSegments(words, lengths: .init(shortest: 1, longest: longest), measure: Self.wordCount).segments
         .filter { $0.text.contains { $0.isLetter || $0.isNumber } }
     } else {
-      pieces = TextPieces(words).pieces
+      segments = TextSegments(words).segments
     }
     sampling = try options.sampling.options(over: model.defaults(for: .textToSpeech))
-    if let wanted = options.takes {
-      takeCount = wanted
+    if let wanted = options.candidates {
+      candidateCount = wanted
     } else {
-      takeCount = sampling.isDrawing ? try model.takesPerPiece : 1
+      candidateCount = sampling.isDrawing ? try model.candidatesPerSegment : 1
     }
     isOneVoice = try model.isOneVoice
   }
 
-  /// Speaks the first piece, then all others together.
+  /// Speaks the first segment, then all others together.
   func run(cancellation: Cancellation, yield: (SpeechChunk) -> Void) throws {
     let engine = try model.engine
-    var next = 0  // piece whose chunk comes next
+    var next = 0  // segment whose chunk comes next
     var finished: [Int: SpeechBlock] = [:]
     func deliver(_ index: Int, _ block: SpeechBlock) throws {
       finished[index] = block
@@ -114,62 +114,62 @@ struct SpeechSynthesis {
       voice = block
       try deliver(index, block)
     }
-    guard pieces.count > 1 else { return }
+    guard segments.count > 1 else { return }
     if !options.keepsVoice || isOneVoice { voice = nil }
-    try speak(Array(1..<pieces.count), voice: voice, on: engine, cancellation: cancellation, deliver: deliver)
+    try speak(Array(1..<segments.count), voice: voice, on: engine, cancellation: cancellation, deliver: deliver)
   }
 
   private func speak(
     _ indexes: [Int], voice: SpeechBlock? = nil, on engine: Engine, cancellation: Cancellation,
     deliver: (Int, SpeechBlock) throws -> Void
   ) throws {
-    let prompt = voice.map { VoicePrompt(levels: $0.levels) }
+    let prompt = voice.map { VoicePrompt(codebooks: $0.codebooks) }
     let requests = try indexes.map { index in
-      let text = prompt == nil ? pieces[index].text : pieces[0].text + " " + pieces[index].text
+      let text = prompt == nil ? segments[index].text : segments[0].text + " " + segments[index].text
       let ids = try model.prompt(.speak, [.text: .untrusted(text)])
       let grammar = ModalityGrammar(engine.classes, rules: .speechOnly, voice: prompt)
       var request = GenerationRequest(prompt: ids, options: sampling, grammar: grammar, stream: UInt64(index))
-      if takeCount != 1 { request.takes = try takes(of: text, engine) }
+      if candidateCount != 1 { request.candidates = try candidates(of: text, engine) }
       return request
     }
-    try engine.run(requests, limit: options.piecesAtOnce, wantsTokens: false, cancellation: cancellation) { position, event in
+    try engine.run(requests, limit: options.segmentsAtOnce, wantsTokens: false, cancellation: cancellation) { position, event in
       if case .blockFinished(_, .speech(let block)) = event { try deliver(indexes[position], block) }
     }
   }
 
   /// Readings of a text, judged by their transcripts: the text as it stands, or in plain words as transcripts often are.
-  private func takes(of text: String, _ engine: Engine) throws -> Takes {
+  private func candidates(of text: String, _ engine: Engine) throws -> BestOfN {
     let end = Array(engine.classes.stopIds.prefix(1))
     var transcripts: [[Int32]] = []
-    for spelling in [text, Takes.plainWords(text)] where !spelling.isEmpty {
+    for spelling in [text, BestOfN.plainWords(text)] where !spelling.isEmpty {
       let ids = try model.answer(spelling, to: .transcribe, [.speech: Prompt([.tokens([])])]) + end
       if !transcripts.contains(ids) { transcripts.append(ids) }
     }
     let (model, media) = (model, engine.tokenizer.media)
-    return Takes(count: takeCount, transcripts: transcripts) { content in
+    return BestOfN(count: candidateCount, transcripts: transcripts) { content in
       try model.prompt(.transcribe, [.speech: Prompt([.tokens(media.speechTokens([content]))])])
     }
   }
 
   private func chunk(_ index: Int, _ block: SpeechBlock, on context: KernelContext) throws -> SpeechChunk {
-    let codes = block.levels.map { level in level.map(Int32.init) }
+    let codes = block.codebooks.map { codebook in codebook.map(Int32.init) }
     let hop = codec.config.hopLength
     // The voice prompt is decoded along, so that the sound starts in its context, and then left out.
     var samples = try model.withoutSilentEnd(
       Array(codec.decode(codes, on: context).dropFirst(block.voiceFrameCount * hop)))
-    if index + 1 < pieces.count {
-      samples += Array(repeating: 0, count: Int(pause(after: pieces[index].end) * Double(codec.config.sampleRateHz)))
+    if index + 1 < segments.count {
+      samples += Array(repeating: 0, count: Int(pause(after: segments[index].end) * Double(codec.config.sampleRateHz)))
     }
     return SpeechChunk(
-      samples: samples, sampleRateHz: codec.config.sampleRateHz, text: pieces[index].text, index: index,
-      count: pieces.count, codes: codes.map { Array($0.dropFirst(block.voiceFrameCount)) }, isCutShort: block.isCutShort)
+      samples: samples, sampleRateHz: codec.config.sampleRateHz, text: segments[index].text, index: index,
+      count: segments.count, codes: codes.map { Array($0.dropFirst(block.voiceFrameCount)) }, isCutShort: block.isCutShort)
   }
 
   /// A long word counts as several: what a model can say at once is bounded by its length, too.
   private static func wordCount(_ run: Substring) -> Int { 1 + (run.count - 1) / 8 }
 
-  /// Seconds of silence between two pieces.
-  private func pause(after end: TextPieces.Break) -> Double {
+  /// Seconds of silence between two segments.
+  private func pause(after end: TextSegments.Break) -> Double {
     switch end {
     case .insideWord, .word: 0
     case .clause: 0.1

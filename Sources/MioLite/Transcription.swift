@@ -123,7 +123,7 @@ struct Transcription {
     yield: (TranscriptSegment) -> Void
   ) throws {
     let requests = try windows.map { window in
-      let codes = try engine.codec.run(cancellation) { try codec.encode(window.samples, levels: 1, on: $0) }
+      let codes = try engine.codec.run(cancellation) { try codec.encode(window.samples, codebooks: 1, on: $0) }
       let speech = try engine.tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
       return GenerationRequest(
         prompt: try model.prompt(.transcribe, [.speech: Prompt([.tokens(speech)])]), options: sampling,

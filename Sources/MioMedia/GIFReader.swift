@@ -3,9 +3,9 @@
 /// Colors are those of Pillow's `convert("RGB")`: where nothing was drawn, and where a first frame is transparent, a frame
 /// has the color that its palette gives the transparent index.
 package struct GIFReader {
-  /// One picture of an animation.
+  /// One image of an animation.
   package struct Frame {
-    package let picture: Picture
+    package let image: Image
     /// How long it is shown.
     package let milliseconds: Int
   }
@@ -52,7 +52,7 @@ package struct GIFReader {
     }
     width = Int(bytes[6]) | Int(bytes[7]) << 8
     height = Int(bytes[8]) | Int(bytes[9]) << 8
-    try PictureFile.check(width, height, name: name)
+    try ImageFile.check(width, height, name: name)
     let hasPalette = bytes[10] & 0x80 != 0
     let count = hasPalette ? 2 << Int(bytes[10] & 7) : 0
     guard bytes.count >= 13 + 3 * count else {
@@ -113,7 +113,7 @@ package struct GIFReader {
   private mutating func readFrame() throws(MediaError) -> Frame {
     let area = Area(left: try number(), top: try number(), width: try number(), height: try number())
     guard area.width > 0, area.height > 0, area.left + area.width <= width, area.top + area.height <= height else {
-      throw damaged("a frame of \(area.width) x \(area.height) outside of the picture")
+      throw damaged("a frame of \(area.width) x \(area.height) outside of the image")
     }
     drawnPixels += width * height
     guard drawnPixels <= Self.workLimit else {
@@ -134,7 +134,7 @@ package struct GIFReader {
     draw(indices, area, colors, isInterlaced: flags & 0x40 != 0)
     frameCount += 1
     defer { control = Control() }
-    return Frame(picture: Picture(width: width, height: height, rgb: canvas), milliseconds: control.milliseconds)
+    return Frame(image: Image(width: width, height: height, rgb: canvas), milliseconds: control.milliseconds)
   }
 
   private func color(_ index: Int, _ colors: [UInt8]) -> [UInt8] { Array(colors[3 * index..<3 * index + 3]) }

@@ -25,14 +25,14 @@ package struct GIFWriter {
   }
 
   /// Adds a frame of the animation's size.
-  package mutating func add(_ picture: Picture, milliseconds: Int) {
-    precondition(picture.width == width && picture.height == height, "all frames of a GIF have one size")
+  package mutating func add(_ image: Image, milliseconds: Int) {
+    precondition(image.width == width && image.height == height, "all frames of a GIF have one size")
     bytes += [0x21, 0xF9, 4, 0x04] + Self.little(min(max(milliseconds / 10, 1), 65535)) + [0, 0]
     bytes += [0x2C, 0, 0, 0, 0] + Self.little(width) + Self.little(height) + [0x87]
-    let palette = ColorPalette(of: picture)
+    let palette = ColorPalette(of: image)
     bytes += palette.bytes
     bytes.append(8)
-    appendBlocks(Self.pack(palette.indices(of: picture)))
+    appendBlocks(Self.pack(palette.indices(of: image)))
   }
 
   /// The whole file.
@@ -102,7 +102,7 @@ package struct GIFWriter {
   }
 }
 
-/// 256 colors that stand for those of a picture.
+/// 256 colors that stand for those of an image.
 private struct ColorPalette {
   private var colors: [(Int, Int, Int)] = []
   private var nearest = [Int16](repeating: -1, count: 1 << 15)
@@ -120,9 +120,9 @@ private struct ColorPalette {
     var extent = 0
   }
 
-  init(of picture: Picture) {
+  init(of image: Image) {
     var counts = [Int](repeating: 0, count: 1 << 15)
-    for pixel in stride(from: 0, to: picture.rgb.count, by: 3) { counts[Self.bin(picture.rgb, pixel)] += 1 }
+    for pixel in stride(from: 0, to: image.rgb.count, by: 3) { counts[Self.bin(image.rgb, pixel)] += 1 }
     let bins = counts.indices.filter { counts[$0] > 0 }
     var boxes = [Self.box(bins, counts)]
     while boxes.count < 256 {
@@ -182,21 +182,21 @@ private struct ColorPalette {
   }
 
   /// The color of every pixel, by number.
-  func indices(of picture: Picture) -> [UInt8] {
+  func indices(of image: Image) -> [UInt8] {
     var palette = self
-    let width = picture.width
+    let width = image.width
     var result: [UInt8] = []
-    result.reserveCapacity(width * picture.height)
+    result.reserveCapacity(width * image.height)
     // Sixteenths of errors, with a margin of one pixel on both sides.
     var errors = [Int](repeating: 0, count: 3 * (width + 2))
-    for row in 0..<picture.height {
+    for row in 0..<image.height {
       var below = [Int](repeating: 0, count: 3 * (width + 2))
       for column in 0..<width {
         let source = 3 * (row * width + column)
         let place = 3 * (column + 1)
         var wanted = [0, 0, 0]
         for channel in 0..<3 {
-          wanted[channel] = min(255, max(0, Int(picture.rgb[source + channel]) + errors[place + channel] / 16))
+          wanted[channel] = min(255, max(0, Int(image.rgb[source + channel]) + errors[place + channel] / 16))
         }
         let index = palette.index(wanted[0], wanted[1], wanted[2])
         let color = palette.colors[index]

@@ -1,4 +1,4 @@
-/// Why a sound, a picture or a video could not be read or written: what happened, to which file, and what to do about it.
+/// Why a sound, an image or a video could not be read or written: what happened, to which file, and what to do about it.
 package struct MediaError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The kind of fault. More may be added, so a `switch` needs a `default`.
   package struct Code: RawRepresentable, Hashable, Sendable {
@@ -11,9 +11,9 @@ package struct MediaError: Error, Hashable, Sendable, CustomStringConvertible {
     package static let readFailed = Code(rawValue: "readFailed")
     /// The bytes are no sound file that can be read.
     package static let notAudio = Code(rawValue: "notAudio")
-    /// The bytes are no picture that can be read.
-    package static let notPicture = Code(rawValue: "notPicture")
-    /// A sound or picture that contradicts itself or is cut off.
+    /// The bytes are no image that can be read.
+    package static let notImage = Code(rawValue: "notImage")
+    /// A sound or image that contradicts itself or is cut off.
     package static let malformed = Code(rawValue: "malformed")
     /// A sound file without a single sample, or a file without bytes.
     package static let empty = Code(rawValue: "empty")
@@ -23,7 +23,7 @@ package struct MediaError: Error, Hashable, Sendable, CustomStringConvertible {
     package static let badSample = Code(rawValue: "badSample")
     /// More data than the stated limit.
     package static let tooLong = Code(rawValue: "tooLong")
-    /// A picture of more pixels or bytes than the stated limit.
+    /// An image of more pixels or bytes than the stated limit.
     package static let tooLarge = Code(rawValue: "tooLarge")
     /// A file name whose suffix names no format that can be written.
     package static let unknownFormat = Code(rawValue: "unknownFormat")

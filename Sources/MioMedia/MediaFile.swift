@@ -4,13 +4,13 @@ import Glibc
 import Musl
 #endif
 
-/// A file that may hold a sound, a picture or a film; what lies there decides.
+/// A file that may hold a sound, an image or a video; what lies there decides.
 package enum MediaFile {
   case sound(AudioFile)
-  case picture(Picture)
+  case image(Image)
   case video(VideoFile)
 
-  /// Sound or a picture; of an animation, the first frame.
+  /// Sound or an image; of an animation, the first frame.
   package static func open(path: String) throws(MediaError) -> MediaFile {
     try open(AudioInput.opening(path: path), name: path)
   }
@@ -21,17 +21,17 @@ package enum MediaFile {
   }
 
   private static func open(_ input: AudioInput, name: String) throws(MediaError) -> MediaFile {
-    guard case .file(let descriptor) = input, PictureFile.isPicture(descriptor.firstBytes) else {
+    guard case .file(let descriptor) = input, ImageFile.isImage(descriptor.firstBytes) else {
       return .sound(try AudioFile(input, name: name))
     }
-    return .picture(try PictureFile.open(bytes: PictureFile.bytes(of: descriptor, name: name), name: name))
+    return .image(try ImageFile.open(bytes: ImageFile.bytes(of: descriptor, name: name), name: name))
   }
 
-  /// A picture or a film: a folder is one, an animation of several frames, and every file that is no picture.
+  /// An image or a video: a folder is one, an animation of several frames, and every file that is no image.
   ///
   /// - Parameters:
   ///   - path: '-' is standard input.
-  ///   - isCancelled: asked between the frames of a film.
+  ///   - isCancelled: asked between the frames of a video.
   package static func openVisual(
     path: String, isCancelled: @escaping () -> Bool = { false }
   ) throws(MediaError) -> MediaFile {
@@ -41,15 +41,15 @@ package enum MediaFile {
       return .video(try VideoFile(path: path, isCancelled: isCancelled))
     }
     let input = path == "-" ? try AudioInput.seekable(FileDescriptor(0, owned: false), name: name) : try AudioInput.opening(path: path)
-    guard case .file(let descriptor) = input else { throw MediaError(.notPicture, name, "not a file that can be read") }
+    guard case .file(let descriptor) = input else { throw MediaError(.notImage, name, "not a file that can be read") }
     let start = descriptor.firstBytes
-    guard PictureFile.isPicture(start) else {
+    guard ImageFile.isImage(start) else {
       if isText(start) {
-        throw MediaError(.notPicture, name, "neither a picture nor a video; convert it to png, jpg, webp, gif or bmp")
+        throw MediaError(.notImage, name, "neither an image nor a video; convert it to png, jpg, webp, gif or bmp")
       }
       return .video(try VideoFile(descriptor, name: name, isCancelled: isCancelled))
     }
-    let bytes = try PictureFile.bytes(of: descriptor, name: name)
+    let bytes = try ImageFile.bytes(of: descriptor, name: name)
     if GIFReader.isGIF(bytes) {
       var reader = try GIFReader(bytes, name: name)
       if try reader.next() != nil, try reader.next() != nil {
@@ -57,7 +57,7 @@ package enum MediaFile {
         return .video(try VideoFile(descriptor, name: name, isCancelled: isCancelled))
       }
     }
-    return .picture(try PictureFile.open(bytes: bytes, name: name, upright: true))
+    return .image(try ImageFile.open(bytes: bytes, name: name, upright: true))
   }
 
   /// Whether a file starts with words, as no video does.

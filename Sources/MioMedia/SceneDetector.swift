@@ -1,4 +1,4 @@
-/// Finds the cuts of a film: frames that differ much from the frame before.
+/// Finds the cuts of a video: frames that differ much from the frame before.
 ///
 /// The content detector of PySceneDetect 0.6.4 as the reference uses it: the mean change of hue, saturation and value
 /// between frames of about 256 columns; 27 or more is a cut, and scenes have at least 15 frames.
@@ -15,15 +15,15 @@ struct SceneDetector {
   private var mayMerge = false
   private var mergeStart: Int?
 
-  /// Takes the next frame.
-  mutating func push(_ picture: Picture) {
-    let shrunk = picture.shrunk()
+  /// BestOfN the next frame.
+  mutating func push(_ image: Image) {
+    let shrunk = image.shrunk()
     let pixels = Self.hueSaturationValue(shrunk.rgb)
     push(score: score(shrunk.width, shrunk.height, pixels))
     previous = (shrunk.width, shrunk.height, pixels)
   }
 
-  /// Takes the next frame by how much it differs from the one before.
+  /// BestOfN the next frame by how much it differs from the one before.
   mutating func push(score: Double) {
     defer { frame += 1 }
     let isAbove = score >= Self.threshold
@@ -44,7 +44,7 @@ struct SceneDetector {
 
   private func score(_ width: Int, _ height: Int, _ pixels: [UInt8]) -> Double {
     guard let previous else { return 0 }
-    // A film does not change its size; a folder of pictures may, and then nothing connects the two.
+    // A video does not change its size; a folder of images may, and then nothing connects the two.
     guard previous.width == width, previous.height == height else { return 255 }
     var sum = 0
     for index in pixels.indices { sum += abs(Int(pixels[index]) - Int(previous.pixels[index])) }
@@ -83,9 +83,9 @@ struct SceneDetector {
   private static let saturationScale = [0] + (1...255).map { Int((Double(255 << 12) / Double($0)).rounded(.toNearestOrEven)) }
 }
 
-extension Picture {
-  /// The picture at about 256 columns, by bilinear interpolation without antialiasing.
-  func shrunk() -> Picture {
+extension Image {
+  /// The image at about 256 columns, by bilinear interpolation without antialiasing.
+  func shrunk() -> Image {
     let factor = self.width / 256
     if factor < 2 { return self }
     func length(_ side: Int) -> Int {
@@ -107,7 +107,7 @@ extension Picture {
         }
       }
     }
-    return Picture(width: columns, height: rows, rgb: pixels)
+    return Image(width: columns, height: rows, rgb: pixels)
   }
 
   /// The two pixels between which each pixel of the result lies, and the weight of the second in 2048ths.

@@ -6,13 +6,13 @@ import Glibc
 import Musl
 #endif
 
-/// Key frames of a film: what the model sees of it.
+/// Key frames of a video: what the model sees of it.
 ///
-/// A film is an animated GIF, a folder of pictures (in the order of their names, numbers by value), or any file that
+/// A video is an animated GIF, a folder of images (in the order of their names, numbers by value), or any file that
 /// ffmpeg reads if it is installed. Frames are counted as they are decoded; what a file says about their number is not
 /// believed.
 package struct VideoFile {
-  /// Which frames stand for the film.
+  /// Which frames stand for the video.
   package enum Selection: String, CaseIterable, Sendable {
     /// The middle of every scene; evenly spaced frames where there is one scene only.
     case automatic
@@ -21,15 +21,15 @@ package struct VideoFile {
   }
 
   package struct Frame: Sendable {
-    /// Position in the film, from 0.
+    /// Position in the video, from 0.
     package let index: Int
-    package let picture: Picture
+    package let image: Image
   }
 
-  /// Most frames of a film.
+  /// Most frames of a video.
   package static let frameLimit = 1_000_000
   /// Key frames that are taken if the caller does not say how many: what fits a context beside words.
-  package static let mostKeyFrames = 20
+  package static let maxKeyFrames = 20
 
   private enum Source {
     case folder([String])
@@ -43,9 +43,9 @@ package struct VideoFile {
 
   /// - Parameter isCancelled: asked between frames.
   package init(path: String, isCancelled: @escaping () -> Bool = { false }) throws(MediaError) {
-    if let entries = Self.pictures(inFolder: path) {
+    if let entries = Self.images(inFolder: path) {
       guard !entries.isEmpty else {
-        throw MediaError(.empty, path, "the folder has no pictures; name a folder of png, jpg, webp, gif or bmp files")
+        throw MediaError(.empty, path, "the folder has no images; name a folder of png, jpg, webp, gif or bmp files")
       }
       self.init(.folder(entries), path, isCancelled)
       return
@@ -59,7 +59,7 @@ package struct VideoFile {
   init(_ descriptor: FileDescriptor, name: String, isCancelled: @escaping () -> Bool) throws(MediaError) {
     if descriptor.regularFileLength == 0 { throw MediaError(.empty, name, "the file is empty; export it again") }
     if GIFReader.isGIF(descriptor.firstBytes) {
-      self.init(.gif(try PictureFile.bytes(of: descriptor, name: name)), name, isCancelled)
+      self.init(.gif(try ImageFile.bytes(of: descriptor, name: name)), name, isCancelled)
     } else {
       self.init(.program(descriptor), name, isCancelled)
     }
@@ -73,18 +73,18 @@ package struct VideoFile {
 
   /// The key frames, in the order of time.
   ///
-  /// The film is read twice, frame by frame, so that memory does not grow with its length.
-  package func keyFrames(_ selection: Selection = .automatic, most: Int = mostKeyFrames) throws(MediaError) -> [Frame] {
-    precondition(most >= 1, "a film needs a frame")
+  /// The video is read twice, frame by frame, so that memory does not grow with its length.
+  package func keyFrames(_ selection: Selection = .automatic, most: Int = maxKeyFrames) throws(MediaError) -> [Frame] {
+    precondition(most >= 1, "a video needs a frame")
     if case .folder(let paths) = source, selection == .automatic, paths.count < 20 {
-      // So few pictures are somebody's choice already.
+      // So few images are somebody's choice already.
       return try frames(Self.thinned(Array(paths.indices), to: most))
     }
     var detector = SceneDetector()
     var count = 0
-    try forEach { _, picture in
+    try forEach { _, image in
       count += 1
-      if selection == .automatic { detector.push(picture) }
+      if selection == .automatic { detector.push(image) }
       return true
     }
     guard count > 0 else { throw MediaError(.empty, name, "no frame can be read from it; export the video again") }
@@ -102,13 +102,13 @@ package struct VideoFile {
   private func frames(_ chosen: [Int]) throws(MediaError) -> [Frame] {
     var frames: [Frame] = []
     if case .folder(let paths) = source {
-      for index in chosen { frames.append(Frame(index: index, picture: try PictureFile.open(path: paths[index], upright: true))) }
+      for index in chosen { frames.append(Frame(index: index, image: try ImageFile.open(path: paths[index], upright: true))) }
       return frames
     }
     var rest = chosen[...]
-    try forEach { index, picture in
+    try forEach { index, image in
       if index == rest.first {
-        frames.append(Frame(index: index, picture: picture))
+        frames.append(Frame(index: index, image: image))
         rest = rest.dropFirst()
       }
       return !rest.isEmpty
@@ -117,29 +117,29 @@ package struct VideoFile {
   }
 
   /// Hands over every frame until `body` returns false.
-  private func forEach(_ body: (Int, Picture) throws(MediaError) -> Bool) throws(MediaError) {
+  private func forEach(_ body: (Int, Image) throws(MediaError) -> Bool) throws(MediaError) {
     var index = 0
-    func step(_ picture: Picture) throws(MediaError) -> Bool {
+    func step(_ image: Image) throws(MediaError) -> Bool {
       if isCancelled() { throw MediaError(.cancelled, name, "cancelled") }
       guard index < Self.frameLimit else {
         throw MediaError(.tooLong, name, "more than \(Self.frameLimit) frames; cut the video into parts")
       }
       defer { index += 1 }
-      return try body(index, picture)
+      return try body(index, image)
     }
     switch source {
     case .folder(let paths):
-      for path in paths { if try !step(PictureFile.open(path: path, upright: true)) { return } }
+      for path in paths { if try !step(ImageFile.open(path: path, upright: true)) { return } }
     case .gif(let bytes):
       var reader = try GIFReader(bytes, name: name)
-      while let frame = try reader.next() { if try !step(frame.picture) { return } }
+      while let frame = try reader.next() { if try !step(frame.image) { return } }
     case .program(let descriptor):
       try VideoProgram.decode(descriptor, name: name, isCancelled: isCancelled, body: step)
     }
   }
 
-  /// The pictures of a folder in order; nil if it is no folder.
-  private static func pictures(inFolder path: String) -> [String]? {
+  /// The images of a folder in order; nil if it is no folder.
+  private static func images(inFolder path: String) -> [String]? {
     guard let folder = unsafe opendir(path) else { return nil }
     defer { unsafe closedir(folder) }
     var names: [String] = []
@@ -150,7 +150,7 @@ package struct VideoFile {
       if !name.hasPrefix(".") { names.append(name) }
     }
     let paths = names.sorted { order($0) < order($1) }.map { path.hasSuffix("/") ? path + $0 : path + "/" + $0 }
-    return paths.filter { isRegular($0) }.filter { FileDescriptor.opening(path: $0).map { PictureFile.isPicture($0.firstBytes) } ?? false }
+    return paths.filter { isRegular($0) }.filter { FileDescriptor.opening(path: $0).map { ImageFile.isImage($0.firstBytes) } ?? false }
   }
 
   /// Whether opening the file cannot wait for anybody, as opening a named pipe would.

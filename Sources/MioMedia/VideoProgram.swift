@@ -23,7 +23,7 @@ enum VideoProgram {
 
   /// Hands over every frame until `body` returns false.
   static func decode(
-    _ file: FileDescriptor, name: String, isCancelled: @escaping () -> Bool, body: (Picture) throws(MediaError) -> Bool
+    _ file: FileDescriptor, name: String, isCancelled: @escaping () -> Bool, body: (Image) throws(MediaError) -> Bool
   ) throws(MediaError) {
     guard let program = find("ffmpeg") else {
       throw MediaError(
@@ -36,9 +36,9 @@ enum VideoProgram {
       let child = try ChildProgram(program, arguments(option), input: file, name: name)
       var reader = FrameReader(child, name: name, isCancelled: isCancelled, patience: patience, longestRun: longestRun)
       var count = 0
-      while let picture = try reader.next() {
+      while let image = try reader.next() {
         count += 1
-        if try !body(picture) { return }
+        if try !body(image) { return }
       }
       if count > 0 { return }
       let complaints = child.readComplaints()
@@ -73,7 +73,7 @@ enum VideoProgram {
   }
 }
 
-/// Reads pictures in the form `P6 width height 255`, one after the other.
+/// Reads images in the form `P6 width height 255`, one after the other.
 private struct FrameReader {
   private let child: ChildProgram
   private let name: String
@@ -91,12 +91,12 @@ private struct FrameReader {
     end = .now + .seconds(longestRun)
   }
 
-  mutating func next() throws(MediaError) -> Picture? {
+  mutating func next() throws(MediaError) -> Image? {
     guard let first = try byte() else { return nil }
     guard first == UInt8(ascii: "P"), try byte() == UInt8(ascii: "6") else { throw garbled }
     let (width, height, depth) = (try number(), try number(), try number())
     guard depth == 255 else { throw garbled }
-    try PictureFile.check(width, height, name: name)
+    try ImageFile.check(width, height, name: name)
     let count = 3 * width * height
     var pixels: [UInt8] = []
     pixels.reserveCapacity(count)
@@ -107,7 +107,7 @@ private struct FrameReader {
       pixels += bytes[position..<position + part]
       position += part
     }
-    return Picture(width: width, height: height, rgb: pixels)
+    return Image(width: width, height: height, rgb: pixels)
   }
 
   private var garbled: MediaError { MediaError(.malformed, name, "ffmpeg wrote something else than frames") }

@@ -7,7 +7,7 @@ struct ChatCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "chat", abstract: "Talk with the model: one turn with PROMPT, a conversation without.",
     discussion: """
-      Media of the first turn come in the order of their options, the words of PROMPT last. Several pictures with --text
+      Media of the first turn come in the order of their options, the words of PROMPT last. Several images with --text
       between them are examples to learn from: --image a.jpg --text "a cat" --image b.jpg --text "a dog" --image c.jpg. With
       --recipe, PROMPT is put to the model in the words of one of MIO's tasks ('mio-lite recipes' lists them). A base model
       takes one turn only.
@@ -34,13 +34,13 @@ struct ChatCommand: AsyncParsableCommand {
   @Option(help: "Ask in the words of this recipe, in one turn: visual-thought, reasoning, in-context, interleaved ...")
   var recipe: String?
 
-  @Option(help: "Most pictures of an answer.")
-  var pictures: Int = 8
+  @Option(help: "Most images of an answer.")
+  var images: Int = 8
 
   @Flag(help: "With PROMPT: print the answer's parts as JSON.")
   var json = false
 
-  @OptionGroup var drawing: DrawingFlags
+  @OptionGroup var drawing: ImageFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
@@ -50,7 +50,7 @@ struct ChatCommand: AsyncParsableCommand {
     if recipe != nil && (voice || system != nil) {
       throw ValidationError("--recipe says how the model is asked; leave --voice and --system out")
     }
-    if !(1...1000).contains(pictures) { throw ValidationError("--pictures takes a number from 1 to 1000, not \(pictures)") }
+    if !(1...1000).contains(images) { throw ValidationError("--images takes a number from 1 to 1000, not \(images)") }
   }
 
   func run() async throws {
@@ -58,7 +58,7 @@ struct ChatCommand: AsyncParsableCommand {
     let wishes = sampling.sampling(draws: false, quiet: common.quiet)
     let options = drawing.options(wishes)
     var parts = given.parts()
-    let media = MediaFolder(path: output, quiet: common.quiet, origin: PictureOrigin(prompt: prompt ?? "", options: options))
+    let media = MediaFolder(path: output, quiet: common.quiet, origin: ImageOrigin(prompt: prompt ?? "", options: options))
     if let prompt {
       let words = try Input.text(prompt)
       if !words.isEmpty { parts.append(.text(words)) }
@@ -70,21 +70,21 @@ struct ChatCommand: AsyncParsableCommand {
       let conversation = try Conversation(
         opened, options: ConversationOptions(sampling: wishes, speaks: voice, drawing: options, system: system))
       var terminal = ChatTerminal(
-        conversation, media: media, attachments: parts, quiet: common.quiet, showsPictures: !drawing.noPreview)
+        conversation, media: media, attachments: parts, quiet: common.quiet, showsImages: !drawing.noPreview)
       try await terminal.run()
     }
   }
 
   /// How the answer to a single turn is asked for.
   private func oneAnswer(
-    _ opened: Model, _ parts: [InputPart], _ wishes: Sampling, _ options: PictureOptions
+    _ opened: Model, _ parts: [InputPart], _ wishes: Sampling, _ options: ImageOptions
   ) throws -> (Cancellation) -> AsyncThrowingStream<OutputPart, any Error> {
     if recipe == nil, opened.takesTurns {
       let conversation = try Conversation(
         opened, options: ConversationOptions(sampling: wishes, speaks: voice, drawing: options, system: system))
       return { conversation.send(parts, cancellation: $0) }
     }
-    let task = TaskOptions(sampling: wishes, drawing: options, mostPictures: pictures)
+    let task = TaskOptions(sampling: wishes, drawing: options, maxImages: images)
     let chosen = try recipe.map(RecipeOption.find) ?? baseRecipe(hasWords: !(prompt ?? "").isEmpty)
     return { opened.perform(chosen, parts, options: task, cancellation: $0) }
   }
@@ -152,14 +152,14 @@ struct AnswerPart: Encodable {
 final class MediaFolder {
   private let path: String
   private let quiet: Bool
-  private let origin: PictureOrigin?
+  private let origin: ImageOrigin?
   private let isReplacing: Bool
   private var counts: [String: Int] = [:]
 
   /// - Parameters:
-  ///   - origin: what is written into the files of pictures.
+  ///   - origin: what is written into the files of images.
   ///   - replacing: whether files of the same name are overwritten; otherwise numbers go on behind theirs.
-  init(path: String, quiet: Bool, origin: PictureOrigin? = nil, replacing: Bool = false) {
+  init(path: String, quiet: Bool, origin: ImageOrigin? = nil, replacing: Bool = false) {
     self.path = path
     self.quiet = quiet
     self.origin = origin

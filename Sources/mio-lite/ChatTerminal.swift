@@ -7,12 +7,12 @@ struct ChatTerminal {
   private let media: MediaFolder
   private let quiet: Bool
   private let isInteractive = isatty(STDIN_FILENO) == 1
-  private let showsPictures: Bool
+  private let showsImages: Bool
   private var attachments: [InputPart]
   private var history: [(role: String, parts: [AnswerPart])] = []
 
   private static let help = """
-    /image FILE   adds a picture to the next turn
+    /image FILE   adds an image to the next turn
     /audio FILE   adds a sound file to the next turn
     /video FILE   adds a video, an animated gif or a folder of frames to the next turn
     /save FILE    writes the conversation so far, as JSON if the name ends in .json, else as text
@@ -21,13 +21,13 @@ struct ChatTerminal {
     """
 
   init(
-    _ conversation: Conversation, media: MediaFolder, attachments: [InputPart], quiet: Bool, showsPictures: Bool = true
+    _ conversation: Conversation, media: MediaFolder, attachments: [InputPart], quiet: Bool, showsImages: Bool = true
   ) {
     self.conversation = conversation
     self.media = media
     self.attachments = attachments
     self.quiet = quiet
-    self.showsPictures = showsPictures
+    self.showsImages = showsImages
   }
 
   mutating func run() async throws {
@@ -61,7 +61,7 @@ struct ChatTerminal {
       conversation.reset()
       history = []
     case "/audio", "/speech": try attach(argument, parts[0], "a sound file", InputPart.audioFile)
-    case "/image": try attach(argument, parts[0], "a picture", InputPart.imageFile)
+    case "/image": try attach(argument, parts[0], "an image", InputPart.imageFile)
     case "/video": try attach(argument, parts[0], "a video or a folder of frames", InputPart.videoFile)
     case "/save":
       guard !argument.isEmpty else { throw Failure(.wrongInput, "/save: give a file name") }
@@ -99,7 +99,7 @@ struct ChatTerminal {
         let shown = try media.keep(part)
         answer.append(shown)
         try shown.show()
-        if case .image(let clip?, _) = part, !quiet, showsPictures { Preview.show(clip) }
+        if case .image(let clip?, _) = part, !quiet, showsImages { Preview.show(clip) }
       }
     }
     try Output.line("")

@@ -13,15 +13,15 @@ struct CodedMedia: Codable {
   var text: String?
 }
 
-/// Codes of speech, a list for each codebook, or of a picture, one list.
+/// Codes of speech, a list for each codebook, or of an image, one list.
 enum Codes: Codable {
   case speech([[Int32]])
   case image([Int32])
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
-    if let levels = try? container.decode([[Int32]].self) {
-      self = .speech(levels)
+    if let codebooks = try? container.decode([[Int32]].self) {
+      self = .speech(codebooks)
     } else {
       self = .image(try container.decode([Int32].self))
     }
@@ -30,18 +30,18 @@ enum Codes: Codable {
   func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
-    case .speech(let levels): try container.encode(levels)
+    case .speech(let codebooks): try container.encode(codebooks)
     case .image(let codes): try container.encode(codes)
     }
   }
 }
 
-/// `encode AUDIO|IMAGE`: sound or a picture to codes, ids and token text.
+/// `encode AUDIO|IMAGE`: sound or an image to codes, ids and token text.
 struct EncodeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "encode", abstract: "Turn a sound file or a picture into the codes and tokens that the model reads.")
+    commandName: "encode", abstract: "Turn a sound file or an image into the codes and tokens that the model reads.")
 
-  @Argument(help: "A sound file or a picture; '-' reads standard input.", completion: .file())
+  @Argument(help: "A sound file or an image; '-' reads standard input.", completion: .file())
   var input: String
 
   @Flag(help: "Sound: all four codebooks instead of the content codebook alone.")
@@ -61,7 +61,7 @@ struct EncodeCommand: ParsableCommand {
     let coded =
       switch file {
       case .sound(let sound): try encode(sound, opened, context)
-      case .picture(let picture): try encode(picture, opened, context)
+      case .image(let image): try encode(image, opened, context)
       case .video: throw Failure(.wrongInput, "\(input): this is a video; encode its frames one by one")
       }
     if json {
@@ -77,11 +77,11 @@ struct EncodeCommand: ParsableCommand {
   private func encode(_ file: AudioFile, _ opened: Model, _ context: KernelContext) throws -> CodedMedia {
     let codec = try opened.requiredCodec()
     var source = AudioSource(file, sampleRateHz: codec.config.sampleRateHz)
-    let levels = timbre ? min(4, codec.config.codebookCount) : 1
-    let stream = try SpeechEncoderStream(codec, levels: levels, on: context)
-    var codes = Array(repeating: [Int32](), count: levels)
+    let codebooks = timbre ? min(4, codec.config.codebookCount) : 1
+    let stream = try SpeechEncoderStream(codec, codebooks: codebooks, on: context)
+    var codes = Array(repeating: [Int32](), count: codebooks)
     func append(_ more: [[Int32]]) {
-      for (level, new) in more.enumerated() { codes[level] += new }
+      for (codebook, new) in more.enumerated() { codes[codebook] += new }
     }
     while case let block = try source.next(), !block.isEmpty { append(try stream.push(block)) }
     append(stream.finish())
@@ -95,9 +95,9 @@ struct EncodeCommand: ParsableCommand {
     return coded
   }
 
-  private func encode(_ picture: Picture, _ opened: Model, _ context: KernelContext) throws -> CodedMedia {
-    if timbre { throw Failure(.wrongInput, "\(input): --timbre is about sound; a picture has one list of codes") }
-    let codes = try opened.codes(of: picture, on: context)
+  private func encode(_ image: Image, _ opened: Model, _ context: KernelContext) throws -> CodedMedia {
+    if timbre { throw Failure(.wrongInput, "\(input): --timbre is about sound; an image has one list of codes") }
+    let codes = try opened.codes(of: image, on: context)
     var coded = CodedMedia(modality: "image", codes: .image(codes))
     if let tokenizer = opened.tokenizer, tokenizer.media.image != nil {
       let ids = try tokenizer.media.imageTokens(codes.map(Int.init))
@@ -111,21 +111,21 @@ struct EncodeCommand: ParsableCommand {
 /// `decode TOKENS.json -o out.wav|out.png`: renders what `encode` printed.
 struct DecodeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "decode", abstract: "Render codes, as 'encode --json' prints them, to a sound file or a picture.")
+    commandName: "decode", abstract: "Render codes, as 'encode --json' prints them, to a sound file or an image.")
 
   @Argument(
-    help: "JSON with \"codes\": one list per codebook, or one list of a picture; '-' reads standard input.",
+    help: "JSON with \"codes\": one list per codebook, or one list of an image; '-' reads standard input.",
     completion: .file(extensions: ["json"]))
   var input: String
 
   @Option(
-    name: .shortAndLong, help: "The sound file or picture, format by suffix; '-' streams WAV.", completion: .file())
+    name: .shortAndLong, help: "The sound file or image, format by suffix; '-' streams WAV.", completion: .file())
   var output: String
 
-  @Option(help: "Pictures: seed of the noise that they are drawn from (default: random, printed).")
+  @Option(help: "Images: seed of the noise that they are drawn from (default: random, printed).")
   var seed: UInt64?
 
-  @OptionGroup var drawing: DrawingFlags
+  @OptionGroup var drawing: ImageFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var common: CommonOptions
 
@@ -138,7 +138,7 @@ struct DecodeCommand: AsyncParsableCommand {
     } catch {
       throw Failure(
         .wrongInput,
-        "\(input): no JSON with \"codes\": [[...] per codebook] or [...] of a picture; 'mio-lite encode FILE --json' prints "
+        "\(input): no JSON with \"codes\": [[...] per codebook] or [...] of an image; 'mio-lite encode FILE --json' prints "
           + "such a file")
     }
     switch media.codes {
@@ -164,23 +164,23 @@ struct DecodeCommand: AsyncParsableCommand {
   }
 
   private func draw(_ codes: [Int32], _ opened: Model) async throws {
-    if output != "-" { _ = try PictureFormat(path: output) }
+    if output != "-" { _ = try ImageFormat(path: output) }
     let chosen = seed ?? .random(in: 0...0xFFFF_FFFF)
     if seed == nil && !common.quiet { Output.note("seed \(chosen)") }
     let options = drawing.options(Sampling(seed: chosen))
-    let picture = try await Interrupts.during { cancellation in
+    let image = try await Interrupts.during { cancellation in
       let bar = ProgressBar("decode", quiet: common.quiet)
       defer { bar.finish() }
-      return try opened.picture(of: codes, options: options, cancellation: cancellation) { index, count in
+      return try opened.image(of: codes, options: options, cancellation: cancellation) { index, count in
         bar.update(Double(index + 1) / Double(count + 1), detail: "step \(index + 1) of \(count)")
       }
     }
-    let origin = PictureOrigin(prompt: "", options: options)
+    let origin = ImageOrigin(prompt: "", options: options)
     if output == "-" {
-      try Output.write(picture.encoded(origin: origin))
+      try Output.write(image.encoded(origin: origin))
     } else {
-      try picture.write(to: output, origin: origin)
+      try image.write(to: output, origin: origin)
     }
-    if !common.quiet, !drawing.noPreview { Preview.show(picture) }
+    if !common.quiet, !drawing.noPreview { Preview.show(image) }
   }
 }

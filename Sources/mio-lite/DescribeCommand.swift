@@ -5,14 +5,14 @@ import MioLite
 /// `describe IMAGE|VIDEO [QUESTION]`: says what is to be seen.
 struct DescribeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "describe", abstract: "Say what a picture or a video shows, or answer a question about it.",
+    commandName: "describe", abstract: "Say what an image or a video shows, or answer a question about it.",
     discussion: """
-      Pictures: png, jpg, webp, bmp, gif; a picture that a camera stored turned is turned upright. Videos: an animated gif, a
-      folder of pictures, or any video if ffmpeg is installed; the model sees key frames, one from each scene.
+      Images: png, jpg, webp, bmp, gif; an image that a camera stored turned is turned upright. Videos: an animated gif, a
+      folder of images, or any video if ffmpeg is installed; the model sees key frames, one from each scene.
       MIO's own settings: beam search with 5 beams.
       """)
 
-  @Argument(help: "A picture or a video; '-' reads standard input.", completion: .file())
+  @Argument(help: "An image or a video; '-' reads standard input.", completion: .file())
   var input: String
 
   @Argument(help: "A question about it.")
@@ -44,7 +44,7 @@ struct DescribeCommand: AsyncParsableCommand {
     let opened = try model.open()
     _ = try opened.requiredImageTokenizer()
     let options = TaskOptions(
-      sampling: sampling.sampling(draws: false, quiet: common.quiet), drawing: nil, mostFrames: frames,
+      sampling: sampling.sampling(draws: false, quiet: common.quiet), drawing: nil, maxFrames: frames,
       spacesFramesEvenly: uniform)
     let parts: [InputPart] = [.visualFile(input)] + (question.map { [.text($0)] } ?? [])
     var shown = TrimmedText()

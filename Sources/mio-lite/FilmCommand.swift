@@ -7,7 +7,7 @@ struct FilmCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "film", abstract: "Draw the key frames of a film that a text describes.",
     discussion: """
-      MIO's videos are key frames, one picture after the other. With -o DIR: frame-1.png and so on, contact-sheet.png,
+      MIO's videos are key frames, one image after the other. With -o DIR: frame-1.png and so on, contact-sheet.png,
       film.gif and film.json; with -o NAME.gif: the animated gif alone. Settings of drawing as for 'imagine'; all frames are
       drawn from the same noise. MIO's own settings: sampling, top-p 0.7, repetition penalty 1.15.
       """)
@@ -24,7 +24,7 @@ struct FilmCommand: AsyncParsableCommand {
   @Option(help: "Milliseconds for which the gif shows each frame.")
   var delay: Int = 500
 
-  @OptionGroup var drawing: DrawingFlags
+  @OptionGroup var drawing: ImageFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
@@ -55,14 +55,14 @@ struct FilmCommand: AsyncParsableCommand {
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
     var animation = Animation(
-      millisecondsPerFrame: delay, comment: PictureOrigin(prompt: words, options: options).summary)
+      millisecondsPerFrame: delay, comment: ImageOrigin(prompt: words, options: options).summary)
     var thumbnails: [ImageClip] = []
     var record: [Record.Frame] = []
     let target = isSingle ? nil : ResultFolder(path: output)
     try await Interrupts.during { cancellation in
       let bar = ProgressBar("film", quiet: common.quiet)
       defer { bar.finish() }
-      let task = TaskOptions(sampling: sampling, drawing: options, mostPictures: frames)
+      let task = TaskOptions(sampling: sampling, drawing: options, maxImages: frames)
       for try await part in opened.perform(.videoGeneration, [.text(words)], options: task, cancellation: cancellation) {
         switch part {
         case .progress(let progress) where progress.kind == .image:
@@ -71,7 +71,7 @@ struct FilmCommand: AsyncParsableCommand {
             detail: "frame \(progress.number), \(progress.detail)")
         case .image(let clip?, let codes):
           let name = "frame-\(record.count + 1).png"
-          try target?.write(clip.encoded(origin: PictureOrigin(prompt: words, options: options)), name)
+          try target?.write(clip.encoded(origin: ImageOrigin(prompt: words, options: options)), name)
           record.append(Record.Frame(file: name, codes: codes))
           animation.add(clip)
           thumbnails.append(clip.thumbnail)
@@ -101,7 +101,7 @@ struct FilmCommand: AsyncParsableCommand {
 }
 
 extension ImageClip {
-  /// The picture with at most 256 columns.
+  /// The image with at most 256 columns.
   var thumbnail: ImageClip {
     let width = min(self.width, 256)
     return width == self.width ? self : resized(width: width, height: max(1, height * width / self.width))

@@ -16,7 +16,7 @@ struct GenerateCommand: AsyncParsableCommand {
   @Option(help: "Token ids that end the output, separated by commas (default: the checkpoint's).")
   var stopIds: String?
 
-  @Option(help: "'media' keeps every speech and image block decodable; 'none' makes every token legal.")
+  @Option(help: "'media' keeps every speech and image block decodable; 'none' makes every token allowed.")
   var grammar: GrammarOption = .media
 
   @Flag(help: "Print JSON: the new ids and their text.")

@@ -6,11 +6,11 @@ import MioMedia
 /// `imagine PROMPT`: draws.
 struct ImagineCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "imagine", abstract: "Draw a picture of what a text describes.",
+    commandName: "imagine", abstract: "Draw an image of what a text describes.",
     discussion: """
-      The language model writes the codes of a picture, and the diffusion model draws it. The defaults are the reference's:
+      The language model writes the codes of an image, and the diffusion model draws it. The defaults are the reference's:
       the size that the model was trained with, 20 steps, guidance 10. Fewer steps, another sampler, a smaller size or a
-      guidance of 1 are faster and give another picture. The same seed gives the same picture. Prompt, seed and settings are
+      guidance of 1 are faster and give another image. The same seed gives the same image. Prompt, seed and settings are
       written into the file.
       """)
 
@@ -22,30 +22,30 @@ struct ImagineCommand: AsyncParsableCommand {
     completion: .file(extensions: ["png", "jpg"]))
   var output: String
 
-  @OptionGroup var drawing: DrawingFlags
+  @OptionGroup var drawing: ImageFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
     let words = try Input.text(prompt)
-    try await PictureTask(
+    try await ImageTask(
       title: "imagine", recipe: .imageGeneration, parts: [.text(words)], prompt: words, output: output, drawing: drawing,
       model: model, sampling: sampling, common: common
     ).run()
   }
 }
 
-/// `edit IMAGE INSTRUCTION`: changes a picture as told.
+/// `edit IMAGE INSTRUCTION`: changes an image as told.
 struct EditCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "edit", abstract: "Change a picture as an instruction says.",
+    commandName: "edit", abstract: "Change an image as an instruction says.",
     discussion: """
-      The model looks at the picture, writes the codes of another one, and draws it: what it did not see in the 32 codes of the
+      The model looks at the image, writes the codes of another one, and draws it: what it did not see in the 32 codes of the
       first is not kept. Settings as for 'imagine'.
       """)
 
-  @Argument(help: "A picture; '-' reads standard input.", completion: .file())
+  @Argument(help: "An image; '-' reads standard input.", completion: .file())
   var image: String
 
   @Argument(help: "What to change.")
@@ -56,63 +56,63 @@ struct EditCommand: AsyncParsableCommand {
     completion: .file(extensions: ["png", "jpg"]))
   var output: String
 
-  @OptionGroup var drawing: DrawingFlags
+  @OptionGroup var drawing: ImageFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    let picture = try ImageClip(path: image)
-    try await PictureTask(
-      title: "edit", recipe: .imageEditing, parts: [.image(picture), .text(instruction)], prompt: instruction,
+    let image = try ImageClip(path: image)
+    try await ImageTask(
+      title: "edit", recipe: .imageEditing, parts: [.image(image), .text(instruction)], prompt: instruction,
       output: output, drawing: drawing, model: model, sampling: sampling, common: common
     ).run()
   }
 }
 
-/// A command whose result is one picture.
-struct PictureTask {
+/// A command whose result is one image.
+struct ImageTask {
   let title: String
   let recipe: Recipe
   let parts: [InputPart]
   let prompt: String
   let output: String
-  let drawing: DrawingFlags
+  let drawing: ImageFlags
   let model: ModelOptions
   let sampling: SamplingFlags
   let common: CommonOptions
 
   func run() async throws {
-    if output != "-" { _ = try PictureFormat(path: output) }
+    if output != "-" { _ = try ImageFormat(path: output) }
     let opened = try model.open()
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
     let started = ContinuousClock.now
-    var picture: ImageClip?
+    var image: ImageClip?
     try await Interrupts.during { cancellation in
       let bar = ProgressBar(title, quiet: common.quiet)
       defer { bar.finish() }
-      let task = TaskOptions(sampling: sampling, drawing: options, mostPictures: 1)
+      let task = TaskOptions(sampling: sampling, drawing: options, maxImages: 1)
       for try await part in opened.perform(recipe, parts, options: task, cancellation: cancellation) {
         switch part {
         case .progress(let progress): bar.update(progress.fraction, detail: progress.detail)
-        case .image(let clip, _): picture = clip
+        case .image(let clip, _): image = clip
         case .problem(let problem): Output.note("mio-lite: \(problem)")
         case .text, .speech: break
         }
       }
     }
-    guard let picture else { throw Failure(.failed, "the model did not finish a picture; allow more tokens") }
-    let origin = PictureOrigin(prompt: prompt, options: options)
+    guard let image else { throw Failure(.failed, "the model did not finish an image; allow more tokens") }
+    let origin = ImageOrigin(prompt: prompt, options: options)
     if output == "-" {
-      try Output.write(picture.encoded(origin: origin))
+      try Output.write(image.encoded(origin: origin))
     } else {
-      try picture.write(to: output, origin: origin)
+      try image.write(to: output, origin: origin)
     }
     if !common.quiet {
-      if !drawing.noPreview { Preview.show(picture) }
+      if !drawing.noPreview { Preview.show(image) }
       let elapsed = String(format: "%.1f", (ContinuousClock.now - started).seconds)
-      Output.note("\(output): \(picture.width) x \(picture.height) pixels in \(elapsed) s")
+      Output.note("\(output): \(image.width) x \(image.height) pixels in \(elapsed) s")
     }
   }
 }

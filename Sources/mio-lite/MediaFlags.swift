@@ -8,7 +8,7 @@ struct MediaFlags: ParsableArguments {
     name: [.customLong("audio"), .customLong("speech")], help: "A sound file; may be repeated.", completion: .file())
   var audio: [String] = []
 
-  @Option(help: "A picture; may be repeated.", completion: .file())
+  @Option(help: "An image; may be repeated.", completion: .file())
   var image: [String] = []
 
   @Option(help: "A video, an animated gif or a folder of frames; may be repeated.", completion: .file())

@@ -4,7 +4,7 @@ import ArgumentParser
 struct MioLiteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mio-lite",
-    abstract: "Text, speech and pictures in and out of one model file, on an ordinary CPU.",
+    abstract: "Text, speech and images in and out of one model file, on an ordinary CPU.",
     discussion: """
       Results go to standard output, progress and timings to standard error. '-' stands for standard input or output.
       Exit status: 0 done, 1 the work failed, 2 the command line or an input is wrong, 130 interrupted.

@@ -1,7 +1,7 @@
 import Foundation
 import MioLite
 
-/// Shows pictures in a terminal: in full where it can, else with half-block characters.
+/// Shows images in a terminal: in full where it can, else with half-block characters.
 ///
 /// Only on a terminal, on standard error: results stay clean. `MIO_PREVIEW` names the way if the guess is wrong: `kitty`,
 /// `iterm`, `sixel`, `blocks` or `none`.
@@ -39,7 +39,7 @@ enum Preview {
     return Int(size.ws_col)
   }
 
-  /// The bytes that show a picture.
+  /// The bytes that show an image.
   private static func rendering(_ clip: ImageClip, way: Way, columns: Int, hasAllColors: Bool) throws -> [UInt8] {
     switch way {
     case .none: return []
@@ -129,7 +129,7 @@ enum Preview {
 }
 
 extension ImageClip {
-  /// The picture with sides of at most `side` pixels.
+  /// The image with sides of at most `side` pixels.
   fileprivate func thumbnail(within side: Int) -> ImageClip {
     let longest = max(width, height)
     guard longest > side else { return self }

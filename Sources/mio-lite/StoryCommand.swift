@@ -2,13 +2,13 @@ import ArgumentParser
 import Foundation
 import MioLite
 
-/// `story PROMPT`: tells a story in words and pictures.
+/// `story PROMPT`: tells a story in words and images.
 struct StoryCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "story", abstract: "Tell a story in words and pictures.",
+    commandName: "story", abstract: "Tell a story in words and images.",
     discussion: """
       Writes index.html, which holds everything and can be sent as it is; story.json; and the media as files of their own. The
-      story may go on from pictures given with --image. Settings of drawing as for 'imagine'; all pictures are drawn from the
+      story may go on from images given with --image. Settings of drawing as for 'imagine'; all images are drawn from the
       same noise. MIO's own settings: sampling, top-p 0.7, repetition penalty 1.15.
       """)
 
@@ -18,11 +18,11 @@ struct StoryCommand: AsyncParsableCommand {
   @Option(name: .shortAndLong, help: "The folder of the story.", completion: .directory)
   var output: String
 
-  @Option(help: "A picture that the story goes on from; may be repeated.", completion: .file())
+  @Option(help: "An image that the story goes on from; may be repeated.", completion: .file())
   var image: [String] = []
 
-  @Option(help: "Most pictures; the model may end earlier.")
-  var pictures: Int = 8
+  @Option(help: "Most images; the model may end earlier.")
+  var images: Int = 8
 
   @Option(help: "Ask in the words of this recipe ('mio-lite recipes' lists them): storytelling, interleaved, visual-thought.")
   var recipe: String = Recipe.storytelling.name
@@ -33,13 +33,13 @@ struct StoryCommand: AsyncParsableCommand {
   @Flag(help: "Print story.json to standard output as well.")
   var json = false
 
-  @OptionGroup var drawing: DrawingFlags
+  @OptionGroup var drawing: ImageFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if !(1...1000).contains(pictures) { throw ValidationError("--pictures takes a number from 1 to 1000, not \(pictures)") }
+    if !(1...1000).contains(images) { throw ValidationError("--images takes a number from 1 to 1000, not \(images)") }
   }
 
   func run() async throws {
@@ -48,9 +48,9 @@ struct StoryCommand: AsyncParsableCommand {
     let opened = try model.open()
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
-    let task = TaskOptions(sampling: sampling, drawing: options, mostPictures: pictures, allowsSpeech: speech)
+    let task = TaskOptions(sampling: sampling, drawing: options, maxImages: images, allowsSpeech: speech)
     let given = image.map(InputPart.imageFile) + (words.isEmpty ? [] : [.text(words)])
-    let origin = PictureOrigin(prompt: words, options: options)
+    let origin = ImageOrigin(prompt: words, options: options)
     let media = MediaFolder(path: output, quiet: common.quiet, origin: origin, replacing: true)
     var story = Story(title: words, made: origin.summary, model: URL(fileURLWithPath: opened.path).lastPathComponent)
     try await Interrupts.during { cancellation in
@@ -129,7 +129,7 @@ struct Story {
         close()
         number += 1
         scene += """
-          <figure class="picture"><img src="\(medium.source)" alt="Picture \(number) of the story" loading="lazy"></figure>\n
+          <figure class="image"><img src="\(medium.source)" alt="Image \(number) of the story" loading="lazy"></figure>\n
           """
       case ("speech", let medium?):
         scene += "<figure class=\"speech\"><audio controls src=\"\(medium.source)\"></audio></figure>\n"
@@ -209,18 +209,18 @@ struct Story {
       align-items: center; }
     .scene > * { min-width: 0; }
     figure { margin: 0; }
-    .picture img { display: block; width: 100%; height: auto; border-radius: 0.75rem; background: var(--card);
+    .image img { display: block; width: 100%; height: auto; border-radius: 0.75rem; background: var(--card);
       box-shadow: 0 1px 2px rgb(0 0 0 / 0.12), 0 12px 32px -12px rgb(0 0 0 / 0.35); }
     .speech audio { width: 100%; }
     .words p { margin: 0 0 0.9em; overflow-wrap: anywhere; hyphens: auto; }
     .words p:last-child { margin-bottom: 0; }
     @media (min-width: 50rem) {
-      .scene:has(.picture):has(.words) { grid-template-columns: 1.1fr 1fr; }
-      .scene:nth-of-type(even):has(.picture):has(.words) { grid-template-columns: 1fr 1.1fr; }
-      .scene:nth-of-type(even):has(.words) .picture { order: 2; }
-      .scene:not(:has(.words)) .picture { max-width: 38rem; }
+      .scene:has(.image):has(.words) { grid-template-columns: 1.1fr 1fr; }
+      .scene:nth-of-type(even):has(.image):has(.words) { grid-template-columns: 1fr 1.1fr; }
+      .scene:nth-of-type(even):has(.words) .image { order: 2; }
+      .scene:not(:has(.words)) .image { max-width: 38rem; }
       .scene .speech { grid-column: 1 / -1; }
-      .scene:not(:has(.picture)) .words { max-width: 38rem; }
+      .scene:not(:has(.image)) .words { max-width: 38rem; }
     }
     footer { border-top: 1px solid var(--line); padding-top: 1.25rem; color: var(--quiet);
       font: 0.875rem/1.5 system-ui, sans-serif; }

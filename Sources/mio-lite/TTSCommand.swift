@@ -27,17 +27,17 @@ struct TTSCommand: AsyncParsableCommand {
   @Flag(help: "Play the speech.")
   var play = false
 
-  @Option(help: "Pieces of a long text spoken at the same time.")
+  @Option(help: "Segments of a long text spoken at the same time.")
   var parallel: Int = 8
 
   @Option(
     help: """
-      Readings of every piece, of which the one that the model itself understands best is kept (default: the model's own, \
+      Candidates for every segment, of which the one that the model itself understands best is kept (default: the model's own, \
       else 1).
       """)
   var takes: Int?
 
-  @Flag(help: "Let every piece of a long text find its own voice.")
+  @Flag(help: "Let every segment of a long text find its own voice.")
   var freeVoice = false
 
   @OptionGroup var model: ModelOptions
@@ -59,8 +59,8 @@ struct TTSCommand: AsyncParsableCommand {
       Output.note("mio-lite: left out, this model was not taught to say them: \(leftOut.prefix(40).map(String.init).joined(separator: " "))")
     }
     let options = SpeechOptions(
-      sampling: sampling.sampling(draws: true, quiet: common.quiet), piecesAtOnce: parallel, keepsVoice: !freeVoice,
-      takes: takes)
+      sampling: sampling.sampling(draws: true, quiet: common.quiet), segmentsAtOnce: parallel, keepsVoice: !freeVoice,
+      candidates: takes)
     let started = ContinuousClock.now
     var firstAudio: Double?
     var seconds = 0.0

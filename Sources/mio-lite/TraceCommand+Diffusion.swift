@@ -43,15 +43,15 @@ extension TraceCommand {
     add(try model.decode(last, on: context), to: &results)
   }
 
-  func tracePictureDecoder(
+  func traceVAEDecoder(
     _ opened: Model, _ given: SafetensorsFile, _ context: KernelContext, into results: inout SafetensorsWriter
   ) throws {
     let model = try opened.requiredDiffusion()
     add(try model.decode(latents(given), on: context), to: &results)
   }
 
-  private func add(_ picture: DrawnPicture, to results: inout SafetensorsWriter) {
-    results.add("image", [3, picture.height, picture.width], picture.values)
+  private func add(_ image: GeneratedImage, to results: inout SafetensorsWriter) {
+    results.add("image", [3, image.height, image.width], image.values)
   }
 
   private func latents(_ given: SafetensorsFile) throws -> Latents {

@@ -57,7 +57,7 @@ struct TraceCommand: ParsableCommand {
     case .imageEmbed: try traceImageEmbedder(opened, given, context, into: &results)
     case .unet: try traceUNet(opened, given, context, into: &results)
     case .diffuse: try traceDiffusion(opened, given, context, into: &results)
-    case .vaeDecode: try tracePictureDecoder(opened, given, context, into: &results)
+    case .vaeDecode: try traceVAEDecoder(opened, given, context, into: &results)
     }
     try results.write(to: output)
   }
@@ -86,7 +86,7 @@ struct TraceCommand: ParsableCommand {
     let wave = try given.floats("wave")
     try requireShape("wave", try given.shape(of: "wave"), rank: 1)
     let trace = SpeechTrace()
-    let codes = try codec.encode(wave, levels: codec.config.codebookCount, trace: trace, on: context)
+    let codes = try codec.encode(wave, codebooks: codec.config.codebookCount, trace: trace, on: context)
     let frames = codes.first?.count ?? 0
     results.add("features", [codec.config.width, frames], trace.tensors["features"]?.channelsFirst ?? [])
     results.add("codes", [codes.count, frames], Array(codes.joined()))

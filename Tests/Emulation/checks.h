@@ -43,7 +43,7 @@ void check_tiles(const mio_kernels *level);
 void check_halves(const mio_kernels *level);
 void check_softening(const mio_kernels *level);
 void check_rows(const mio_kernels *level);
-void check_picture_rows(const mio_kernels *level);
+void check_image_rows(const mio_kernels *level);
 void check_attention(const mio_kernels *level);
 
 #endif

@@ -196,10 +196,10 @@ static void soften(const mio_kernels *level, size_t visible, size_t width) {
     for (int chunk = 0; chunk < 2; chunk++) {
       for (size_t i = 0; i < groups * 64; i++) scores[i] = gaussian() * (i % 7 == 0 ? 40 : 4);
       if (is_fixed) {
-        level->soften_fixed((mio_soften_row){scores, groups * 64, visible, 0.7f, state, result, width}, values, scales);
+        level->online_softmax_fixed((mio_online_softmax_row){scores, groups * 64, visible, 0.7f, state, result, width}, values, scales);
         mix(values, groups * 128), mix(scales, groups * 4);
       } else {
-        level->soften((mio_soften_row){scores, padded, visible, 0.7f, state, result, width});
+        level->soften((mio_online_softmax_row){scores, padded, visible, 0.7f, state, result, width});
         mix(scores, padded * 4);
       }
       mix(state, sizeof state), mix(result, width * 4);

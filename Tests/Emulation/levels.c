@@ -63,8 +63,8 @@ static void report(const char *level, const char *what) {
 /// The levels that this processor can run.
 static void print_levels(void) {
   printf("levels:");
-  for (size_t index = 0; index < mio_level_count(); index++) {
-    if (mio_level(index) != NULL) printf(" %s", mio_level(index)->name);
+  for (size_t index = 0; index < mio_variant_count(); index++) {
+    if (mio_variant(index) != NULL) printf(" %s", mio_variant(index)->name);
   }
   printf("\n");
 }
@@ -77,7 +77,7 @@ static int check_level(const mio_kernels *level) {
   } checks[] = {
       {"fixed rows", check_fixed_rows}, {"fixed panels", check_fixed_panels}, {"tiles", check_tiles},
       {"halves", check_halves},         {"softening", check_softening},       {"rows", check_rows},
-      {"picture rows", check_picture_rows},                                   {"attention", check_attention},
+      {"image rows", check_image_rows},                                   {"attention", check_attention},
   };
   int differences = 0;
   begin();
@@ -114,8 +114,8 @@ int main(int count, char **arguments) {
   int differences = 0;
   print_levels();
   // The portable level, 0, has no kernels here.
-  for (size_t index = 1; index < mio_level_count(); index++) {
-    const mio_kernels *level = mio_level(index);
+  for (size_t index = 1; index < mio_variant_count(); index++) {
+    const mio_kernels *level = mio_variant(index);
     if (level != NULL && is_wanted(level->name, count - 1, arguments + 1)) differences += check_level(level);
   }
   if (differences > 0) fprintf(stderr, "%d products differ from plain C\n", differences);

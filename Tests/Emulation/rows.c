@@ -25,7 +25,7 @@ void check_rows(const mio_kernels *level) {
   }
 }
 
-void check_picture_rows(const mio_kernels *level) {
+void check_image_rows(const mio_kernels *level) {
   for (size_t count = 1; count <= 200; count++) {
     const size_t rows = 5, stride = count + 3;
     float *x = gaussians(rows * stride), *gate = gaussians(count), *weight = gaussians(count);

@@ -42,7 +42,7 @@ import Testing
     let folder = try TemporaryFolder()
     let conversion = try Conversion(checkpoint: checkpoint(folder), threads: 1)
     #expect(conversion.components.map(\.component) == ["image-tokenizer"])
-    #expect(!conversion.notes.contains { $0.contains("see pictures") })
+    #expect(!conversion.notes.contains { $0.contains("see images") })
     _ = try conversion.run(output: folder.path("out.mio"))
     let file = try ModelFile.open(path: folder.path("out.mio"))
     let config = try #require(file.component("image-tokenizer")).config

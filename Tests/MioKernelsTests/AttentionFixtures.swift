@@ -73,13 +73,13 @@ struct AttentionSession: ~Copyable {
   let context: KernelContext
   var scratch: Attention.Scratch
 
-  init(_ shape: Attention, _ format: KeyValueFormat, level: KernelLevel = .preferred, threads: Int = 1) {
+  init(_ shape: Attention, _ format: KeyValueFormat, variant: KernelVariant = .preferred, threads: Int = 1) {
     self.shape = shape
     cache = KeyValueCache(
       shape: .init(layerCount: 2, kvHeadCount: shape.kvHeadCount, headWidth: shape.headWidth, format: format),
       contextLength: 1024, capacity: 8192)
     rotary = RotaryEmbedding(headWidth: shape.headWidth, theta: Self.theta, contextLength: 1024)
-    context = KernelContext(threads: threads, level: level)
+    context = KernelContext(threads: threads, variant: variant)
     scratch = Attention.Scratch(shape, format: format, maxRows: 1024)
   }
 

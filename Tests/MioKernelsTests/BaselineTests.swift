@@ -34,7 +34,7 @@ import Testing
   }
 
   @Test(.enabled(if: hasDisassembler, "needs objdump: install binutils"))
-  func `uses instructions above the baseline only in functions of a level`() throws {
+  func `uses instructions above the baseline only in functions of a variant`() throws {
     let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
     let program = bundle.deletingLastPathComponent().appendingPathComponent("mio-lite")
     let outcome = try run("test-baseline", ["/proc/\(getpid())/exe", program.path])
@@ -43,7 +43,7 @@ import Testing
   }
 
   #if arch(x86_64)
-  /// Functions that a level may have, and functions that may not be.
+  /// Functions that a variant may have, and functions that may not be.
   @Test(
     .enabled(if: hasDisassembler, "needs objdump: install binutils"),
     arguments: [
@@ -71,11 +71,11 @@ import Testing
   #endif
 
   /// Levels of other processors run under emulation; what lacks its emulator is reported as a known issue.
-  @Test func `the kernels of all levels give the same bits`() throws {
-    let outcome = try run("test-levels")
+  @Test func `the kernels of all variants give the same bits`() throws {
+    let outcome = try run("test-variants")
     #expect(outcome.status == 0, "\(outcome.notes)")
     if outcome.status == 0, !outcome.notes.isEmpty {
-      withKnownIssue("not every level was compared") { Issue.record("\(outcome.notes)") }
+      withKnownIssue("not every variant was compared") { Issue.record("\(outcome.notes)") }
     }
   }
 }

@@ -89,12 +89,12 @@ import Testing
   }
 
   @Test(arguments: shapes, [false, true])
-  func `gives the same bits on every level and number of threads`(shape: Shape, isFixedPoint: Bool) {
+  func `gives the same bits on every variant and number of threads`(shape: Shape, isFixedPoint: Bool) {
     let reference = attend(shape, isFixedPoint: isFixedPoint, on: KernelContext(threads: 1))
     #expect(attend(shape, isFixedPoint: isFixedPoint, on: KernelContext(threads: 3)) == reference)
-    for level in KernelLevel.available {
-      let context = KernelContext(threads: 2, level: level)
-      #expect(attend(shape, isFixedPoint: isFixedPoint, on: context) == reference, "\(level)")
+    for variant in KernelVariant.available {
+      let context = KernelContext(threads: 2, variant: variant)
+      #expect(attend(shape, isFixedPoint: isFixedPoint, on: context) == reference, "\(variant)")
     }
   }
 

@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test(arguments: shapes) func `products are the same on every level and number of threads`(shape: (Int, Int, Int)) {
+  @Test(arguments: shapes) func `products are the same on every variant and number of threads`(shape: (Int, Int, Int)) {
     var random = TestGenerator(seed: 22)
     let (rows, columns, count) = shape
     // Largest magnitudes of both signs in some rows, so that sums reach their limits.
@@ -44,27 +44,27 @@ import Testing
     let x = random.gaussians(count * columns).enumerated().map { $0.offset / columns % 2 == 0 ? -3e4 : $0.element }
     let (bias, start) = (random.gaussians(rows), random.gaussians(count * rows))
     let reference = product(weights, x, bias: bias, start: start, shape: shape, on: KernelContext(threads: 1))
-    for level in KernelLevel.available {
-      let context = KernelContext(threads: 3, level: level)
+    for variant in KernelVariant.available {
+      let context = KernelContext(threads: 3, variant: variant)
       let y = product(weights, x, bias: bias, start: start, shape: shape, on: context)
-      #expect(y == reference, "\(level)")
+      #expect(y == reference, "\(variant)")
     }
   }
 
   struct Case: CustomTestStringConvertible {
-    let channels: Int, outputs: Int, height: Int, width: Int, pictures: Int
+    let channels: Int, outputs: Int, height: Int, width: Int, images: Int
     var stride = 1
     var doubles = false
-    var testDescription: String { "\(channels) to \(outputs), \(pictures) x \(height) x \(width), stride \(stride), \(doubles)" }
+    var testDescription: String { "\(channels) to \(outputs), \(images) x \(height) x \(width), stride \(stride), \(doubles)" }
   }
 
   static let convolutions = [
-    Case(channels: 4, outputs: 20, height: 5, width: 7, pictures: 1),
-    Case(channels: 64, outputs: 32, height: 12, width: 12, pictures: 2),
-    Case(channels: 96, outputs: 16, height: 9, width: 6, pictures: 2, stride: 2),
-    Case(channels: 70, outputs: 17, height: 4, width: 3, pictures: 2, doubles: true),
-    Case(channels: 70, outputs: 17, height: 6, width: 4, pictures: 2),
-    Case(channels: 512, outputs: 16, height: 60, width: 120, pictures: 1),
+    Case(channels: 4, outputs: 20, height: 5, width: 7, images: 1),
+    Case(channels: 64, outputs: 32, height: 12, width: 12, images: 2),
+    Case(channels: 96, outputs: 16, height: 9, width: 6, images: 2, stride: 2),
+    Case(channels: 70, outputs: 17, height: 4, width: 3, images: 2, doubles: true),
+    Case(channels: 70, outputs: 17, height: 6, width: 4, images: 2),
+    Case(channels: 512, outputs: 16, height: 60, width: 120, images: 1),
   ]
 
   private func convolve(
@@ -76,16 +76,16 @@ import Testing
     let convolution = Convolution2d(
       weight: packed(weights, rows: shape.outputs, columns: 9 * shape.channels, format),
       bias: WeightVector(random.gaussians(shape.outputs)), stride: shape.stride, doubles: shape.doubles)
-    let pixels = shape.pictures * shape.height * shape.width
+    let pixels = shape.images * shape.height * shape.width
     let x = Activations(rows: pixels, columns: shape.channels, values: random.gaussians(pixels * shape.channels))
     var norm: ChannelScaling?
-    if shape.channels % 2 == 0, shape.pictures == 2 {
+    if shape.channels % 2 == 0, shape.images == 2 {
       let group = GroupNormalization(
         groupCount: 2, epsilon: 1e-5, weight: WeightVector(random.gaussians(shape.channels)),
         bias: WeightVector(random.gaussians(shape.channels)))
-      norm = group.scaling(of: x, pictures: shape.pictures, activates: true, on: context)
+      norm = group.scaling(of: x, images: shape.images, activates: true, on: context)
     }
-    let outputs = shape.pictures * convolution.outputLength(shape.height) * convolution.outputLength(shape.width)
+    let outputs = shape.images * convolution.outputLength(shape.height) * convolution.outputLength(shape.width)
     var y = Activations(rows: outputs, columns: shape.outputs)
     y.fill(0.5)
     convolution.forward(
@@ -100,10 +100,10 @@ import Testing
     #expect(zip(fixed, float).allSatisfy { abs($0 - $1) < 5e-3 })
   }
 
-  @Test(arguments: convolutions.dropLast()) func `convolutions are the same on every level`(shape: Case) {
+  @Test(arguments: convolutions.dropLast()) func `convolutions are the same on every variant`(shape: Case) {
     let reference = convolve(shape, .f16, on: KernelContext(threads: 1))
-    for level in KernelLevel.available {
-      #expect(convolve(shape, .f16, on: KernelContext(threads: 2, level: level)) == reference, "\(level)")
+    for variant in KernelVariant.available {
+      #expect(convolve(shape, .f16, on: KernelContext(threads: 2, variant: variant)) == reference, "\(variant)")
     }
   }
 }

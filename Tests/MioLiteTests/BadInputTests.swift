@@ -2,13 +2,13 @@ import Foundation
 import MioTestSupport
 import Testing
 
-/// Bad input, tried on purpose: every row of the table in `Tests/PROMISES.md`, on the built program.
+/// Bad input, tried on purpose: every row of the table in `Tests/ERROR-CONTRACT.md`, on the built program.
 ///
 /// Each gives one line that says what is wrong and what to do, the promised status, and leaves no file behind.
 @Suite struct BadInputTests {
-  @Test func `the table in PROMISES.md lists exactly these cases`() throws {
+  @Test func `the table in ERROR-CONTRACT.md lists exactly these cases`() throws {
     let document = try String(
-      contentsOf: Goldens.root.deletingLastPathComponent().appendingPathComponent("PROMISES.md"), encoding: .utf8)
+      contentsOf: Goldens.root.deletingLastPathComponent().appendingPathComponent("ERROR-CONTRACT.md"), encoding: .utf8)
     let rows = document.split(separator: "\n").filter { $0.hasPrefix("| `") }
       .map { String($0.split(separator: "`", omittingEmptySubsequences: false)[1]) }
     #expect(rows == BadInput.cases.map(\.name))
@@ -56,7 +56,7 @@ struct BadInput: Sendable, CustomTestStringConvertible {
     self.prepare = prepare
   }
 
-  static let cases = models + checkpoints + sounds + pictures + videos + texts + options
+  static let cases = models + checkpoints + sounds + images + videos + texts + options
 }
 
 // MARK: - Model files
@@ -225,32 +225,32 @@ extension BadInput {
   }
 }
 
-// MARK: - Pictures and videos
+// MARK: - Images and videos
 
 extension BadInput {
-  private static let pictures = [
-    BadInput("picture: no such file", 2, "none.png") { _ in try look("none.png") },
-    BadInput("picture: empty", 2, "empty") { folder in try look([], folder) },
-    BadInput("picture: not a picture", 2, "neither a picture nor a video") { folder in
+  private static let images = [
+    BadInput("image: no such file", 2, "none.png") { _ in try look("none.png") },
+    BadInput("image: empty", 2, "empty") { folder in try look([], folder) },
+    BadInput("image: not an image", 2, "neither an image nor a video") { folder in
       try look(Array("hello, world, this is text".utf8), folder)
     },
-    BadInput("picture: cut off", 2, "cut off") { folder in
+    BadInput("image: cut off", 2, "cut off") { folder in
       try look(Array(kind("subsampled.jpg").dropLast(100)), folder)
     },
-    BadInput("picture: 65535 x 65535 pixels", 2, "65535 x 65535") { folder in
+    BadInput("image: 65535 x 65535 pixels", 2, "65535 x 65535") { folder in
       try look(sized("rgb.png", 65535, 65535), folder)
     },
-    BadInput("picture: zero pixels wide", 2, "0 x 17") { folder in try look(sized("rgb.png", 0, 17), folder) },
-    BadInput("picture: CMYK", 0, "") { folder in try look(kind("cmyk.jpg"), folder) },
-    BadInput("picture: 16 bits", 0, "") { folder in try look(kind("gray16.png"), folder) },
-    BadInput("picture: animated, seen as a film", 0, "") { folder in try look(kind("animated.gif"), folder) },
-    BadInput("picture: turned by the camera, seen upright", 0, "") { folder in try look(kind("turned.jpg"), folder) },
-    BadInput("picture: an animated WebP", 2, "animated WebP") { folder in
+    BadInput("image: zero pixels wide", 2, "0 x 17") { folder in try look(sized("rgb.png", 0, 17), folder) },
+    BadInput("image: CMYK", 0, "") { folder in try look(kind("cmyk.jpg"), folder) },
+    BadInput("image: 16 bits", 0, "") { folder in try look(kind("gray16.png"), folder) },
+    BadInput("image: animated, seen as a film", 0, "") { folder in try look(kind("animated.gif"), folder) },
+    BadInput("image: turned by the camera, seen upright", 0, "") { folder in try look(kind("turned.jpg"), folder) },
+    BadInput("image: an animated WebP", 2, "animated WebP") { folder in
       // An extended header whose second flag says so.
       let header: [UInt8] = Array("VP8X".utf8) + [10, 0, 0, 0, 2, 0, 0, 0, 22, 0, 0, 16, 0, 0]
       return try look(Array("RIFF".utf8) + [22, 0, 0, 0] + Array("WEBP".utf8) + header, folder)
     },
-    BadInput("picture: a JPEG with an impossible Huffman table", 2, "damaged") { folder in
+    BadInput("image: a JPEG with an impossible Huffman table", 2, "damaged") { folder in
       var bytes = try kind("gray.jpg")
       guard let table = bytes.indices.dropLast(1).first(where: { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xC4 }) else {
         throw CocoaError(.fileReadCorruptFile)
@@ -259,18 +259,18 @@ extension BadInput {
       for index in table + 5..<table + 21 { bytes[index] = 255 }
       return try look(bytes, folder)
     },
-    BadInput("picture: 31 codes", 2, "31") { folder in try draw(Array(repeating: 1, count: 31), folder) },
-    BadInput("picture: code 8192", 2, "8192") { folder in
+    BadInput("image: 31 codes", 2, "31") { folder in try draw(Array(repeating: 1, count: 31), folder) },
+    BadInput("image: code 8192", 2, "8192") { folder in
       try draw(Array(repeating: 1, count: 31) + [8192], folder)
     },
-    BadInput("picture: an unknown suffix", 2, "out.tif") { _ in
+    BadInput("image: an unknown suffix", 2, "out.tif") { _ in
       Call(arguments: ["imagine", "a tree", "-o", "out.tif", "-m", try PackedModel.whole])
     },
-    BadInput("picture: output into a folder that is not there", 1, "nowhere") { _ in
+    BadInput("image: output into a folder that is not there", 1, "nowhere") { _ in
       Call(
         arguments: ["imagine", "a tree", "-o", "nowhere/out.png", "--steps", "1", "--seed", "1", "-q", "-m", try PackedModel.whole])
     },
-    BadInput("picture: an edit of a file that is not there", 2, "none.png") { _ in
+    BadInput("image: an edit of a file that is not there", 2, "none.png") { _ in
       Call(arguments: ["edit", "none.png", "make it night", "-o", "out.png", "-m", try PackedModel.whole])
     },
   ]
@@ -303,11 +303,11 @@ extension BadInput {
     BadInput("video: a decoder that stops within a frame", 2, "no frame") { folder in
       try decode(#"printf 'P6\n64 64\n255\nabc'"#, folder)
     },
-    BadInput("video: a folder without pictures", 2, "no pictures") { folder in
+    BadInput("video: a folder without images", 2, "no images") { folder in
       try FileManager.default.createDirectory(atPath: folder.path("frames"), withIntermediateDirectories: true)
       return try look("frames")
     },
-    BadInput("video: a folder whose picture is damaged", 2, "frame_2.png") { folder in
+    BadInput("video: a folder whose image is damaged", 2, "frame_2.png") { folder in
       try FileManager.default.createDirectory(atPath: folder.path("frames"), withIntermediateDirectories: true)
       try Data(kind("rgb.png")).write(to: folder.url.appendingPathComponent("frames/frame_1.png"))
       try Data(kind("rgb.png").prefix(300)).write(to: folder.url.appendingPathComponent("frames/frame_2.png"))
@@ -333,7 +333,7 @@ extension BadInput {
   }
 
   private static func kind(_ name: String) throws -> [UInt8] {
-    try Array(Data(contentsOf: Goldens.root.appendingPathComponent("picture-kinds/\(name)")))
+    try Array(Data(contentsOf: Goldens.root.appendingPathComponent("image-kinds/\(name)")))
   }
 
   /// A PNG whose header states another size.
@@ -396,7 +396,7 @@ extension BadInput {
     BadInput("option: an unknown recipe", 2, "recipes") { _ in
       Call(arguments: ["chat", "hello", "--recipe", "stew", "-m", try PackedModel.whole])
     },
-    BadInput("option: a recipe that lacks its picture", 2, "picture") { _ in
+    BadInput("option: a recipe that lacks its image", 2, "image") { _ in
       Call(arguments: ["chat", "how many?", "--recipe", "chart-question", "-m", try PackedModel.whole])
     },
     BadInput("option: a size that the network has no rows for", 2, "multiple of") { _ in
@@ -405,7 +405,7 @@ extension BadInput {
     BadInput("option: no frames", 2, "frames") { _ in
       Call(arguments: ["film", "a boat", "-o", "film.gif", "--frames", "0", "-m", try PackedModel.whole])
     },
-    BadInput("option: pieces at once without end", 2, "pieces at once") { _ in
+    BadInput("option: segments at once without end", 2, "segments at once") { _ in
       let count = "\(Int.max)"
       return Call(arguments: ["tts", "hello", "--parallel", count, "-o", "out.wav", "-m", try PackedModel.standard])
     },

@@ -45,7 +45,7 @@ import Testing
     #expect(try folder.bytes("1.mio") == folder.bytes("2.mio"))
   }
 
-  @Test func `speaks a long text piece by piece, in one stream of raw samples`() throws {
+  @Test func `speaks a long text segment by segment, in one stream of raw samples`() throws {
     let text = "The first sentence is here. The second one follows it. And a third one ends the text."
     let result = try Program.run(
       ["tts", "-", "--raw", "-m", PackedModel.standard, "--seed", "3", "--max-tokens", "122"], input: Array(text.utf8))
@@ -78,7 +78,7 @@ import Testing
     #expect(try folder.bytes("out.wav").count > codes[0].count * 320)
   }
 
-  @Test func `encodes a picture to 32 codes and tokens, also from standard input`() throws {
+  @Test func `encodes an image to 32 codes and tokens, also from standard input`() throws {
     let folder = try TemporaryFolder()
     // Language, text and image tokenizer in one checkpoint.
     for part in try FileManager.default.contentsOfDirectory(atPath: Goldens.speech("tiny-mio").path) {
@@ -89,10 +89,10 @@ import Testing
       atPath: folder.path("seed-tokenizer-2"), withDestinationPath: Goldens.image("tiny-mio/seed-tokenizer-2").path)
     let packed = try Program.run(["convert", folder.url.path, "-o", folder.path("all.mio"), "-q"])
     #expect(packed.status == 0, "\(packed.notes)")
-    let picture = Goldens.image("images/rgba.png")
-    let named = try Program.run(["encode", picture.path, "-m", folder.path("all.mio"), "--json"])
+    let image = Goldens.image("images/rgba.png")
+    let named = try Program.run(["encode", image.path, "-m", folder.path("all.mio"), "--json"])
     let piped = try Program.run(
-      ["encode", "-", "-m", folder.path("all.mio"), "--json"], input: Array(Data(contentsOf: picture)))
+      ["encode", "-", "-m", folder.path("all.mio"), "--json"], input: Array(Data(contentsOf: image)))
     #expect(named.status == 0 && piped.output == named.output, "\(named.notes)\(piped.notes)")
     let coded = try named.json
     let codes = try #require(coded["codes"] as? [Int])

@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  /// With the demo model, and with one that hands its voice from piece to piece.
+  /// With the demo model, and with one that hands its voice from segment to segment.
   @Test(arguments: [nil, "standard"]) func `the best of several takes is the same however it is found`(model: String?) throws {
     let choice = model == nil ? [] : ["-m", try PackedModel.standard, "--max-tokens", "200"]
     func speech(_ seed: Int, _ options: String...) throws -> [UInt8] {

@@ -27,7 +27,7 @@ struct Feature: Sendable, CustomTestStringConvertible {
 
   private static let photo = Goldens.image("images/rgb_landscape.jpg").path
   private static let other = Goldens.image("images/rgba.png").path
-  private static let film = Goldens.root.appendingPathComponent("picture-kinds/disposal.gif").path
+  private static let film = Goldens.root.appendingPathComponent("image-kinds/disposal.gif").path
   private static let sound = Goldens.speech("expected/audio/reference_output.wav").path
   private static let few = ["--max-tokens", "6"]
   private static let drawn = ["--steps", "2", "--seed", "5", "--max-tokens", "120"]
@@ -50,10 +50,10 @@ struct Feature: Sendable, CustomTestStringConvertible {
     #expect(folder.contents == ["speech-1.wav"])
   }
 
-  private static func hasPicture(_ name: String) -> Check {
+  private static func hasImage(_ name: String) -> Check {
     { _, folder in
-      let picture = try PictureFile.open(path: folder.path(name))
-      #expect(picture.width == 128)
+      let image = try ImageFile.open(path: folder.path(name))
+      #expect(image.width == 128)
     }
   }
 
@@ -68,8 +68,8 @@ struct Feature: Sendable, CustomTestStringConvertible {
     Feature("text generation", hasText) { _ in ["chat", "What's the capital of France?"] + few },
     Feature("image captioning", hasText) { _ in ["describe", photo] + few },
     Feature("image understanding", hasText) { _ in ["describe", photo, "What colour is the car?"] + few },
-    Feature("image generation", hasPicture("a.png")) { ["imagine", "a tree", "-o", $0.path("a.png")] + drawn },
-    Feature("instructional image editing", hasPicture("a.jpg")) {
+    Feature("image generation", hasImage("a.png")) { ["imagine", "a tree", "-o", $0.path("a.png")] + drawn },
+    Feature("instructional image editing", hasImage("a.jpg")) {
       ["edit", photo, "make it night", "-o", $0.path("a.jpg")] + drawn
     },
     Feature("speech recognition (ASR)", hasText) { _ in ["asr", sound] + few },
@@ -91,7 +91,7 @@ struct Feature: Sendable, CustomTestStringConvertible {
       ["film", "a boat", "-o", $0.path("film"), "--frames", "3"] + drawn
     },
     Feature("interleaved generation", hasParts) {
-      ["chat", "Tell me about trees, with pictures.", "--recipe", "interleaved", "--json", "-o", $0.url.path] + drawn
+      ["chat", "Tell me about trees, with images.", "--recipe", "interleaved", "--json", "-o", $0.url.path] + drawn
     },
     Feature("chain of visual thought", hasParts) {
       ["chat", "What comes next?", "--image", photo, "--recipe", "visual-thought", "--json", "-o", $0.url.path] + drawn
@@ -141,7 +141,7 @@ struct Feature: Sendable, CustomTestStringConvertible {
     ]
     let speaks = recipe.output == "speech"
     let options = TaskOptions(
-      sampling: Sampling(maxTokens: speaks ? 42 : 80, seed: 3), drawing: PictureOptions(steps: 2), mostPictures: 2)
+      sampling: Sampling(maxTokens: speaks ? 42 : 80, seed: 3), drawing: ImageOptions(steps: 2), maxImages: 2)
     var kinds: Set<String> = []
     for try await part in model.perform(recipe, parts, options: options) {
       switch part {

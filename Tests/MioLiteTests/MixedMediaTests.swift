@@ -4,7 +4,7 @@ import MioMedia
 import MioTestSupport
 import Testing
 
-/// Words, pictures, sound and films mixed, in and out.
+/// Words, images, sound and films mixed, in and out.
 @Suite struct MixedMediaTests {
   private let folder: TemporaryFolder
   private let model: String
@@ -67,7 +67,7 @@ import Testing
     #expect(!result.output.isEmpty)
   }
 
-  @Test func `saves pictures and speech of an answer in order, without overwriting`() throws {
+  @Test func `saves images and speech of an answer in order, without overwriting`() throws {
     var seen: Set<String> = []
     for seed in 1...12 where seen.count < 2 {
       let result = try run([
@@ -91,7 +91,7 @@ import Testing
       _ = try run(given + ["--max-tokens", "500", "--speech"] + options)
       return try folder.bytes("\(name)/index.html")
     }
-    // Which stories have pictures depends on the rounding of this machine.
+    // Which stories have images depends on the rounding of this machine.
     let seed = try #require(
       try (1...20).first { try String(decoding: tell("try-\($0)", $0), as: UTF8.self).contains("data:image/jpeg") })
     let page = try tell("a", seed, ["-t", "1"])
@@ -100,8 +100,8 @@ import Testing
     #expect(html.contains("&lt;b&gt;a &amp; b&lt;/b&gt;") && !html.contains("<b>a"))
     #expect(html.contains("prefers-color-scheme: dark"))
     for address in ["http://", "https://", "src=\"image", "href="] { #expect(!html.contains(address)) }
-    let pictures = try FileManager.default.contentsOfDirectory(atPath: folder.path("a")).filter { $0.hasSuffix("png") }
-    #expect(html.components(separatedBy: "<img").count - 1 == pictures.count)
+    let images = try FileManager.default.contentsOfDirectory(atPath: folder.path("a")).filter { $0.hasSuffix("png") }
+    #expect(html.components(separatedBy: "<img").count - 1 == images.count)
   }
 
   @Test func `draws all frames of a film from one noise`() throws {
@@ -113,18 +113,18 @@ import Testing
       let codes = try #require(frame["codes"] as? [Int])
       try Data("{\"codes\": \(codes)}".utf8).write(to: folder.url.appendingPathComponent("codes.json"))
       _ = try run(["decode", "codes.json", "-o", "again.png", "--seed", "9", "-q"])
-      let again = try PictureFile.open(path: folder.path("again.png"))
+      let again = try ImageFile.open(path: folder.path("again.png"))
       #expect(again.width == 128)
     }
     _ = try run(["film", "a boat", "-o", "film.gif", "--seed", "9", "--steps", "2", "--frames", "3", "--style", "base"])
     #expect(try folder.bytes("film.gif") == folder.bytes("film/film.gif"))
   }
 
-  @Test func `draws every picture of a film from noise of its own when told to`() async throws {
+  @Test func `draws every image of a film from noise of its own when told to`() async throws {
     let model = try Model(path: model)
     func film(varying: Bool) async throws -> [ImageClip] {
-      let drawing = PictureOptions(sampling: Sampling(seed: 7), steps: 1, variesNoise: varying)
-      let options = TaskOptions(sampling: Sampling(seed: 2), drawing: drawing, mostPictures: 3)
+      let drawing = ImageOptions(sampling: Sampling(seed: 7), steps: 1, seedsEachImage: varying)
+      let options = TaskOptions(sampling: Sampling(seed: 2), drawing: drawing, maxImages: 3)
       var clips: [ImageClip] = []
       for try await case .image(let clip?, _) in model.perform(.videoGeneration, [.text("a boat")], options: options) {
         clips.append(clip)
@@ -136,7 +136,7 @@ import Testing
     for (a, b) in zip(same, varied).dropFirst() { #expect(a != b) }
   }
 
-  @Test func `tells how many pictures it has looked at`() async throws {
+  @Test func `tells how many images it has looked at`() async throws {
     let model = try Model(path: model)
     let clip = try ImageClip(path: photo)
     var details: [String] = []
@@ -144,13 +144,13 @@ import Testing
     for try await case .progress(let progress) in model.perform(.videoCaption, [.video([clip, clip])], options: options) {
       details.append(progress.detail)
     }
-    #expect(details == ["looking at picture 1 of 2", "looking at picture 2 of 2"])
+    #expect(details == ["looking at image 1 of 2", "looking at image 2 of 2"])
   }
 
   @Test func `an iteration that ends early stops the drawing`() async throws {
     let model = try Model(path: model)
     var steps = 0
-    let options = TaskOptions(sampling: Sampling(seed: 1), drawing: PictureOptions(steps: 500))
+    let options = TaskOptions(sampling: Sampling(seed: 1), drawing: ImageOptions(steps: 500))
     for try await case .progress(let progress) in model.perform(.imageGeneration, [.text("a tree")], options: options) {
       if progress.detail.hasPrefix("step") { steps += 1 }
       if steps == 2 { break }

@@ -2,7 +2,7 @@ import Foundation
 import MioTestSupport
 import Testing
 
-/// Pictures shown in a terminal, which `script` of util-linux plays here.
+/// Images shown in a terminal, which `script` of util-linux plays here.
 @Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"))) struct PreviewTests {
   private let folder: TemporaryFolder
 

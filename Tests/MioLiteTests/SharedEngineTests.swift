@@ -25,7 +25,7 @@ import Testing
       ).reduce(into: []) { $0.append($1.text) }
     default:
       let options = TaskOptions(
-        sampling: Sampling(maxTokens: 120, seed: UInt64(call)), drawing: PictureOptions(steps: 2), mostPictures: 1)
+        sampling: Sampling(maxTokens: 120, seed: UInt64(call)), drawing: ImageOptions(steps: 2), maxImages: 1)
       return try await model.perform(.storytelling, [.imageFile(photo), .text("a tree")], options: options)
         .reduce(into: []) { $0.append("\($1)") }
     }

@@ -16,7 +16,7 @@ import Testing
   }
 
   private func bytes(_ name: String) throws -> [UInt8] {
-    Array(try Data(contentsOf: Goldens.root.appendingPathComponent("picture-kinds/\(name)")))
+    Array(try Data(contentsOf: Goldens.root.appendingPathComponent("image-kinds/\(name)")))
   }
 
   private func frames(_ bytes: [UInt8]) throws -> [GIFReader.Frame] {
@@ -29,33 +29,33 @@ import Testing
   @Test(arguments: ["palette.gif", "animated.gif", "interlaced.gif", "disposal.gif"])
   func `shows the frames that Pillow shows`(name: String) throws {
     let list = try JSONDecoder().decode(
-      [String: Expected].self, from: Data(contentsOf: Goldens.root.appendingPathComponent("picture-kinds/expected.json")))
+      [String: Expected].self, from: Data(contentsOf: Goldens.root.appendingPathComponent("image-kinds/expected.json")))
     let expected = try #require(list[name]?.frames)
     let found = try frames(bytes(name))
-    #expect(found.map { Digest(of: $0.picture.rgb).description } == expected.map(\.sha256))
+    #expect(found.map { Digest(of: $0.image.rgb).description } == expected.map(\.sha256))
     #expect(found.map { Double($0.milliseconds) } == expected.map(\.duration))
   }
 
-  private func picture(_ phase: Int, width: Int = 61, height: Int = 47) -> Picture {
+  private func image(_ phase: Int, width: Int = 61, height: Int = 47) -> Image {
     var rgb: [UInt8] = []
     for row in 0..<height {
       for column in 0..<width {
         rgb += [UInt8((column * 4 + phase * 9) & 255), UInt8(row * 5 & 255), UInt8((row + column + 40 * phase) & 255)]
       }
     }
-    return Picture(width: width, height: height, rgb: rgb)
+    return Image(width: width, height: height, rgb: rgb)
   }
 
-  @Test func `reads what it writes, with colors close to the picture's`() throws {
-    let pictures = (0..<4).map { picture($0) }
+  @Test func `reads what it writes, with colors close to the image's`() throws {
+    let images = (0..<4).map { image($0) }
     var writer = GIFWriter(width: 61, height: 47)
     writer.addComment(String(repeating: "a long comment ", count: 40))
-    for picture in pictures { writer.add(picture, milliseconds: 120) }
+    for image in images { writer.add(image, milliseconds: 120) }
     let found = try frames(writer.finish())
     #expect(found.count == 4 && found.allSatisfy { $0.milliseconds == 120 })
-    for (frame, picture) in zip(found, pictures) {
-      let sum = zip(frame.picture.rgb, picture.rgb).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
-      #expect(Double(sum) / Double(picture.rgb.count) < 8)
+    for (frame, image) in zip(found, images) {
+      let sum = zip(frame.image.rgb, image.rgb).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
+      #expect(Double(sum) / Double(image.rgb.count) < 8)
     }
   }
 
@@ -66,11 +66,11 @@ import Testing
       state = state &* 1_664_525 &+ 1_013_904_223
       return UInt8(state >> 24) & 0xE0
     }
-    for picture in [Picture(width: 300, height: 200, rgb: noise), Picture(width: 1, height: 1, rgb: [1, 2, 3])] {
-      var writer = GIFWriter(width: picture.width, height: picture.height)
-      writer.add(picture, milliseconds: 10)
+    for image in [Image(width: 300, height: 200, rgb: noise), Image(width: 1, height: 1, rgb: [1, 2, 3])] {
+      var writer = GIFWriter(width: image.width, height: image.height)
+      writer.add(image, milliseconds: 10)
       let found = try frames(writer.finish())
-      #expect(found.count == 1 && found[0].picture.width == picture.width)
+      #expect(found.count == 1 && found[0].image.width == image.width)
     }
   }
 
@@ -82,7 +82,7 @@ import Testing
       var damaged = whole
       for _ in 0...random.next(3) { damaged[random.next(damaged.count)] = UInt8(random.next(256)) }
       if random.next(4) == 0 { damaged.removeLast(random.next(damaged.count)) }
-      do { _ = try PictureFile.open(bytes: damaged, name: name) } catch {}
+      do { _ = try ImageFile.open(bytes: damaged, name: name) } catch {}
       guard damaged.starts(with: Array("GIF8".utf8)) else { continue }
       do { _ = try frames(damaged) } catch is MediaError {}
     }

@@ -3,20 +3,20 @@ import MioMedia
 import MioTestSupport
 import Testing
 
-/// Key frames of films.
+/// Key frames of videos.
 @Suite struct VideoTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// A picture of one color, which may be told from others by its first number.
-  private func plain(_ color: [UInt8]) -> Picture {
-    Picture(width: 64, height: 48, rgb: (0..<64 * 48).flatMap { _ in color })
+  /// An image of one color, which may be told from others by its first number.
+  private func plain(_ color: [UInt8]) -> Image {
+    Image(width: 64, height: 48, rgb: (0..<64 * 48).flatMap { _ in color })
   }
 
   private func write(_ count: Int, color: (Int) -> [UInt8]) throws -> String {
     for index in 0..<count { try plain(color(index)).write(to: folder.path("frame_\(index).png")) }
-    try Data("no picture".utf8).write(to: folder.url.appendingPathComponent("notes.txt"))
+    try Data("no image".utf8).write(to: folder.url.appendingPathComponent("notes.txt"))
     return folder.url.path
   }
 
@@ -30,7 +30,7 @@ import Testing
     let found = try VideoFile(path: path).keyFrames(.uniform)
     #expect(found.count == count)
     // In the order of their numbers, not of their names.
-    #expect(found.map { Int($0.picture.rgb[0]) } == found.map(\.index))
+    #expect(found.map { Int($0.image.rgb[0]) } == found.map(\.index))
   }
 
   @Test func `takes the middle of every scene`() throws {
@@ -45,15 +45,15 @@ import Testing
     #expect(try indices(path) == [29, 78])
   }
 
-  @Test func `takes evenly spaced frames of a film without cuts`() throws {
+  @Test func `takes evenly spaced frames of a video without cuts`() throws {
     #expect(try indices(write(40) { [UInt8($0), 0, 0] }) == Array(stride(from: 0, to: 40, by: 4)))
   }
 
-  @Test func `takes all of a few pictures`() throws {
+  @Test func `takes all of a few images`() throws {
     #expect(try indices(write(12) { [UInt8($0 * 20), 0, 0] }) == Array(0..<12))
   }
 
-  @Test func `leaves out of a folder what is no picture, and does not wait for pipes`() throws {
+  @Test func `leaves out of a folder what is no image, and does not wait for pipes`() throws {
     let path = try write(3) { [UInt8($0 * 20), 0, 0] }
     #expect(unsafe mkfifo(folder.path("frame_1b.png"), 0o600) == 0)
     try FileManager.default.createDirectory(atPath: folder.path("frame_1c.png"), withIntermediateDirectories: true)
@@ -66,7 +66,7 @@ import Testing
     try Data(writer.finish()).write(to: folder.url.appendingPathComponent("film.gif"))
     let frames = try VideoFile(path: folder.path("film.gif")).keyFrames()
     #expect(frames.map(\.index) == [15, 45])
-    #expect(frames[0].picture.rgb[0] > 200 && frames[1].picture.rgb[0] < 50)
+    #expect(frames[0].image.rgb[0] > 200 && frames[1].image.rgb[0] < 50)
   }
 
   private func code(_ path: String) -> MediaError.Code? {

@@ -66,7 +66,7 @@ struct ChatCases: Decodable {
   static func fault(_ state: String) -> ReplyProblem.Code? {
     [
       "no speech tokens": .noSpeechCodes, "number out of range": .numberOutOfRange, "not four runs": .wrongRunCount,
-      "wrong order": .wrongOrder, "unequal lengths": .unequalLevels,
+      "wrong order": .wrongOrder, "unequal lengths": .unequalCodebooks,
     ][state]
   }
 }
@@ -205,8 +205,8 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
     for item in cases.completeness {
       let speech = ReplySpeech(numbers: item.numbers, isFinished: true)
       #expect(speech.fault == ChatCases.fault(item.state), "\(item.numbers)")
-      if item.state == "ok" { #expect(speech.levels.count == 4) }
-      #expect(Set(speech.levels.map(\.count)).count <= 1)
+      if item.state == "ok" { #expect(speech.codebooks.count == 4) }
+      #expect(Set(speech.codebooks.map(\.count)).count <= 1)
     }
   }
 
@@ -237,16 +237,16 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
   }
 
   @Test func `keeps what can be heard of speech that broke off`() {
-    func levels(_ counts: [Int]) -> [[Int]] {
-      let numbers = counts.enumerated().flatMap { level, count in (0..<count).map { level * 1024 + $0 } }
-      return ReplySpeech(numbers: numbers, isFinished: false).levels
+    func codebooks(_ counts: [Int]) -> [[Int]] {
+      let numbers = counts.enumerated().flatMap { codebook, count in (0..<count).map { codebook * 1024 + $0 } }
+      return ReplySpeech(numbers: numbers, isFinished: false).codebooks
     }
-    #expect(levels([5, 5, 5, 3]).map(\.count) == [3, 3, 3, 3])
-    #expect(levels([5, 4, 5, 5]).map(\.count) == [4, 4, 4, 4])
-    #expect(levels([5, 5, 2]).map(\.count) == [5, 5])
-    #expect(levels([5]).map(\.count) == [5])
-    #expect(levels([0, 5, 5, 5]).isEmpty)
-    #expect(levels([5, 5, 5, 3])[3] == [0, 1, 2])
+    #expect(codebooks([5, 5, 5, 3]).map(\.count) == [3, 3, 3, 3])
+    #expect(codebooks([5, 4, 5, 5]).map(\.count) == [4, 4, 4, 4])
+    #expect(codebooks([5, 5, 2]).map(\.count) == [5, 5])
+    #expect(codebooks([5]).map(\.count) == [5])
+    #expect(codebooks([0, 5, 5, 5]).isEmpty)
+    #expect(codebooks([5, 5, 5, 3])[3] == [0, 1, 2])
   }
 
   @Test func `names what is wrong with a reply`() throws {
@@ -267,7 +267,7 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
     let rest = "<spch2><spch1025><spch1026><spch2049><spch2050><spch3073><spch3074></spch>"
     let reply = try tokenizer.encode(rest, trusted: true, addsEnds: false)
     let content = ReplyContent(reply, after: prompt, tokenizer: tokenizer)
-    #expect(content.speeches.map(\.levels) == [[[1, 2], [1, 2], [1, 2], [1, 2]]])
+    #expect(content.speeches.map(\.codebooks) == [[[1, 2], [1, 2], [1, 2], [1, 2]]])
     #expect(content.problems.isEmpty)
     #expect(ReplyContent([], after: prompt, tokenizer: tokenizer).speeches.map(\.numbers) == [[1]])
   }
@@ -294,7 +294,7 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
       case .imageCode(let n): #expect(classes.class(of: id) == .image(code: n))
       case .speechStart: #expect(classes.class(of: id) == .openSpeech)
       case .speechEnd: #expect(classes.class(of: id) == .closeSpeech)
-      case .speechCode(let n): #expect(classes.class(of: id) == .speech(level: n / 1024, code: n % 1024))
+      case .speechCode(let n): #expect(classes.class(of: id) == .speech(codebook: n / 1024, code: n % 1024))
       case .none: #expect(classes.class(of: id) == .none)
       }
     }

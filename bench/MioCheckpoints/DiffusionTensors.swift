@@ -68,7 +68,7 @@ package struct DiffusionModelSizes: Hashable, Sendable {
     return tensors + linear(path + "proj_out", [width, width])
   }
 
-  // MARK: - Picture decoder
+  // MARK: - Image decoder
 
   func decoderTensors() -> [TensorSpecification] {
     var width = decoderChannels[decoderChannels.count - 1]

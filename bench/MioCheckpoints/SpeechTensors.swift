@@ -92,12 +92,12 @@ package struct SpeechSizes: Hashable, Sendable {
   }
 
   private func quantizer() -> [TensorSpecification] {
-    (0..<codebookCount).flatMap { level in
-      let path = "quantizer.vq.layers.\(level)._codebook."
+    (0..<codebookCount).flatMap { codebook in
+      let path = "quantizer.vq.layers.\(codebook)._codebook."
       return [
         tensor(path + "inited", [1], 0, mean: 1),
         tensor(path + "cluster_size", [codebookSize], 1, mean: 10),
-        tensor(path + "embed", [codebookSize, width], 1 / Float(1 << level)),
+        tensor(path + "embed", [codebookSize, width], 1 / Float(1 << codebook)),
         tensor(path + "embed_avg", [codebookSize, width], 1),
       ]
     }

@@ -3,7 +3,7 @@
 
     python3 bench/peers/make_sd.py -o sd21.safetensors          # 2.5 GB, f16
 
-U-Net, picture decoder and text encoder, in the names of the original checkpoint; the picture encoder, which drawing never
+U-Net, image decoder and text encoder, in the names of the original checkpoint; the image encoder, which drawing never
 runs, is left out. Only NumPy is needed, and never more than one tensor is in memory.
 """
 import argparse

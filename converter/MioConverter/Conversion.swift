@@ -93,7 +93,7 @@ package struct Conversion: Sendable {
       notes.append("no speech codec (SpeechTokenizer folder): the file cannot speak or listen")
     }
     if !present.contains(ImageTokenizerPlan.component) {
-      notes.append("no image tokenizer (seed-tokenizer-2 folder): the file cannot see pictures")
+      notes.append("no image tokenizer (seed-tokenizer-2 folder): the file cannot see images")
     }
     if !present.contains(DiffusionPlan.component) {
       notes.append("no diffusion model (stable-diffusion-2-1-unclip folder): the file cannot draw")

@@ -13,7 +13,7 @@ COLOURS = "red green blue yellow orange purple pink brown black white grey".spli
 EVERYDAY = DAYS + MONTHS + COLOURS[:10] + ONES + ["hello", "hello world", "good morning"]
 SHAPES = "circle square triangle star ring heart line dot cross box".split()
 ANIMALS = "cat dog bird fish horse cow sheep pig duck mouse lion tiger bear rabbit frog bee fox wolf".split()
-THINGS = """house tree car book table chair door window ball cup bottle phone computer picture garden river road bridge
+THINGS = """house tree car book table chair door window ball cup bottle phone computer image garden river road bridge
 train boat clock lamp key hat coat shoe apple orange banana cake bread egg tea coffee water milk song story letter
 flower stone cloud mountain city village school kitchen box bag ship star moon sun""".split()
 ADJECTIVES = """big small little old new young good bad long short tall happy sad hot cold warm cool fast slow quiet
@@ -23,7 +23,7 @@ write keep love carry follow show""".split()
 NAMES = """anna tom john mary peter david sarah james emma paul lucy george alice robert susan michael laura mark
 daniel helen""".split()
 PLACES = "house garden kitchen city village school park river forest station shop office beach".split()
-MODEL_TERMS = """mio model token speech image video text voice sound word sentence swift file format picture frame
+MODEL_TERMS = """mio model token speech image video text voice sound word sentence swift file format image frame
 code prompt sample codec decoder encoder layer number""".split()
 
 # The characters of the texts that speech is learnt from.

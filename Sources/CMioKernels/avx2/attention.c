@@ -1,5 +1,5 @@
 // Attention over cache pages with AVX2, FMA and F16C; definition in mio_attention.h.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -1,7 +1,7 @@
 // y = W x for 16-bit fixed-point numbers with AVX2: one register holds 2 k of 8 rows of a panel.
 //
 // Sums that do not fit one pass over k wait in y, so every sum is added in the order of k whatever the blocking.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -11,7 +11,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-// Groups of one pass: a panel of them (16 KB) stays in the first-level cache while the rows go by.
+// Groups of one pass: a panel of them (16 KB) stays in the first-variant cache while the rows go by.
 enum { PASS = 8 };
 
 INLINE __m256 load_some(const float *source, size_t row, size_t columns) {
@@ -64,7 +64,7 @@ INLINE void tile(
       const size_t row = panel * 16 + 8 * half;
       const __m256 bias = group == 0 && y.bias ? load_some(y.bias, row, y.columns) : _mm256_setzero_ps();
       for (int t = 0; t < tokens; t++) {
-        float *target = y.base + y.places[token + t] * y.stride;
+        float *target = y.base + y.index_map[token + t] * y.stride;
         const float x_scale = x->scales[x->starts[token + t] + offset];
         __m256 sum = group > 0 || y.adds ? load_some(target, row, y.columns) : _mm256_setzero_ps();
         if (group == 0) sum = _mm256_add_ps(sum, bias);

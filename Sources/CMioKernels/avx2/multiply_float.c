@@ -1,7 +1,7 @@
 // y = W x for f32 and f16 weights with AVX2: outer products of a panel's 16 rows (two registers) with broadcast activations.
 //
 // Sums that do not fit one pass over k wait in y, so every sum is added in the order of k whatever the blocking.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -13,7 +13,7 @@
 
 typedef enum { F32, F16 } Format;
 
-// Columns of one pass: a panel of them (16 KB as f32) stays in the first-level cache while the tokens go by.
+// Columns of one pass: a panel of them (16 KB as f32) stays in the first-variant cache while the tokens go by.
 enum { PASS = 256 };
 
 INLINE __m256 load_weights(Format format, const uint8_t *panel, size_t k, int half) {

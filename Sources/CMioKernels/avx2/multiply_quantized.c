@@ -1,5 +1,5 @@
 // Integer products with plain AVX2.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -13,7 +13,7 @@
 
 typedef enum { Q4, Q8 } Format;
 
-/// Adds w x over four neighbouring bytes. Pairs are summed in 16 bits first: 2 * 119 * 127 (q4, levels + 64) and
+/// Adds w x over four neighbouring bytes. Pairs are summed in 16 bits first: 2 * 119 * 127 (q4, variants + 64) and
 /// 2 * 128 * 127 (q8, by magnitudes) both stay below 2^15.
 INLINE __m256i add_products(Format format, __m256i sum, __m256i w, __m256i x) {
   const __m256i pairs = format == Q4 ? _mm256_maddubs_epi16(w, x)

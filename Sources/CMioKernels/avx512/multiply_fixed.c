@@ -1,7 +1,7 @@
 // y = W x for 16-bit fixed-point numbers with AVX-512 VNNI: one register holds 2 k of all 16 rows of a panel.
 //
 // Sums that do not fit one pass over k wait in y, so every sum is added in the order of k whatever the blocking.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -11,8 +11,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-// Groups of one pass. Four panels of them (64 KB) come from the second-level cache again for every six rows, which is fast
-// enough, and sums go through memory half as often as with four, which stay in the first level.
+// Groups of one pass. Four panels of them (64 KB) come from the second-variant cache again for every six rows, which is fast
+// enough, and sums go through memory half as often as with four, which stay in the first variant.
 enum { PASS = 8 };
 
 INLINE __mmask16 column_mask(mio_fixed_target y, size_t row) {
@@ -38,7 +38,7 @@ INLINE void tile(
     const __m512 bias = first == 0 && y.bias ? _mm512_maskz_loadu_ps(mask, y.bias + row) : _mm512_setzero_ps();
     const __mmask16 loaded = first > 0 || y.adds ? mask : 0;
     for (int t = 0; t < tokens; t++) {
-      sums[t][p] = _mm512_add_ps(_mm512_maskz_loadu_ps(loaded, y.base + y.places[token + t] * y.stride + row), bias);
+      sums[t][p] = _mm512_add_ps(_mm512_maskz_loadu_ps(loaded, y.base + y.index_map[token + t] * y.stride + row), bias);
     }
   }
   for (size_t group = first; group < last; group++) {
@@ -73,7 +73,7 @@ INLINE void tile(
   for (int p = 0; p < panels; p++) {
     const size_t row = (panel + p) * 16;
     const __mmask16 mask = column_mask(y, row);
-    for (int t = 0; t < tokens; t++) _mm512_mask_storeu_ps(y.base + y.places[token + t] * y.stride + row, mask, sums[t][p]);
+    for (int t = 0; t < tokens; t++) _mm512_mask_storeu_ps(y.base + y.index_map[token + t] * y.stride + row, mask, sums[t][p]);
   }
 }
 
@@ -156,7 +156,7 @@ INLINE void full_tile(
   for (int t = 0; t < 6; t++) {
     starts[t] = x->values + (size_t)x->starts[token + t] * MIO_FIXED_GROUP;
     scales[t] = x->scales + x->starts[token + t];
-    rows.targets[t] = y.base + y.places[token + t] * y.stride + panel * 16;
+    rows.targets[t] = y.base + y.index_map[token + t] * y.stride + panel * 16;
   }
   if (first == 0 && (!y.adds || y.bias)) {
     for (int p = 0; p < 4; p++) {

@@ -1,7 +1,7 @@
 // y = W x for f32 and f16 weights with AVX-512: outer products of a register of 16 rows with broadcast activations.
 //
 // Sums that do not fit one pass over k wait in y, so every sum is added in the order of k whatever the blocking.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,7 +12,7 @@
 
 typedef enum { F32, F16 } Format;
 
-// Columns of one pass: four panels of them (32 KB as f32) stay in the first-level cache while the tokens go by.
+// Columns of one pass: four panels of them (32 KB as f32) stay in the first-variant cache while the tokens go by.
 enum { PASS = 128 };
 
 INLINE __m512 load_weights(Format format, const uint8_t *panel, size_t k) {

@@ -1,5 +1,5 @@
-// Integer products with AVX-VNNI; everything else of this level is AVX2.
-#include "../levels.h"
+// Integer products with AVX-VNNI; everything else of this variant is AVX2.
+#include "../variants.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

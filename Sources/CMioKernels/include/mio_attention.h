@@ -90,7 +90,7 @@ typedef struct {
 
 typedef void mio_prepare_attention(const mio_attention_row *row);
 
-/// The kernels of one instruction-set level, for each form of the cache.
+/// The kernels of one instruction-set variant, for each form of the cache.
 typedef struct {
   mio_attend *i8, *f16, *f32;
   mio_prepare_attention *prepare_i8;

@@ -19,7 +19,7 @@ typedef struct {
 } mio_fixed_panels;
 
 /// Rows of activations. Group g of row t lies at position starts[t] + g / run_groups * run_stride + g % run_groups: rows may
-/// overlap, and a window over several lines of a picture is several runs.
+/// overlap, and a window over several lines of an image is several runs.
 typedef struct {
   const int16_t *values;  // [positions][64]
   const float *scales;    // [positions]
@@ -29,10 +29,10 @@ typedef struct {
   size_t count;
 } mio_fixed_rows;
 
-/// Where results go: element (t, r) at base[places[t] * stride + r] for r < columns.
+/// Where results go: element (t, r) at base[index_map[t] * stride + r] for r < columns.
 typedef struct {
   float *base;
-  const uint32_t *places;
+  const uint32_t *index_map;
   size_t stride;
   size_t columns;
   const float *bias;  // [columns], or null
@@ -95,10 +95,10 @@ typedef struct {
 typedef void mio_join_tiles(mio_tile_products x, float *upper, float *lower);
 
 /// 16-bit floats to 32 bits.
-typedef void mio_widen(const uint16_t *x, float *y, size_t count);
+typedef void mio_f16_to_f32(const uint16_t *x, float *y, size_t count);
 
 /// y = x, or y + x if `adds`, as 16-bit floats: rounded to nearest even, beyond 65,504 held there.
-typedef void mio_narrow(const float *x, int adds, uint16_t *y, size_t count);
+typedef void mio_f32_to_f16(const float *x, int adds, uint16_t *y, size_t count);
 
 /// One query's scores of a chunk of keys, on their way to weights `2^((score - largest so far) * scale)`.
 typedef struct {
@@ -109,13 +109,13 @@ typedef struct {
   float *state;     // largest score so far times scale, -infinity at first; sum of the weights so far
   float *result;    // [width], sum of weighted values so far: scaled to the new maximum
   size_t width;
-} mio_soften_row;
+} mio_online_softmax_row;
 
 /// Turns the scores into weights, zeros behind the visible ones.
-typedef void mio_soften(mio_soften_row row);
+typedef void mio_online_softmax(mio_online_softmax_row row);
 
 /// Turns the scores into fixed-point weights, `padded` a multiple of 64. All of them share the scale of the largest, 5792, and
 /// their sum is that of the rounded weights, which are at most 2^31 / 5792 in number.
-typedef void mio_soften_fixed(mio_soften_row row, int16_t *values, float *scales);
+typedef void mio_online_softmax_fixed(mio_online_softmax_row row, int16_t *values, float *scales);
 
 #endif

@@ -82,7 +82,7 @@ typedef void mio_sums(
 /// One LSTM cell; gates [4][width] in the order input, forget, candidate, output; cell and hidden [width] are updated.
 typedef void mio_lstm(const float *gates, float *cell, float *hidden, size_t width);
 
-/// The kernels of one instruction-set level. A null entry means: use the portable definition.
+/// The kernels of one instruction-set variant. A null entry means: use the portable definition.
 typedef struct {
   const char *name;
   mio_multiply_quantized *multiply_q4;
@@ -96,10 +96,10 @@ typedef struct {
   mio_scale_rows *scale_rows;
   mio_fix_tiles *fix_tiles;
   mio_join_tiles *join_tiles;
-  mio_widen *widen;
-  mio_narrow *narrow;
-  mio_soften *soften;
-  mio_soften_fixed *soften_fixed;
+  mio_f16_to_f32 *f16_to_f32;
+  mio_f32_to_f16 *f32_to_f16;
+  mio_online_softmax *online_softmax;
+  mio_online_softmax_fixed *online_softmax_fixed;
   mio_quantize_rows *quantize_rows;
   mio_pack_panel *pack_q4;
   mio_pack_panel *pack_q8;
@@ -122,10 +122,10 @@ typedef struct {
 } mio_kernels;
 
 /// Levels this build knows for its architecture, from "portable" upwards.
-size_t mio_level_count(void);
+size_t mio_variant_count(void);
 
-/// The kernels of level `index`, or null if this processor or operating system lacks the instructions.
-const mio_kernels *mio_level(size_t index);
+/// The kernels of variant `index`, or null if this processor or operating system lacks the instructions.
+const mio_kernels *mio_variant(size_t index);
 
 /// Values of the 4-bit indexes, ascending, in -64...63.
 extern const int8_t mio_q4_levels[16];

@@ -1,5 +1,5 @@
 // Attention over cache pages with NEON and its dot product; definition in mio_attention.h.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>

@@ -1,5 +1,5 @@
 // y = W x for 16-bit fixed-point numbers with NEON: widening multiply-adds of 4 rows, even and odd k apart.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -31,7 +31,7 @@ INLINE void tile(
     }
   }
   for (int t = 0; t < tokens; t++) {
-    float *target = y.base + y.places[token + t] * y.stride + row, sums[16] = {0}, bias[16] = {0};
+    float *target = y.base + y.index_map[token + t] * y.stride + row, sums[16] = {0}, bias[16] = {0};
     if (group > 0 || y.adds) memcpy(sums, target, count * sizeof(float));
     if (group == 0 && y.bias) memcpy(bias, y.bias + row, count * sizeof(float));
     const float x_scale = x->scales[x->starts[token + t] + offset];

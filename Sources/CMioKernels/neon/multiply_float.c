@@ -1,7 +1,7 @@
 // y = W x for f32 and f16 weights with NEON: outer products of a panel's 16 rows (four registers) with single activations.
 //
 // Sums that do not fit one pass over k wait in y, so every sum is added in the order of k whatever the blocking.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -11,7 +11,7 @@
 
 typedef enum { F32, F16 } Format;
 
-// Columns of one pass: a panel of them (16 KB as f32) stays in the first-level cache while the tokens go by.
+// Columns of one pass: a panel of them (16 KB as f32) stays in the first-variant cache while the tokens go by.
 enum { PASS = 256 };
 
 INLINE float32x4_t load_weights(Format format, const uint8_t *panel, size_t k, int quarter) {

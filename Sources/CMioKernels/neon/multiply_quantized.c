@@ -1,5 +1,5 @@
 // y = W x for q4 and q8 weights with NEON dot products: one register holds 4 k of 4 rows, a quarter of a panel.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>

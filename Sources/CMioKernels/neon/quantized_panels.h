@@ -2,7 +2,7 @@
 #ifndef MIO_QUANTIZED_PANELS_H
 #define MIO_QUANTIZED_PANELS_H
 
-#include "../levels.h"
+#include "../variants.h"
 #include <arm_neon.h>
 
 #define INLINE static inline __attribute__((always_inline))

@@ -1,5 +1,5 @@
 // The shared vector sources with NEON registers.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__aarch64__)
 #define MIO_NAME(name) name##_neon
@@ -7,7 +7,7 @@
 #include "../vector/dense_rows.h"
 #include "../vector/pack.h"
 #include "../vector/fixed_rows.h"
-#include "../vector/soften.h"
+#include "../vector/online_softmax.h"
 #include "../vector/tiles.h"
 #include "../vector/quantize_rows.h"
 #include "../vector/rows.h"

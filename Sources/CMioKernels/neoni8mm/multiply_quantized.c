@@ -1,8 +1,8 @@
-// y = W x for q4 and q8 weights with NEON matrix products; everything else of this level is NEON with dot products.
+// y = W x for q4 and q8 weights with NEON matrix products; everything else of this variant is NEON with dot products.
 //
 // smmla multiplies 2 rows by 2 rows of 8 bytes. Two registers of a panel, 4 k of 4 rows each, become two of 8 k of 2 rows;
 // activations come in pairs of tokens.
-#include "../levels.h"
+#include "../variants.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>

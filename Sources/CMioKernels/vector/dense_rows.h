@@ -1,4 +1,4 @@
-// Row operations of the networks over pictures. Included once per instruction set, behind functions.h, with
+// Row operations of the networks over images. Included once per instruction set, behind functions.h, with
 // MIO_NAME(function) defined.
 
 INLINE lanes gelu_of(lanes x) { return 0.5f * x * (1 + error_function(x * 0.707106781186547524f)); }

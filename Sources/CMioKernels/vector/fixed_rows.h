@@ -111,7 +111,7 @@ void MIO_NAME(mio_fix_columns)(const float *x, size_t stride, size_t rows, size_
   fix_panel_group(column, values, scales);
 }
 
-void MIO_NAME(mio_widen)(const uint16_t *x, float *y, size_t count) {
+void MIO_NAME(mio_f16_to_f32)(const uint16_t *x, float *y, size_t count) {
   size_t i = 0;
   for (; i + LANES <= count; i += LANES) store_lanes(y + i, load_halves(x + i));
   if (i < count) {
@@ -121,7 +121,7 @@ void MIO_NAME(mio_widen)(const uint16_t *x, float *y, size_t count) {
   }
 }
 
-void MIO_NAME(mio_narrow)(const float *x, int adds, uint16_t *y, size_t count) {
+void MIO_NAME(mio_f32_to_f16)(const float *x, int adds, uint16_t *y, size_t count) {
   size_t i = 0;
   for (; i + LANES <= count; i += LANES) {
     lanes value = load_lanes(x + i);

@@ -61,15 +61,15 @@ void MIO_NAME(mio_pack_q8)(const float *rows, size_t row_count, size_t columns, 
   }
 }
 
-/// The level nearest to v: steps from level to level are added where v lies beyond the middle between them.
+/// The variant nearest to v: steps from variant to variant are added where v lies beyond the middle between them.
 INLINE lanes nearest_level(lanes v) {
-  lanes level = mio_q4_levels[0];
+  lanes variant = mio_q4_levels[0];
   for (int i = 0; i < 15; i++) {
     const float middle = 0.5f * (mio_q4_levels[i] + mio_q4_levels[i + 1]);
     const lanes step = mio_q4_levels[i + 1] - mio_q4_levels[i];
-    level += lanes_of((v > middle) & bits_of(step));
+    variant += lanes_of((v > middle) & bits_of(step));
   }
-  return level;
+  return variant;
 }
 
 INLINE integers nearest_index(lanes v) {
@@ -78,7 +78,7 @@ INLINE integers nearest_index(lanes v) {
   return index;
 }
 
-/// The scale of least squared error among those that fit 24 trial assignments of levels: the largest magnitude is laid on
+/// The scale of least squared error among those that fit 24 trial assignments of variants: the largest magnitude is laid on
 /// +-50, 52.5 ... 77.5, and a trial with products a = sum u q, b = sum q q leaves the error sum u u - a a / b.
 INLINE lanes best_scale(const lanes x[MIO_GROUP]) {
   const lanes peak = peak_of(x);

@@ -5,7 +5,7 @@
 #ifndef MIO_VECTOR_H
 #define MIO_VECTOR_H
 
-#include "../levels.h"
+#include "../variants.h"
 #include <string.h>
 
 #pragma STDC FP_CONTRACT OFF

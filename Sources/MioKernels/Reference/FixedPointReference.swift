@@ -107,7 +107,7 @@ enum FixedPointReference {
   static func multiply(_ weights: mio_fixed_panels, _ x: mio_fixed_rows, _ y: mio_fixed_target) {
     for panel in unsafe 0..<weights.panel_count {
       for token in unsafe 0..<x.count {
-        let target = unsafe y.base + Int(y.places[token]) * y.stride + panel * 16
+        let target = unsafe y.base + Int(y.index_map[token]) * y.stride + panel * 16
         let count = unsafe max(0, min(16, y.columns - panel * 16))
         var sum = unsafe y.adds != 0 ? Activations.load(target, count) : Lanes(repeating: 0)
         if let bias = unsafe y.bias { sum += unsafe Activations.load(bias + panel * 16, count) }

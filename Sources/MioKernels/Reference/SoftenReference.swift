@@ -1,9 +1,9 @@
 import CMioKernels
 
 /// Scores of dense attention to weights: the definition of every result.
-enum SoftenReference {
-  /// See `mio_soften`.
-  static func soften(_ row: mio_soften_row) {
+enum OnlineSoftmaxReference {
+  /// See `mio_online_softmax`.
+  static func onlineSoftmax(_ row: mio_online_softmax_row) {
     let peak = unsafe raiseMaximum(row, to: peak(row))
     var sum = Lanes(repeating: 0)
     for first in unsafe stride(from: 0, to: row.padded, by: 16) {
@@ -14,9 +14,9 @@ enum SoftenReference {
     unsafe row.state[1] += VectorMath.sum(sum)
   }
 
-  /// See `mio_soften_fixed`.
-  static func softenFixed(
-    _ row: mio_soften_row, _ values: UnsafeMutablePointer<Int16>, _ scales: UnsafeMutablePointer<Float>
+  /// See `mio_online_softmax_fixed`.
+  static func onlineSoftmaxFixed(
+    _ row: mio_online_softmax_row, _ values: UnsafeMutablePointer<Int16>, _ scales: UnsafeMutablePointer<Float>
   ) {
     let own = unsafe peak(row)
     let peak = unsafe raiseMaximum(row, to: own)
@@ -31,7 +31,7 @@ enum SoftenReference {
     unsafe row.state[1] += Float(sum) * scale
   }
 
-  private static func scores(_ row: mio_soften_row, _ first: Int) -> Lanes {
+  private static func scores(_ row: mio_online_softmax_row, _ first: Int) -> Lanes {
     var scores = unsafe Activations.load(row.scores + first, 16)
     for lane in 0..<16 where unsafe first + lane >= row.visible { scores[lane] = -.infinity }
     return scores
@@ -45,7 +45,7 @@ enum SoftenReference {
     return two.x > two.y ? two.x : two.y
   }
 
-  private static func peak(_ row: mio_soften_row) -> Float {
+  private static func peak(_ row: mio_online_softmax_row) -> Float {
     var peaks = Lanes(repeating: -.infinity)
     for first in unsafe stride(from: 0, to: row.visible, by: 16) {
       let scores = unsafe scores(row, first)
@@ -54,7 +54,7 @@ enum SoftenReference {
     return unsafe largest(peaks) * row.scale
   }
 
-  private static func raiseMaximum(_ row: mio_soften_row, to score: Float) -> Float {
+  private static func raiseMaximum(_ row: mio_online_softmax_row, to score: Float) -> Float {
     let before = unsafe row.state[0]
     let peak = score > before ? score : before
     if peak == before { return peak }
@@ -65,11 +65,11 @@ enum SoftenReference {
     return peak
   }
 
-  private static func shifted(_ row: mio_soften_row, _ first: Int, _ peak: Float) -> Lanes {
+  private static func shifted(_ row: mio_online_softmax_row, _ first: Int, _ peak: Float) -> Lanes {
     unsafe Lanes(repeating: 0 - peak).addingProduct(scores(row, first), Lanes(repeating: row.scale))
   }
 
-  private static func weights(_ row: mio_soften_row, _ first: Int, _ peak: Float) -> Lanes {
+  private static func weights(_ row: mio_online_softmax_row, _ first: Int, _ peak: Float) -> Lanes {
     if unsafe first >= row.visible { return Lanes(repeating: 0) }
     return unsafe VectorMath.powerBelowOne(shifted(row, first, peak))
   }

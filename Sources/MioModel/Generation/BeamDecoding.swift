@@ -11,15 +11,15 @@ final class BeamDecoding: Decoding {
     var pending: [Int32]
   }
 
-  let plan: ReplyPlan
+  let plan: SequenceState
   private var beams: [Beam]
   private var search: BeamSearch
   private var isScored = false
-  private var emitted: EmittedTokens
+  private var emitted: TokenStream
   private var finalIds: [Int32]?
 
   /// - Parameter sequence: holds the first `evaluated` tokens of the prompt.
-  init(_ plan: ReplyPlan, width: Int, sequence: Int, evaluated: Int, vocabularySize: Int) {
+  init(_ plan: SequenceState, width: Int, sequence: Int, evaluated: Int, vocabularySize: Int) {
     self.plan = plan
     search = BeamSearch(width: width, lengthPenalty: plan.options.lengthPenalty, stopIds: plan.stopIds)
     beams = [
@@ -27,21 +27,21 @@ final class BeamDecoding: Decoding {
         sequence: sequence, reply: Reply(state: plan.start), score: 0,
         seen: plan.seenIds(vocabularySize: vocabularySize), pending: Array(plan.prompt[evaluated...]))
     ]
-    emitted = EmittedTokens(plan)
+    emitted = TokenStream(plan)
     appendForced()
   }
 
-  func appendInputs(to inputs: inout [ScoringInput], limit: Int) {
+  func appendInputs(to inputs: inout [DecoderInput], limit: Int) {
     if isSettled { return }
     isScored = beams[0].pending.count <= limit
     for index in beams.indices {
       let tokens = Array(beams[index].pending.prefix(limit))
       beams[index].pending.removeFirst(tokens.count)
-      let legal = plan.legal(after: beams[index].reply)
+      let allowed = plan.allowed(after: beams[index].reply)
       inputs.append(
-        ScoringInput(
-          sequence: beams[index].sequence, tokens: tokens, legal: plan.grammar == nil ? nil : legal,
-          wantsLogits: isScored && !legal.isEmpty && legal.onlyId == nil))
+        DecoderInput(
+          sequence: beams[index].sequence, tokens: tokens, allowed: plan.grammar == nil ? nil : allowed,
+          wantsLogits: isScored && !allowed.isEmpty && allowed.onlyId == nil))
     }
   }
 
@@ -52,12 +52,12 @@ final class BeamDecoding: Decoding {
     guard isScored else { return nil }
     let length = plan.paddingCount + plan.prompt.count + beams[0].reply.ids.count
     // A beam that the grammar leaves nothing to say is a whole reply.
-    for beam in beams where plan.legal(after: beam.reply).isEmpty {
+    for beam in beams where plan.allowed(after: beam.reply).isEmpty {
       search.addOpen(beam.reply.ids, score: beam.score, length: length)
     }
     let candidates = candidates(from: logits, firstRow: firstRow)
     let (next, isDone) = search.advance(candidates.best, beams: beams.map(\.reply.ids), length: length)
-    try fork(next, on: engine.scorer)
+    try fork(next, on: engine.decoder)
     appendForced()
     if isDone || isSettled || beams[0].reply.ids.count >= plan.budget {
       return finish(isDone: isDone, events: &events)
@@ -73,8 +73,8 @@ final class BeamDecoding: Decoding {
     GenerationOutput(ids: emitted.ids, reason: .cancelled)
   }
 
-  func release(on scorer: any SequenceScorer) {
-    for beam in beams { scorer.release(beam.sequence) }
+  func release(on decoder: any SequenceDecoder) {
+    for beam in beams { decoder.release(beam.sequence) }
   }
 
   /// The reply may have left the beams some steps ago; the one that it has most in common with is kept as far as that goes.
@@ -86,7 +86,7 @@ final class BeamDecoding: Decoding {
       return zip(there, tokens).prefix { $0 == $1 }.count
     }
     guard let best = common.indices.max(by: { common[$0] < common[$1] }) else { return }
-    for index in beams.indices where index != best { engine.scorer.release(beams[index].sequence) }
+    for index in beams.indices where index != best { engine.decoder.release(beams[index].sequence) }
     engine.keep(beams[best].sequence, tokens.prefix(common[best]))
   }
 
@@ -95,12 +95,12 @@ final class BeamDecoding: Decoding {
   private func candidates(from logits: borrowing Activations, firstRow: Int) -> BeamCandidates {
     var candidates = BeamCandidates(limit: search.candidateCount)
     for (index, beam) in beams.enumerated() {
-      let legal = plan.legal(after: beam.reply)
-      if let only = legal.onlyId {  // log-probability 0
+      let allowed = plan.allowed(after: beam.reply)
+      if let only = allowed.onlyId {  // log-probability 0
         candidates.offer(.init(score: beam.score, parent: index, id: only))
-      } else if !legal.isEmpty {
+      } else if !allowed.isEmpty {
         candidates.add(
-          unsafe ScoreRow(logits.row(firstRow + index)), legal: legal, parent: index, beamScore: beam.score,
+          unsafe Logits(logits.row(firstRow + index)), allowed: allowed, parent: index, beamScore: beam.score,
           seen: beam.seen, penalty: Float(plan.options.repetitionPenalty))
       }
     }
@@ -108,7 +108,7 @@ final class BeamDecoding: Decoding {
   }
 
   /// Replaces the beams by the chosen continuations of them.
-  private func fork(_ next: [BeamSearch.Candidate], on scorer: any SequenceScorer) throws {
+  private func fork(_ next: [BeamSearch.Candidate], on decoder: any SequenceDecoder) throws {
     var free = beams.map { Optional($0.sequence) }
     var children: [Beam] = []
     defer { beams = children }
@@ -116,7 +116,7 @@ final class BeamDecoding: Decoding {
       for candidate in next {
         let parent = beams[candidate.parent]
         // The first child takes its parent's sequence over.
-        let sequence = try free[candidate.parent] ?? scorer.fork(parent.sequence)
+        let sequence = try free[candidate.parent] ?? decoder.fork(parent.sequence)
         free[candidate.parent] = nil
         var child = parent
         child.sequence = sequence
@@ -130,14 +130,14 @@ final class BeamDecoding: Decoding {
       children = beams.filter { beam in !children.contains { $0.sequence == beam.sequence } } + children
       throw error
     }
-    for case let sequence? in free { scorer.release(sequence) }
+    for case let sequence? in free { decoder.release(sequence) }
   }
 
   /// While one beam stands alone, appends tokens that the grammar leaves no choice about: their log-probability is 0,
   /// so the search would take the same steps one at a time.
   private func appendForced() {
     guard beams.count == 1 && search.finished.isEmpty else { return }
-    while plan.end(of: beams[0].reply) == nil, let only = plan.legal(after: beams[0].reply).onlyId,
+    while plan.end(of: beams[0].reply) == nil, let only = plan.allowed(after: beams[0].reply).onlyId,
       !plan.stopIds.contains(only)
     {
       beams[0].reply.append(only, plan.grammar)

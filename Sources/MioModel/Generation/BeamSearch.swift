@@ -121,26 +121,26 @@ struct BeamCandidates {
     best.reserveCapacity(limit + 1)
   }
 
-  /// Scores every legal continuation of beam `parent` as `beamScore` + log-probability.
+  /// Scores every allowed continuation of beam `parent` as `beamScore` + log-probability.
   ///
   /// The penalty multiplies the log-probability of ids in `seen`, which is not renormalised: as the reference does it.
   /// Scores of seen ids in `row` are overwritten.
   mutating func add(
-    _ row: ScoreRow, legal: [Range<Int>], parent: Int, beamScore: Float, seen: SeenIds, penalty: Float
+    _ row: Logits, allowed: [Range<Int>], parent: Int, beamScore: Float, seen: SeenIds, penalty: Float
   ) {
-    let (highest, logSum) = row.logNormalizer(in: legal)
+    let (highest, logSum) = row.logNormalizer(in: allowed)
     guard highest.isFinite else {
-      offer(.init(score: beamScore, parent: parent, id: Int32(row.bestId(in: legal))))  // nothing to compare
+      offer(.init(score: beamScore, parent: parent, id: Int32(row.bestId(in: allowed))))  // nothing to compare
       return
     }
     if penalty != 1 {
-      for id in seen.ids where legal.holds(Int(id)) {
+      for id in seen.ids where allowed.holds(Int(id)) {
         let logProbability = row[Int(id)] - highest - logSum
         offer(.init(score: beamScore + logProbability * penalty, parent: parent, id: id))
         row.exclude(Int(id))
       }
     }
-    row.forEachVector(in: legal) { first, scores in
+    row.forEachVector(in: allowed) { first, scores in
       let candidates = beamScore + (scores - highest - logSum)
       let threshold = best.count < limit ? -Float.infinity : best[limit - 1].score
       guard any(candidates .>= threshold) else { return }
@@ -150,7 +150,7 @@ struct BeamCandidates {
     }
   }
 
-  /// Takes a candidate in if it is among the best.
+  /// BestOfN a candidate in if it is among the best.
   mutating func offer(_ candidate: BeamSearch.Candidate) {
     guard candidate.score > -.infinity else { return }
     if best.count == limit && !candidate.precedes(best[limit - 1]) { return }

@@ -2,13 +2,13 @@ import MioKernels
 
 /// One request on its way through the engine: the sequences it occupies and what it does with their scores.
 protocol Decoding: AnyObject {
-  var plan: ReplyPlan { get }
+  var plan: SequenceState { get }
 
   /// The sequence that holds the prompt, as far as it is evaluated.
   var leadSequence: Int { get }
 
   /// Appends what must be evaluated next, at most `limit` tokens for each sequence.
-  func appendInputs(to inputs: inout [ScoringInput], limit: Int)
+  func appendInputs(to inputs: inout [DecoderInput], limit: Int)
 
   /// Uses the scores of the inputs appended last, which begin at `firstRow`.
   ///
@@ -21,7 +21,7 @@ protocol Decoding: AnyObject {
   func cancelled() -> GenerationOutput
 
   /// Gives the sequences back.
-  func release(on scorer: any SequenceScorer)
+  func release(on decoder: any SequenceDecoder)
 
   /// Gives the sequences back, but for one that later requests may go on from.
   func retire(on engine: DecodingEngine)
@@ -29,14 +29,14 @@ protocol Decoding: AnyObject {
 
 /// What all requests of a generator share while they use their scores.
 final class DecodingEngine {
-  let scorer: any SequenceScorer
+  let decoder: any SequenceDecoder
   var sampler: Sampler
   private var prefixes: PrefixCache
 
-  init(_ scorer: any SequenceScorer, prefixLimit: Int) {
-    self.scorer = scorer
-    sampler = Sampler(vocabularySize: scorer.vocabularySize)
-    prefixes = PrefixCache(limit: prefixLimit, tokenLimit: max(scorer.pageLimit / 4 * scorer.pageLength, scorer.contextLength))
+  init(_ decoder: any SequenceDecoder, prefixLimit: Int) {
+    self.decoder = decoder
+    sampler = Sampler(vocabularySize: decoder.vocabularySize)
+    prefixes = PrefixCache(limit: prefixLimit, tokenLimit: max(decoder.pageLimit / 4 * decoder.pageLength, decoder.contextLength))
   }
 
   var keepsPrefixes: Bool { prefixes.limit > 0 }
@@ -46,22 +46,22 @@ final class DecodingEngine {
 
   /// A new sequence with the first `count` tokens of another one; an empty one for nil.
   func start(behind prefix: (sequence: Int, count: Int)?) throws -> (sequence: Int, evaluated: Int) {
-    guard let prefix else { return (try scorer.makeSequence(), 0) }
-    let sequence = try scorer.fork(prefix.sequence)
-    scorer.truncate(sequence, to: prefix.count)
+    guard let prefix else { return (try decoder.makeSequence(), 0) }
+    let sequence = try decoder.fork(prefix.sequence)
+    decoder.truncate(sequence, to: prefix.count)
     return (sequence, prefix.count)
   }
 
   /// Hands a sequence over, of which the first tokens are `tokens`, for requests that begin alike.
   func keep(_ sequence: Int, _ tokens: some Collection<Int32>) {
-    scorer.truncate(sequence, to: tokens.count)
-    prefixes.insert(Array(tokens), sequence: sequence, scorer: scorer)
+    decoder.truncate(sequence, to: tokens.count)
+    prefixes.insert(Array(tokens), sequence: sequence, decoder: decoder)
   }
 
-  func forgetPrefixes() { prefixes.removeAll(scorer: scorer) }
+  func forgetPrefixes() { prefixes.removeAll(decoder: decoder) }
 
   /// Forgets kept beginnings until the cache can take the inputs.
-  func makeRoom(for inputs: [ScoringInput]) {
-    while scorer.missingPages(for: inputs) > 0, prefixes.removeOldest(scorer: scorer) {}
+  func makeRoom(for inputs: [DecoderInput]) {
+    while decoder.missingPages(for: inputs) > 0, prefixes.removeOldest(decoder: decoder) {}
   }
 }

@@ -12,12 +12,12 @@ package struct GenerationRequest: Sendable {
 
   package var prompt: [Int32]
   package var options: SamplingOptions
-  /// `nil` makes every id legal.
+  /// `nil` makes every id allowed.
   package var grammar: ModalityGrammar?
   /// The number of the random stream; with the seed it decides what is drawn, whatever else runs in the batch.
   package var stream: UInt64 = 0
   /// Several readings, of which one is kept; `nil` is one. Of use where the reply is one speech block.
-  package var takes: Takes?
+  package var candidates: BestOfN?
   package var overflow = Overflow.refuse
   /// Whether the reply stays in the prefix cache as the prompt does, for a request that goes on behind it.
   package var keepsReply = false
@@ -70,21 +70,21 @@ package enum MediaBlock: Hashable, Sendable {
 
 /// The codes of one speech block.
 package struct SpeechBlock: Hashable, Sendable {
-  /// `[Q, T]`: codes of every level, with the same number of frames each; only level 0 on the user's side.
-  package var levels: [[Int]]
+  /// `[Q, T]`: codes of every codebook, with the same number of frames each; only codebook 0 on the user's side.
+  package var codebooks: [[Int]]
   /// Frames at the beginning that repeat the request's ``VoicePrompt``.
   package var voiceFrameCount: Int
   /// Whether the content ended because no more tokens could be afforded, not because the model ended it.
   package var isCutShort: Bool
 
-  package init(levels: [[Int]], voiceFrameCount: Int = 0, isCutShort: Bool = false) {
-    self.levels = levels
+  package init(codebooks: [[Int]], voiceFrameCount: Int = 0, isCutShort: Bool = false) {
+    self.codebooks = codebooks
     self.voiceFrameCount = voiceFrameCount
     self.isCutShort = isCutShort
   }
 
   /// `[Q, T]`: codes of the frames that are not a repetition of the voice prompt; what is to be heard.
-  package var ownLevels: [[Int]] { levels.map { Array($0.dropFirst(voiceFrameCount)) } }
+  package var ownCodebooks: [[Int]] { codebooks.map { Array($0.dropFirst(voiceFrameCount)) } }
 }
 
 /// The whole reply to a request.

@@ -4,7 +4,7 @@ import MioKernels
 ///
 /// Every step evaluates one batch: the next tokens of all running requests, beams included, and prompts of new ones.
 /// When a request ends, a waiting one takes its place, first come, first served. A reply depends on its own request alone, not
-/// on what else runs, given that the scorer keeps its promise; so the batch limit is a matter of speed only.
+/// on what else runs, given that the decoder keeps its promise; so the batch limit is a matter of speed only.
 ///
 /// A request starts when the most that it may need fits the cache beside all that runs: none that has started fails for want
 /// of memory.
@@ -21,31 +21,31 @@ package final class Generator {
   private let engine: DecodingEngine
   private let batchLimit: Int
   private let promptChunk: Int
-  private var waiting: [ReplyPlan] = []
+  private var waiting: [SequenceState] = []
   private var running: [any Decoding] = []
   private var cancelledIds: Set<Int> = []
   private var pausedIds: Set<Int> = []
   private var nextId = 0
   // Scratch, reused from step to step.
   private var logits: Activations
-  private var inputs: [ScoringInput] = []
+  private var inputs: [DecoderInput] = []
   private var evaluated: [(decoding: any Decoding, firstRow: Int)] = []
 
   /// - Parameter batchLimit: most sequences evaluated together; a request with five beams counts as five, one with
-  ///   three takes as nine.
+  ///   three candidates as nine.
   /// - Parameter promptChunk: most tokens of one prompt evaluated in one step, which bounds the memory of a step.
   /// - Parameter prefixLimit: most evaluated prompts kept for later requests that begin alike; they use at most a quarter of
   ///   the cache.
-  package init(_ scorer: any SequenceScorer, batchLimit: Int = 16, promptChunk: Int = 512, prefixLimit: Int = 64) {
+  package init(_ decoder: any SequenceDecoder, batchLimit: Int = 16, promptChunk: Int = 512, prefixLimit: Int = 64) {
     precondition(batchLimit >= 1 && promptChunk >= 1 && prefixLimit >= 0, "a generator needs room for one sequence")
-    engine = DecodingEngine(scorer, prefixLimit: prefixLimit)
+    engine = DecodingEngine(decoder, prefixLimit: prefixLimit)
     self.batchLimit = batchLimit
     self.promptChunk = promptChunk
-    logits = Activations(rows: 1, columns: scorer.vocabularySize)
+    logits = Activations(rows: 1, columns: decoder.vocabularySize)
   }
 
   deinit {
-    for decoding in running { decoding.release(on: engine.scorer) }
+    for decoding in running { decoding.release(on: engine.decoder) }
     engine.forgetPrefixes()
   }
 
@@ -60,20 +60,20 @@ package final class Generator {
 
   /// Queues a request and returns its id, by which events name it.
   package func submit(_ request: GenerationRequest) throws(GenerationError) -> Int {
-    let plan = try ReplyPlan(
-      request, id: nextId, vocabularySize: engine.scorer.vocabularySize, contextLength: engine.scorer.contextLength)
+    let plan = try SequenceState(
+      request, id: nextId, vocabularySize: engine.decoder.vocabularySize, contextLength: engine.decoder.contextLength)
     guard plan.rowCount <= batchLimit else {
       throw GenerationError(
-        .invalidOption, at: plan.takes == nil ? "beams" : "takes",
+        .invalidOption, at: plan.candidates == nil ? "beams" : "takes",
         "\(plan.rowCount) sequences side by side do not fit a batch of \(batchLimit)")
     }
-    let (pages, limit) = (mostPages(plan), engine.scorer.pageLimit)
+    let (pages, limit) = (maxPages(plan), engine.decoder.pageLimit)
     guard pages <= limit else {
       throw GenerationError(
         .cacheTooSmall, at: "cache",
         "\(plan.rowCount) sequences of up to \(plan.prompt.count + plan.budget) tokens may need room for "
-          + "\(pages * engine.scorer.pageLength) tokens, the cache has \(limit * engine.scorer.pageLength); allow fewer tokens, "
-          + "beams or takes, or a larger cache")
+          + "\(pages * engine.decoder.pageLength) tokens, the cache has \(limit * engine.decoder.pageLength); allow fewer tokens, "
+          + "beams or best of N, or a larger cache")
     }
     waiting.append(plan)
     nextId += 1
@@ -91,7 +91,7 @@ package final class Generator {
   }
 
   /// Forgets cached prompt beginnings.
-  package func forgetPrompts() {
+  package func forgetPrefixes() {
     engine.forgetPrefixes()
   }
 
@@ -115,7 +115,7 @@ package final class Generator {
   // MARK: - Parts of a step
 
   private func dropCancelled(_ events: inout [GenerationEvent]) {
-    func isCancelled(_ plan: ReplyPlan) -> Bool { cancelledIds.contains(plan.request) }
+    func isCancelled(_ plan: SequenceState) -> Bool { cancelledIds.contains(plan.request) }
     for decoding in running where isCancelled(decoding.plan) {
       events.append(.finished(request: decoding.plan.request, decoding.cancelled()))
       retire(decoding)
@@ -128,13 +128,13 @@ package final class Generator {
     cancelledIds.removeAll()
   }
 
-  private func mostPages(_ plan: ReplyPlan) -> Int { plan.mostPages(pageLength: engine.scorer.pageLength) }
+  private func maxPages(_ plan: SequenceState) -> Int { plan.maxPages(pageLength: engine.decoder.pageLength) }
 
   /// Whether the batch and the cache have room for one more request.
-  private func hasRoom(for plan: ReplyPlan) -> Bool {
+  private func hasRoom(for plan: SequenceState) -> Bool {
     let rows = running.reduce(plan.rowCount) { $0 + $1.plan.rowCount }
-    let pages = running.reduce(mostPages(plan)) { $0 + mostPages($1.plan) }
-    return rows <= batchLimit && pages <= engine.scorer.pageLimit
+    let pages = running.reduce(maxPages(plan)) { $0 + maxPages($1.plan) }
+    return rows <= batchLimit && pages <= engine.decoder.pageLimit
   }
 
   /// Starts waiting requests, in order, as long as there is room for the next.
@@ -142,10 +142,10 @@ package final class Generator {
     while let plan = waiting.first, hasRoom(for: plan) {
       guard let (sequence, evaluated) = try startSequence(for: plan) else { return }
       waiting.removeFirst()
-      let size = engine.scorer.vocabularySize
-      if let takes = plan.takes {
+      let size = engine.decoder.vocabularySize
+      if let candidates = plan.candidates {
         running.append(
-          TakesDecoding(plan, takes: takes, sequence: sequence, evaluated: evaluated, vocabularySize: size))
+          BestOfNDecoding(plan, candidates: candidates, sequence: sequence, evaluated: evaluated, vocabularySize: size))
       } else if case .beamSearch(let width) = plan.options.strategy, width > 1 {
         running.append(
           BeamDecoding(plan, width: width, sequence: sequence, evaluated: evaluated, vocabularySize: size))
@@ -158,17 +158,17 @@ package final class Generator {
   /// A sequence that holds as much of the prompt as is already evaluated, for whatever request.
   ///
   /// - Returns: nil while a running request evaluates a beginning that can be shared in a moment.
-  private func startSequence(for plan: ReplyPlan) throws -> (sequence: Int, evaluated: Int)? {
-    guard engine.keepsPrefixes else { return (try engine.scorer.makeSequence(), 0) }
+  private func startSequence(for plan: SequenceState) throws -> (sequence: Int, evaluated: Int)? {
+    guard engine.keepsPrefixes else { return (try engine.decoder.makeSequence(), 0) }
     var best = engine.longestPrefix(for: plan.prompt)
     var coming = 0
     for decoding in running {
       let common = plan.prompt.commonCount(decoding.plan.prompt)
-      let there = min(common, engine.scorer.length(of: decoding.leadSequence))
-      if there >= PrefixCache.leastTokens, there > best?.count ?? 0 { best = (decoding.leadSequence, there) }
+      let there = min(common, engine.decoder.length(of: decoding.leadSequence))
+      if there >= PrefixCache.minTokens, there > best?.count ?? 0 { best = (decoding.leadSequence, there) }
       if !pausedIds.contains(decoding.plan.request) { coming = max(coming, common) }
     }
-    if coming >= (best?.count ?? 0) + PrefixCache.leastTokens { return nil }
+    if coming >= (best?.count ?? 0) + PrefixCache.minTokens { return nil }
     return try engine.start(behind: best)
   }
 
@@ -180,11 +180,11 @@ package final class Generator {
       decoding.appendInputs(to: &inputs, limit: promptChunk)
     }
     if inputs.isEmpty { return }
-    let size = engine.scorer.vocabularySize
+    let size = engine.decoder.vocabularySize
     if inputs.count * size > logits.capacity { logits = Activations(rows: inputs.count, columns: size) }
     logits.reshape(rows: inputs.count, columns: size)
     engine.makeRoom(for: inputs)
-    try engine.scorer.evaluate(inputs, into: &logits)
+    try engine.decoder.evaluate(inputs, into: &logits)
   }
 
   private func advance(_ events: inout [GenerationEvent]) {
@@ -196,7 +196,7 @@ package final class Generator {
         retire(decoding)
       } catch {
         events.append(.failed(request: decoding.plan.request, GenerationError(wrapping: error)))
-        decoding.release(on: engine.scorer)
+        decoding.release(on: engine.decoder)
         remove(decoding)
       }
     }
@@ -214,7 +214,7 @@ package final class Generator {
   }
 
   private func abandonAll() {
-    for decoding in running { decoding.release(on: engine.scorer) }
+    for decoding in running { decoding.release(on: engine.decoder) }
     running = []
     waiting = []
     evaluated = []

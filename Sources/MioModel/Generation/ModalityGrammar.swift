@@ -2,22 +2,22 @@
 ///
 /// Output is a row of text tokens and media blocks, then a stop token:
 ///
-/// - speech: `<spch>`, N >= 1 content tokens, exactly N tokens of every timbre level in turn, `</spch>`. The content
-///   ends when a token of the first timbre level is chosen. On the user's side of a conversation there is content
+/// - speech: `<spch>`, N >= 1 content tokens, exactly N tokens of every timbre codebook in turn, `</spch>`. The content
+///   ends when a token of the first timbre codebook is chosen. On the user's side of a conversation there is content
 ///   only.
 /// - image: `<image>`, exactly 32 codes, `</image>`.
 ///
 /// A block opens only if it can be closed within the tokens that remain, and its content is cut off in time. Control
-/// tokens and rows of the head that no token owns are never legal.
+/// tokens and rows of the head that no token owns are never allowed.
 ///
-/// The probabilities are those of the model under the condition that the token is legal: the head computes legal ids
+/// The probabilities are those of the model under the condition that the token is allowed: the head computes allowed ids
 /// only. A repetition penalty weakens `<spch>`, `</spch>` and the stop token too if they occurred before, as it does in
-/// the reference; where one of them is the only legal token that changes nothing.
+/// the reference; where one of them is the only allowed token that changes nothing.
 package struct ModalityGrammar: Sendable {
   package struct Rules: Hashable, Sendable {
     package enum SpeechForm: Hashable, Sendable {
-      /// What MIO speaks: content, then every timbre level.
-      case allLevels
+      /// What MIO speaks: content, then every timbre codebook.
+      case allCodebooks
       /// What MIO hears: content, then the end.
       case contentOnly
     }
@@ -49,9 +49,9 @@ package struct ModalityGrammar: Sendable {
     /// Transcripts, captions, answers in writing.
     package static let textOnly = Rules()
     /// Any mixture of text, speech and images.
-    package static let anything = Rules(speech: .allLevels, images: true)
+    package static let anything = Rules(speech: .allCodebooks, images: true)
     /// One speech block and nothing else.
-    package static let speechOnly = Rules(text: false, speech: .allLevels, startsWithBlock: true, maxBlocks: 1)
+    package static let speechOnly = Rules(text: false, speech: .allCodebooks, startsWithBlock: true, maxBlocks: 1)
     /// One image and nothing else.
     package static let imageOnly = Rules(text: false, images: true, startsWithBlock: true, maxBlocks: 1)
     /// Key frames: one or more images.
@@ -64,8 +64,8 @@ package struct ModalityGrammar: Sendable {
   package struct State: Hashable, Sendable {
     enum Place: Hashable, Sendable {
       case text
-      /// `count` tokens of `level` are there; `frames` is N, growing while the level is 0.
-      case speech(level: Int, count: Int, frames: Int)
+      /// `count` tokens of `codebook` are there; `frames` is N, growing while the codebook is 0.
+      case speech(codebook: Int, count: Int, frames: Int)
       case image(count: Int)
     }
 
@@ -84,23 +84,23 @@ package struct ModalityGrammar: Sendable {
   private let betweenBlocks: [[Range<Int>]]  // by Allowance bits
   private let content: [Range<Int>]
   private let contentOrEnd: [Range<Int>]
-  private let levels: [[Range<Int>]]  // by level
+  private let codebooks: [[Range<Int>]]  // by codebook
 
   /// - Parameter voice: frames that every first speech block must begin with.
   package init(_ classes: TokenClasses, rules: Rules, voice: VoicePrompt? = nil) {
     if let voice, let speech = classes.speech {
       precondition(
-        voice.levels.count == speech.levels.count
-          && zip(voice.levels, speech.levels).allSatisfy { codes, ids in codes.allSatisfy(ids.indices.contains) },
-        "a voice prompt needs codes of every level of this model")
+        voice.codebooks.count == speech.codebooks.count
+          && zip(voice.codebooks, speech.codebooks).allSatisfy { codes, ids in codes.allSatisfy(ids.indices.contains) },
+        "a voice prompt needs codes of every codebook of this model")
     }
     self.classes = classes
     self.rules = rules
     self.voice = voice
-    levels = classes.levelRanges
-    content = levels.first ?? []
+    codebooks = classes.codebookRanges
+    content = codebooks.first ?? []
     let close = [Range<Int>].covering(classes.speech.map { [$0.close] } ?? [])
-    let endOfContent = rules.speech == .contentOnly || levels.count < 2 ? close : levels[1]
+    let endOfContent = rules.speech == .contentOnly || codebooks.count < 2 ? close : codebooks[1]
     contentOrEnd = .union(of: content + endOfContent)
     betweenBlocks = (0..<16).map { bits in
       let allowed = Allowance(rawValue: bits)
@@ -144,37 +144,37 @@ package struct ModalityGrammar: Sendable {
     switch (place, classes.class(of: id)) {
     case (.text, _): isOpener
     case (.image(let count), .image): count < (classes.image?.blockLength ?? 0)
-    case (.speech(let level, let count, let frames), .speech(let next, _)):
-      next == level && (level == 0 || count < frames) || next == level + 1 && frames > 0 && count == frames
+    case (.speech(let codebook, let count, let frames), .speech(let next, _)):
+      next == codebook && (codebook == 0 || count < frames) || next == codebook + 1 && frames > 0 && count == frames
     default: false
     }
   }
 
   // MARK: - Steps
 
-  /// The legal ids, as ascending, disjoint ranges; empty if the output is complete.
+  /// The allowed ids, as ascending, disjoint ranges; empty if the output is complete.
   ///
   /// - Parameter remaining: tokens that may still be generated, at least 1.
-  package func legal(in state: State, remaining: Int) -> [Range<Int>] {
+  package func allowed(in state: State, remaining: Int) -> [Range<Int>] {
     switch state.place {
     case .text: betweenBlocks[allowance(in: state, remaining: remaining).rawValue]
     case .image(let count):
       count < (classes.image?.blockLength ?? 0) ? classes.imageRanges : single(classes.image?.close)
-    case .speech(let level, let count, let frames):
-      legalInSpeech(level: level, count: count, frames: frames, state: state, remaining: remaining)
+    case .speech(let codebook, let count, let frames):
+      allowedInSpeech(codebook: codebook, count: count, frames: frames, state: state, remaining: remaining)
     }
   }
 
-  /// Advances `state` by a legal token.
+  /// Advances `state` by a allowed token.
   package func advance(_ state: inout State, by id: Int32) {
     defer { state.openTokenCount = state.isInBlock ? state.openTokenCount + 1 : 0 }
     switch (state.place, classes.class(of: id)) {
-    case (.text, .openSpeech): state.place = .speech(level: 0, count: 0, frames: 0)
+    case (.text, .openSpeech): state.place = .speech(codebook: 0, count: 0, frames: 0)
     case (.text, .openImage): state.place = .image(count: 0)
     case (.speech(0, let count, _), .speech(0, _)):
-      state.place = .speech(level: 0, count: count + 1, frames: count + 1)
-    case (.speech(_, let count, let frames), .speech(let level, _)):
-      state.place = .speech(level: level, count: count < frames ? count + 1 : 1, frames: frames)
+      state.place = .speech(codebook: 0, count: count + 1, frames: count + 1)
+    case (.speech(_, let count, let frames), .speech(let codebook, _)):
+      state.place = .speech(codebook: codebook, count: count < frames ? count + 1 : 1, frames: frames)
     case (.image(let count), .image): state.place = .image(count: count + 1)
     case (.speech, .closeSpeech), (.image, .closeImage):
       state.place = .text
@@ -192,10 +192,10 @@ package struct ModalityGrammar: Sendable {
         rules.speech == nil || classes.speech == nil ? .max : speechBlockLength,
         rules.images ? imageBlockLength ?? .max : .max)
     case .image(let count): return (classes.image?.blockLength ?? 0) - count + 1
-    case .speech(let level, let count, let frames):
-      if level > 0 { return (levelCount - level) * frames - count + 1 }
-      let least = leastFrames(from: count, voiceFrames: voiceFrames(in: state))
-      return least - count + (levelCount - 1) * least + 1
+    case .speech(let codebook, let count, let frames):
+      if codebook > 0 { return (codebookCount - codebook) * frames - count + 1 }
+      let least = minFrames(from: count, voiceFrames: voiceFrames(in: state))
+      return least - count + (codebookCount - 1) * least + 1
     }
   }
 
@@ -203,30 +203,30 @@ package struct ModalityGrammar: Sendable {
   package func voiceTokenCount(from state: State) -> Int {
     guard rules.speech != nil, classes.speech != nil, let voice else { return 0 }
     if case .image = state.place { return 0 }
-    return voice.frameCount * levelCount
+    return voice.frameCount * codebookCount
   }
 
   /// Whether one more content frame may follow `frames` of them.
   func allowsContent(after frames: Int, in state: State, remaining: Int) -> Bool {
     let voiceFrames = voiceFrames(in: state)
-    let target = leastFrames(from: frames + 1, voiceFrames: voiceFrames)
+    let target = minFrames(from: frames + 1, voiceFrames: voiceFrames)
     if let limit = rules.maxSpeechFrames {
       let multiple = classes.speech?.frameMultiple ?? 1
-      let most = max(voiceFrames + max(limit, 1), leastFrames(from: 1, voiceFrames: voiceFrames))
-      if target > max(most / multiple * multiple, leastFrames(from: 1, voiceFrames: voiceFrames)) { return false }
+      let most = max(voiceFrames + max(limit, 1), minFrames(from: 1, voiceFrames: voiceFrames))
+      if target > max(most / multiple * multiple, minFrames(from: 1, voiceFrames: voiceFrames)) { return false }
     }
-    return remaining >= target - frames + (levelCount - 1) * target + 1
+    return remaining >= target - frames + (codebookCount - 1) * target + 1
   }
 
   // MARK: - Parts
 
-  /// Levels of a block in the form that the rules ask for.
-  private var levelCount: Int {
-    rules.speech == .contentOnly ? 1 : classes.speech?.levels.count ?? 1
+  /// Codebook of a block in the form that the rules ask for.
+  private var codebookCount: Int {
+    rules.speech == .contentOnly ? 1 : classes.speech?.codebooks.count ?? 1
   }
 
   private var speechBlockLength: Int {
-    levelCount * leastFrames(from: 1, voiceFrames: voice?.frameCount ?? 0) + 2
+    codebookCount * minFrames(from: 1, voiceFrames: voice?.frameCount ?? 0) + 2
   }
 
   private var imageBlockLength: Int? { classes.image.map { $0.blockLength + 2 } }
@@ -237,7 +237,7 @@ package struct ModalityGrammar: Sendable {
   }
 
   /// The least N >= `frames` at which content may end.
-  private func leastFrames(from frames: Int, voiceFrames: Int) -> Int {
+  private func minFrames(from frames: Int, voiceFrames: Int) -> Int {
     let multiple = classes.speech?.frameMultiple ?? 1
     return (max(frames, voiceFrames + 1) + multiple - 1) / multiple * multiple
   }
@@ -251,42 +251,42 @@ package struct ModalityGrammar: Sendable {
     }
     if state.blockCount < rules.maxBlocks ?? .max {
       let speechLength =
-        state.blockCount == 0 ? speechBlockLength : levelCount * leastFrames(from: 1, voiceFrames: 0) + 2
+        state.blockCount == 0 ? speechBlockLength : codebookCount * minFrames(from: 1, voiceFrames: 0) + 2
       if rules.speech != nil && classes.speech != nil && remaining >= speechLength { allowed.insert(.speech) }
       if rules.images, let length = imageBlockLength, remaining >= length { allowed.insert(.image) }
     }
     return allowed
   }
 
-  private func legalInSpeech(
-    level: Int, count: Int, frames: Int, state: State, remaining: Int
+  private func allowedInSpeech(
+    codebook: Int, count: Int, frames: Int, state: State, remaining: Int
   ) -> [Range<Int>] {
     guard let speech = classes.speech else { return [] }
     let voiceFrames = voiceFrames(in: state)
-    if level > 0 && count == frames {
-      if level + 1 == speech.levels.count { return single(speech.close) }
-      return forced(level + 1, 0, voiceFrames) ?? levels[level + 1]
+    if codebook > 0 && count == frames {
+      if codebook + 1 == speech.codebooks.count { return single(speech.close) }
+      return forced(codebook + 1, 0, voiceFrames) ?? codebooks[codebook + 1]
     }
-    if let only = forced(level, count, voiceFrames) { return only }
-    if level > 0 { return levels[level] }
-    let mayEnd = count > 0 && leastFrames(from: count, voiceFrames: voiceFrames) == count
+    if let only = forced(codebook, count, voiceFrames) { return only }
+    if codebook > 0 { return codebooks[codebook] }
+    let mayEnd = count > 0 && minFrames(from: count, voiceFrames: voiceFrames) == count
     let mayGoOn = allowsContent(after: count, in: state, remaining: remaining)
     if !mayEnd { return content }
-    if mayGoOn { return voiceFrames > 0 && levelCount > 1 ? contentOrVoice(speech) : contentOrEnd }
-    if levelCount == 1 { return single(speech.close) }
-    return forced(1, 0, voiceFrames) ?? levels[1]
+    if mayGoOn { return voiceFrames > 0 && codebookCount > 1 ? contentOrVoice(speech) : contentOrEnd }
+    if codebookCount == 1 { return single(speech.close) }
+    return forced(1, 0, voiceFrames) ?? codebooks[1]
   }
 
-  /// The one legal id while a level repeats the voice prompt.
-  private func forced(_ level: Int, _ index: Int, _ voiceFrames: Int) -> [Range<Int>]? {
+  /// The one allowed id while a codebook repeats the voice prompt.
+  private func forced(_ codebook: Int, _ index: Int, _ voiceFrames: Int) -> [Range<Int>]? {
     guard index < voiceFrames, let voice, let speech = classes.speech else { return nil }
-    return single(speech.levels[level][voice.levels[level][index]])
+    return single(speech.codebooks[codebook][voice.codebooks[codebook][index]])
   }
 
   /// Content tokens or the first timbre token of the voice prompt.
   private func contentOrVoice(_ speech: TokenClasses.Speech) -> [Range<Int>] {
     guard let voice else { return contentOrEnd }
-    let end = Int(speech.levels[1][voice.levels[1][0]])
+    let end = Int(speech.codebooks[1][voice.codebooks[1][0]])
     var ranges = content
     ranges.insert(end..<end + 1, at: ranges.firstIndex { $0.lowerBound > end } ?? ranges.count)
     return ranges

@@ -18,7 +18,7 @@ struct PrefixCache {
   private var clock = 0
 
   /// Beginnings shorter than this are evaluated again: a fork copies a page.
-  static let leastTokens = 8
+  static let minTokens = 8
 
   init(limit: Int, tokenLimit: Int) {
     self.limit = limit
@@ -31,7 +31,7 @@ struct PrefixCache {
     var best: (index: Int, count: Int)?
     for (index, entry) in entries.enumerated() {
       let count = prompt.commonCount(entry.tokens)
-      if count >= Self.leastTokens, count > best?.count ?? 0 { best = (index, count) }
+      if count >= Self.minTokens, count > best?.count ?? 0 { best = (index, count) }
     }
     guard let best else { return nil }
     clock += 1
@@ -39,39 +39,39 @@ struct PrefixCache {
     return (entries[best.index].sequence, best.count)
   }
 
-  /// Takes over a sequence that holds exactly `tokens`, unless a kept one begins with them; those that it continues make room.
-  mutating func insert(_ tokens: [Int32], sequence: Int, scorer: any SequenceScorer) {
+  /// BestOfN over a sequence that holds exactly `tokens`, unless a kept one begins with them; those that it continues make room.
+  mutating func insert(_ tokens: [Int32], sequence: Int, decoder: any SequenceDecoder) {
     clock += 1
-    if tokens.count < Self.leastTokens || limit == 0 { return scorer.release(sequence) }
+    if tokens.count < Self.minTokens || limit == 0 { return decoder.release(sequence) }
     if let longer = entries.firstIndex(where: { $0.tokens.starts(with: tokens) }) {
-      scorer.release(sequence)
+      decoder.release(sequence)
       entries[longer].lastUse = clock
       return
     }
     for index in entries.indices.reversed() where tokens.starts(with: entries[index].tokens) {
-      remove(at: index, scorer: scorer)
+      remove(at: index, decoder: decoder)
     }
     entries.append(Entry(tokens: tokens, sequence: sequence, lastUse: clock))
     tokenCount += tokens.count
-    while entries.count > limit || tokenCount > tokenLimit { removeOldest(scorer: scorer) }
+    while entries.count > limit || tokenCount > tokenLimit { removeOldest(decoder: decoder) }
   }
 
   /// Gives back what was not used for the longest time; false if nothing is kept.
   @discardableResult
-  mutating func removeOldest(scorer: any SequenceScorer) -> Bool {
+  mutating func removeOldest(decoder: any SequenceDecoder) -> Bool {
     guard let oldest = entries.indices.min(by: { entries[$0].lastUse < entries[$1].lastUse }) else { return false }
-    remove(at: oldest, scorer: scorer)
+    remove(at: oldest, decoder: decoder)
     return true
   }
 
-  mutating func removeAll(scorer: any SequenceScorer) {
-    while removeOldest(scorer: scorer) {}
+  mutating func removeAll(decoder: any SequenceDecoder) {
+    while removeOldest(decoder: decoder) {}
   }
 
-  private mutating func remove(at index: Int, scorer: any SequenceScorer) {
+  private mutating func remove(at index: Int, decoder: any SequenceDecoder) {
     let entry = entries.remove(at: index)
     tokenCount -= entry.tokens.count
-    scorer.release(entry.sequence)
+    decoder.release(entry.sequence)
   }
 }
 

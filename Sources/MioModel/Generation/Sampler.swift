@@ -1,7 +1,7 @@
 /// Chooses the next token from a row of scores.
 ///
 /// Sampling goes: temperature, top-k, top-p, softmax, draw, in the order of transformers 4.34
-/// (`generation/logits_process.py`). A repetition penalty comes before, see ``ScoreRow/penalize(_:by:)``.
+/// (`generation/logits_process.py`). A repetition penalty comes before, see ``Logits/penalize(_:by:)``.
 ///
 /// - Top-k keeps every score that is not below the k-th.
 /// - Top-p drops a token if it and all less probable ones together have at most 1 - p. Equally probable tokens, whose
@@ -47,38 +47,38 @@ package struct Sampler {
   @inline(__always)
   private static func bucket(of weight: Float) -> Int { Int(weight.bitPattern >> 18) }
 
-  /// Draws one of the ids in `legal`.
+  /// Draws one of the ids in `allowed`.
   ///
   /// - Parameter uniform: in 0..<1.
   package mutating func draw(
-    from row: ScoreRow, legal: [Range<Int>], temperature: Double, topK: Int, topP: Double, uniform: Double
+    from row: Logits, allowed: [Range<Int>], temperature: Double, topK: Int, topP: Double, uniform: Double
   ) -> Draw {
-    let legalCount = legal.reduce(0) { $0 + $1.count }
+    let allowedCount = allowed.reduce(0) { $0 + $1.count }
     precondition(
-      legalCount > 0 && row.count <= weights.count, "sampling needs a legal id and as many weights as scores")
-    let highest = row.maximum(in: legal)
-    let total = weigh(row, legal, highest: highest, inverseTemperature: Float(1 / temperature))
+      allowedCount > 0 && row.count <= weights.count, "sampling needs a allowed id and as many weights as scores")
+    let highest = row.maximum(in: allowed)
+    let total = weigh(row, allowed, highest: highest, inverseTemperature: Float(1 / temperature))
     guard total > 0 else {  // no score is a number or above minus infinity
-      return Draw(id: legal[0].lowerBound, keptCount: 1, keptMass: 1, massBeforeLast: 0)
+      return Draw(id: allowed[0].lowerBound, keptCount: 1, keptMass: 1, massBeforeLast: 0)
     }
-    if (topK == 0 || topK >= legalCount) && topP >= 1 {
-      return drawFromAll(legal, legalCount: legalCount, total: total, uniform: uniform)
+    if (topK == 0 || topK >= allowedCount) && topP >= 1 {
+      return drawFromAll(allowed, allowedCount: allowedCount, total: total, uniform: uniform)
     }
     var least = Float.leastNonzeroMagnitude
-    if topK > 0 && topK < legalCount { least = leastWeight(ofBest: topK, legal) }
-    return draw(from: border(topP: topP, least: least, legal), legal, total: total, uniform: uniform)
+    if topK > 0 && topK < allowedCount { least = minWeight(ofBest: topK, allowed) }
+    return draw(from: border(topP: topP, least: least, allowed), allowed, total: total, uniform: uniform)
   }
 
-  /// Fills `weights` for the legal ids and returns their sum.
+  /// Fills `weights` for the allowed ids and returns their sum.
   private mutating func weigh(
-    _ row: ScoreRow, _ legal: [Range<Int>], highest: Float, inverseTemperature: Float
+    _ row: Logits, _ allowed: [Range<Int>], highest: Float, inverseTemperature: Float
   ) -> Double {
     guard highest > -.infinity else { return 0 }
     var sums = SIMD8<Double>.zero
     unsafe weights.withUnsafeMutableBufferPointer { weights in
       let bounds = weights.count
       let base = UnsafeMutableRawPointer(weights.baseAddress!)
-      row.forEachVector(in: legal) { first, scores in
+      row.forEachVector(in: allowed) { first, scores in
         // The maximum itself is 0 below it even if it is infinite.
         let below = ((scores - highest) * inverseTemperature).replacing(with: 0, where: scores .== highest)
         let values = Exponential.of(below)
@@ -94,42 +94,42 @@ package struct Sampler {
     return sums.sum()
   }
 
-  private func drawFromAll(_ legal: [Range<Int>], legalCount: Int, total: Double, uniform: Double) -> Draw {
+  private func drawFromAll(_ allowed: [Range<Int>], allowedCount: Int, total: Double, uniform: Double) -> Draw {
     let target = uniform * total
-    var (sum, last) = (0.0, legal[0].lowerBound)
-    for range in legal {
+    var (sum, last) = (0.0, allowed[0].lowerBound)
+    for range in allowed {
       for id in range where weights[id] > 0 {
         sum += Double(weights[id])
         last = id
-        if sum > target { return Draw(id: id, keptCount: legalCount, keptMass: 1, massBeforeLast: 1) }
+        if sum > target { return Draw(id: id, keptCount: allowedCount, keptMass: 1, massBeforeLast: 1) }
       }
     }
-    return Draw(id: last, keptCount: legalCount, keptMass: 1, massBeforeLast: 1)  // rounding at the very end
+    return Draw(id: last, keptCount: allowedCount, keptMass: 1, massBeforeLast: 1)  // rounding at the very end
   }
 
   /// The weight of the k-th token in descending order.
-  private mutating func leastWeight(ofBest k: Int, _ legal: [Range<Int>]) -> Float {
-    fillHistogram(legal, least: .leastNonzeroMagnitude)
+  private mutating func minWeight(ofBest k: Int, _ allowed: [Range<Int>]) -> Float {
+    fillHistogram(allowed, least: .leastNonzeroMagnitude)
     var (bucket, above) = (countInBucket.count - 1, 0)
     while bucket > 0, above + countInBucket[bucket] < k {
       above += countInBucket[bucket]
       bucket -= 1
     }
-    sortWeights(in: bucket, legal, least: .leastNonzeroMagnitude)
+    sortWeights(in: bucket, allowed, least: .leastNonzeroMagnitude)
     // Fewer than k tokens have any weight: keep all of them.
     return sorted.isEmpty ? .leastNonzeroMagnitude : sorted[min(k - above, sorted.count) - 1]
   }
 
   /// The border of top-p among the tokens that weigh at least `least`.
-  private mutating func border(topP: Double, least: Float, _ legal: [Range<Int>]) -> Border {
-    fillHistogram(legal, least: least)
+  private mutating func border(topP: Double, least: Float, _ allowed: [Range<Int>]) -> Border {
+    fillHistogram(allowed, least: least)
     let goal = topP >= 1 ? .infinity : topP * massInBucket.reduce(0, +)
     var (bucket, above) = (massInBucket.count - 1, 0.0)
     while bucket > 0, countInBucket[bucket] == 0 || above + massInBucket[bucket] < goal {
       above += massInBucket[bucket]
       bucket -= 1
     }
-    sortWeights(in: bucket, legal, least: least)
+    sortWeights(in: bucket, allowed, least: least)
     var border = Border(weight: least, tieCount: .max, mass: above, massBeforeLast: above)
     for (index, weight) in sorted.enumerated() where index == 0 || border.mass < goal {
       border.tieCount = weight == border.weight && index > 0 ? border.tieCount + 1 : 1
@@ -140,11 +140,11 @@ package struct Sampler {
     return border
   }
 
-  private func draw(from border: Border, _ legal: [Range<Int>], total: Double, uniform: Double) -> Draw {
+  private func draw(from border: Border, _ allowed: [Range<Int>], total: Double, uniform: Double) -> Draw {
     let target = uniform * border.mass
     var (count, ties, sum) = (0, 0, 0.0)
-    var (chosen, isChosen) = (legal[0].lowerBound, false)
-    for range in legal {
+    var (chosen, isChosen) = (allowed[0].lowerBound, false)
+    for range in allowed {
       for id in range {
         let weight = weights[id]
         if weight < border.weight { continue }
@@ -163,12 +163,12 @@ package struct Sampler {
       id: chosen, keptCount: count, keptMass: border.mass / total, massBeforeLast: border.massBeforeLast / total)
   }
 
-  private mutating func fillHistogram(_ legal: [Range<Int>], least: Float) {
+  private mutating func fillHistogram(_ allowed: [Range<Int>], least: Float) {
     for bucket in massInBucket.indices {
       massInBucket[bucket] = 0
       countInBucket[bucket] = 0
     }
-    for range in legal {
+    for range in allowed {
       for id in range where weights[id] >= least {
         let bucket = Self.bucket(of: weights[id])
         massInBucket[bucket] += Double(weights[id])
@@ -178,9 +178,9 @@ package struct Sampler {
   }
 
   /// Collects the weights of one bucket in descending order.
-  private mutating func sortWeights(in bucket: Int, _ legal: [Range<Int>], least: Float) {
+  private mutating func sortWeights(in bucket: Int, _ allowed: [Range<Int>], least: Float) {
     sorted.removeAll(keepingCapacity: true)
-    for range in legal {
+    for range in allowed {
       for id in range where weights[id] >= least && Self.bucket(of: weights[id]) == bucket {
         sorted.append(weights[id])
       }

@@ -75,14 +75,14 @@ package struct SamplingOptions: Hashable, Sendable {
       "more than 0 (1 is off), found \(repetitionPenalty)")
     try require(lengthPenalty.isFinite, "length-penalty", "a finite number, found \(lengthPenalty)")
     try require(
-      maxTokens >= 1 && maxTokens <= Self.mostTokens, "max-tokens", "1...\(Self.mostTokens), found \(maxTokens)")
+      maxTokens >= 1 && maxTokens <= Self.maxTokens, "max-tokens", "1...\(Self.maxTokens), found \(maxTokens)")
     if case .beamSearch(let width) = strategy {
       try require(width >= 1 && width <= Self.widestBeam, "beams", "1...\(Self.widestBeam), found \(width)")
     }
   }
 
   /// Most tokens of one request, far beyond any context.
-  package static let mostTokens = 1 << 30
+  package static let maxTokens = 1 << 30
   /// Most beams of one request.
   package static let widestBeam = 256
 }

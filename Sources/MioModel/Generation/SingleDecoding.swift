@@ -2,29 +2,29 @@ import MioKernels
 
 /// Greedy search and sampling: one sequence, one token a step.
 final class SingleDecoding: Decoding {
-  let plan: ReplyPlan
+  let plan: SequenceState
   private let sequence: Int
   private var pending: [Int32]
   private var isScored = false
   private var reply: Reply
   private var seen: SeenIds
   private var random: RandomStream
-  private var emitted: EmittedTokens
+  private var emitted: TokenStream
 
   /// - Parameter sequence: holds the first `evaluated` tokens of the prompt.
-  init(_ plan: ReplyPlan, sequence: Int, evaluated: Int, vocabularySize: Int) {
+  init(_ plan: SequenceState, sequence: Int, evaluated: Int, vocabularySize: Int) {
     self.plan = plan
     self.sequence = sequence
     pending = Array(plan.prompt[evaluated...])
     reply = Reply(state: plan.start)
     seen = plan.seenIds(vocabularySize: vocabularySize)
     random = RandomStream(seed: plan.options.seed, number: plan.stream)
-    emitted = EmittedTokens(plan)
+    emitted = TokenStream(plan)
     appendForced()
   }
 
   /// A sequence that goes on from the same place with the random numbers of another plan.
-  init(_ other: SingleDecoding, _ plan: ReplyPlan, sequence: Int) {
+  init(_ other: SingleDecoding, _ plan: SequenceState, sequence: Int) {
     self.plan = plan
     self.sequence = sequence
     pending = other.pending
@@ -34,15 +34,15 @@ final class SingleDecoding: Decoding {
     emitted = other.emitted
   }
 
-  func fork(_ plan: ReplyPlan, on scorer: any SequenceScorer) throws -> SingleDecoding {
-    SingleDecoding(self, plan, sequence: try scorer.fork(sequence))
+  func fork(_ plan: SequenceState, on decoder: any SequenceDecoder) throws -> SingleDecoding {
+    SingleDecoding(self, plan, sequence: try decoder.fork(sequence))
   }
 
   /// Appends what must be evaluated before the first choice, but for the last token of it.
-  func appendPromptInput(to inputs: inout [ScoringInput], limit: Int) {
+  func appendPromptInput(to inputs: inout [DecoderInput], limit: Int) {
     let tokens = Array(pending.dropLast().prefix(limit))
     pending.removeFirst(tokens.count)
-    if !tokens.isEmpty { inputs.append(ScoringInput(sequence: sequence, tokens: tokens, wantsLogits: false)) }
+    if !tokens.isEmpty { inputs.append(DecoderInput(sequence: sequence, tokens: tokens, wantsLogits: false)) }
   }
 
   var isPromptEvaluated: Bool { pending.count <= 1 }
@@ -51,7 +51,7 @@ final class SingleDecoding: Decoding {
   var hasContent: Bool {
     if plan.end(of: reply) != nil { return true }
     return switch reply.state.place {
-    case .speech(let level, _, _): level > 0
+    case .speech(let codebook, _, _): codebook > 0
     case .text, .image: reply.state.blockCount > 0
     }
   }
@@ -59,17 +59,17 @@ final class SingleDecoding: Decoding {
   /// Content codes of the reply, `[T]`.
   var content: [Int] {
     guard let classes = plan.grammar?.classes else { return [] }
-    return reply.ids.compactMap { if case .speech(level: 0, let code) = classes.class(of: $0) { code } else { nil } }
+    return reply.ids.compactMap { if case .speech(codebook: 0, let code) = classes.class(of: $0) { code } else { nil } }
   }
 
-  func appendInputs(to inputs: inout [ScoringInput], limit: Int) {
+  func appendInputs(to inputs: inout [DecoderInput], limit: Int) {
     if plan.end(of: reply) != nil { return }  // nothing was left to choose
     isScored = pending.count <= limit
     if isScored {
-      inputs.append(ScoringInput(sequence: sequence, tokens: pending, legal: legalInput()))
+      inputs.append(DecoderInput(sequence: sequence, tokens: pending, allowed: allowedInput()))
       pending.removeAll(keepingCapacity: true)
     } else {
-      inputs.append(ScoringInput(sequence: sequence, tokens: Array(pending.prefix(limit)), wantsLogits: false))
+      inputs.append(DecoderInput(sequence: sequence, tokens: Array(pending.prefix(limit)), wantsLogits: false))
       pending.removeFirst(limit)
     }
   }
@@ -79,7 +79,7 @@ final class SingleDecoding: Decoding {
   ) throws -> GenerationOutput? {
     if plan.end(of: reply) == nil {
       guard isScored else { return nil }
-      append(choose(from: unsafe ScoreRow(logits.row(firstRow)), on: engine))
+      append(choose(from: unsafe Logits(logits.row(firstRow)), on: engine))
       appendForced()
     }
     for id in reply.ids[emitted.count...] { emitted.emit(id, into: &events) }
@@ -90,8 +90,8 @@ final class SingleDecoding: Decoding {
     GenerationOutput(ids: emitted.ids, reason: .cancelled)
   }
 
-  func release(on scorer: any SequenceScorer) {
-    scorer.release(sequence)
+  func release(on decoder: any SequenceDecoder) {
+    decoder.release(sequence)
   }
 
   func retire(on engine: DecodingEngine) {
@@ -101,13 +101,13 @@ final class SingleDecoding: Decoding {
 
   var leadSequence: Int { sequence }
 
-  private func choose(from row: ScoreRow, on engine: DecodingEngine) -> Int32 {
-    let legal = plan.legal(after: reply)
+  private func choose(from row: Logits, on engine: DecodingEngine) -> Int32 {
+    let allowed = plan.allowed(after: reply)
     let options = plan.options
     row.penalize(seen, by: Float(options.repetitionPenalty))
-    if options.isGreedy { return Int32(row.bestId(in: legal)) }
+    if options.isGreedy { return Int32(row.bestId(in: allowed)) }
     let draw = engine.sampler.draw(
-      from: row, legal: legal, temperature: options.temperature, topK: options.topK, topP: options.topP,
+      from: row, allowed: allowed, temperature: options.temperature, topK: options.topK, topP: options.topP,
       uniform: random.uniform())
     return Int32(draw.id)
   }
@@ -120,10 +120,10 @@ final class SingleDecoding: Decoding {
 
   /// Appends tokens that the grammar leaves no choice about; they need no scores and are evaluated with the next.
   private func appendForced() {
-    while plan.end(of: reply) == nil, let only = plan.legal(after: reply).onlyId { append(only) }
+    while plan.end(of: reply) == nil, let only = plan.allowed(after: reply).onlyId { append(only) }
   }
 
-  private func legalInput() -> [Range<Int>]? {
-    plan.grammar == nil ? nil : plan.legal(after: reply)
+  private func allowedInput() -> [Range<Int>]? {
+    plan.grammar == nil ? nil : plan.allowed(after: reply)
   }
 }

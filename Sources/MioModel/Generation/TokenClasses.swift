@@ -1,18 +1,18 @@
 /// What every token id is to the modality grammar, from the tables of one checkpoint.
 package struct TokenClasses: Sendable {
-  /// The ids of speech: `levels[q][code]` is the token of code `code` on level q; level 0 is content, the others
+  /// The ids of speech: `codebooks[q][code]` is the token of code `code` on codebook q; codebook 0 is content, the others
   /// timbre.
   package struct Speech: Hashable, Sendable {
     package var open: Int32
     package var close: Int32
-    package var levels: [[Int32]]
+    package var codebooks: [[Int32]]
     /// The model was trained on blocks whose frame count is a multiple of this.
     package var frameMultiple: Int
 
-    package init(open: Int32, close: Int32, levels: [[Int32]], frameMultiple: Int = 1) {
+    package init(open: Int32, close: Int32, codebooks: [[Int32]], frameMultiple: Int = 1) {
       self.open = open
       self.close = close
-      self.levels = levels
+      self.codebooks = codebooks
       self.frameMultiple = frameMultiple
     }
   }
@@ -34,13 +34,13 @@ package struct TokenClasses: Sendable {
   }
 
   package enum Class: Hashable, Sendable {
-    /// Never legal in output: control tokens, rows without a token.
+    /// Never allowed in output: control tokens, rows without a token.
     case none
     case text
     case stop
     case openSpeech
     case closeSpeech
-    case speech(level: Int, code: Int)
+    case speech(codebook: Int, code: Int)
     case openImage
     case closeImage
     case image(code: Int)
@@ -55,18 +55,18 @@ package struct TokenClasses: Sendable {
   /// Ids of class `.text` and `.stop`.
   let textRanges: [Range<Int>]
   let stopRanges: [Range<Int>]
-  /// Ids of every level of speech.
-  let levelRanges: [[Range<Int>]]
+  /// Ids of every codebook of speech.
+  let codebookRanges: [[Range<Int>]]
   let imageRanges: [Range<Int>]
   private let entries: [Entry]  // [V]
 
   private struct Entry: Hashable {
     var kind: UInt8 = 0
-    var level: UInt8 = 0
+    var codebook: UInt8 = 0
     var code: UInt16 = 0
   }
 
-  /// - Parameter vocabularySize: rows of the output head; rows that no table names are never legal.
+  /// - Parameter vocabularySize: rows of the output head; rows that no table names are never allowed.
   /// - Parameter text: ids that may stand in ordinary text.
   /// - Parameter stopIds: ids that end a reply. A stop id may also be a text or media token.
   package init(
@@ -95,7 +95,7 @@ package struct TokenClasses: Sendable {
     self.image = image
     textRanges = .covering(entries.indices.filter { entries[$0].kind == Kind.text }.map(Int32.init))
     stopRanges = .covering(stopIds.filter { entries[Int($0)].kind == Kind.stop })
-    levelRanges = speech?.levels.map { .covering($0) } ?? []
+    codebookRanges = speech?.codebooks.map { .covering($0) } ?? []
     imageRanges = .covering(image?.codes ?? [])
     self.entries = entries
   }
@@ -121,7 +121,7 @@ package struct TokenClasses: Sendable {
     case Kind.stop: .stop
     case Kind.openSpeech: .openSpeech
     case Kind.closeSpeech: .closeSpeech
-    case Kind.speech: .speech(level: Int(entry.level), code: Int(entry.code))
+    case Kind.speech: .speech(codebook: Int(entry.codebook), code: Int(entry.code))
     case Kind.openImage: .openImage
     case Kind.closeImage: .closeImage
     case Kind.image: .image(code: Int(entry.code))
@@ -136,17 +136,17 @@ package struct TokenClasses: Sendable {
   }
 
   private static func add(_ speech: Speech, to entries: inout [Entry]) throws(GenerationError) {
-    guard (1...255).contains(speech.levels.count), (1...65_536).contains(speech.frameMultiple),
-      speech.levels.allSatisfy({ (1...1 << 16).contains($0.count) })
+    guard (1...255).contains(speech.codebooks.count), (1...65_536).contains(speech.frameMultiple),
+      speech.codebooks.allSatisfy({ (1...1 << 16).contains($0.count) })
     else {
-      throw GenerationError(.invalidTokenTable, at: "speech", "needs 1...255 levels of 1...65536 codes each")
+      throw GenerationError(.invalidTokenTable, at: "speech", "needs 1...255 codebooks of 1...65536 codes each")
     }
     try set(speech.open, Entry(kind: Kind.openSpeech), in: &entries, "speech")
     try set(speech.close, Entry(kind: Kind.closeSpeech), in: &entries, "speech")
-    for (level, ids) in speech.levels.enumerated() {
+    for (codebook, ids) in speech.codebooks.enumerated() {
       for (code, id) in ids.enumerated() {
-        let entry = Entry(kind: Kind.speech, level: UInt8(level), code: UInt16(code))
-        try set(id, entry, in: &entries, "speech level \(level)")
+        let entry = Entry(kind: Kind.speech, codebook: UInt8(codebook), code: UInt16(code))
+        try set(id, entry, in: &entries, "speech codebook \(codebook)")
       }
     }
   }

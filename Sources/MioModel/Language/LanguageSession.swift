@@ -6,7 +6,7 @@ import MioKernels
 /// most ``maxRows`` rows. A sequence's logits depend on its own tokens alone: not on its neighbours in the batch, not on the
 /// cut, not on the number of threads. After a first pass of the same size, a pass allocates pages of the cache and nothing
 /// else.
-package final class LanguageSession: SequenceScorer {
+package final class LanguageSession: SequenceDecoder {
   /// Most rows of one pass; it bounds the memory of a session.
   package static let maxRows = 512
 
@@ -20,7 +20,7 @@ package final class LanguageSession: SequenceScorer {
   private var scores = Activations(rows: 0, columns: 0)  // [wanted, V], used when some inputs want no logits
   private var wanted: [Int] = []  // inputs whose logits are wanted
   private var kept = 0  // rows of `last` filled so far
-  private var legal: [Range<Int>] = []
+  private var allowed: [Range<Int>] = []
 
   /// - Parameters:
   ///   - contextLength: most tokens of one sequence; the model's own by default.
@@ -57,14 +57,14 @@ package final class LanguageSession: SequenceScorer {
   package var pageLength: Int { KeyValueFormat.pageLength }
   package var pageLimit: Int { cache.pageLimit }
 
-  package func missingPages(for inputs: [ScoringInput]) -> Int {
+  package func missingPages(for inputs: [DecoderInput]) -> Int {
     let needed = inputs.reduce(0) { $0 + cache.pagesNeeded(by: $1.sequence, appending: $1.tokens.count) }
     return max(0, needed - cache.pagesAvailable)
   }
 
   /// Appends every input's tokens to its sequence and writes the logits of each input's last token; either all inputs are
   /// taken or, on an error, none.
-  package func evaluate(_ inputs: [ScoringInput], into logits: inout Activations) throws(LanguageError) {
+  package func evaluate(_ inputs: [DecoderInput], into logits: inout Activations) throws(LanguageError) {
     precondition(
       logits.rows == inputs.count && logits.columns == vocabularySize, "logits need the shape [inputs, vocabulary]")
     try reserve(inputs)
@@ -81,7 +81,7 @@ package final class LanguageSession: SequenceScorer {
   // MARK: - Room
 
   /// Checks all inputs and makes room for them in the cache.
-  private func reserve(_ inputs: [ScoringInput]) throws(LanguageError) {
+  private func reserve(_ inputs: [DecoderInput]) throws(LanguageError) {
     var pages = 0
     for input in inputs {
       precondition(!input.tokens.isEmpty, "every input needs at least one token")
@@ -111,7 +111,7 @@ package final class LanguageSession: SequenceScorer {
   // MARK: - Passes
 
   /// Runs all rows through the layers, pass by pass, and keeps the last row of the inputs whose logits are wanted.
-  private func forward(_ inputs: [ScoringInput]) {
+  private func forward(_ inputs: [DecoderInput]) {
     reserveWorkspace(rows: min(inputs.reduce(0) { $0 + $1.tokens.count }, Self.maxRows))
     workspace.begin()
     kept = 0
@@ -140,31 +140,31 @@ package final class LanguageSession: SequenceScorer {
   // MARK: - Scores
 
   /// Applies the final norm and the head to the kept rows.
-  private func score(_ inputs: [ScoringInput], into logits: inout Activations) {
+  private func score(_ inputs: [DecoderInput], into logits: inout Activations) {
     guard !wanted.isEmpty else { return }
     last.rmsNormalize(weight: model.norm, epsilon: model.config.normEpsilon, on: context)
-    legal.removeAll(keepingCapacity: true)
-    for index in wanted { legal.append(contentsOf: inputs[index].legal ?? [0..<vocabularySize]) }
+    allowed.removeAll(keepingCapacity: true)
+    for index in wanted { allowed.append(contentsOf: inputs[index].allowed ?? [0..<vocabularySize]) }
     if wanted.count == inputs.count {
-      model.head.apply(last, rows: legal, into: &logits, on: context)
+      model.head.apply(last, rows: allowed, into: &logits, on: context)
     } else {
       if scores.capacity < wanted.count * vocabularySize {
         scores = Activations(rows: wanted.count, columns: vocabularySize)
       }
       scores.reshape(rows: wanted.count, columns: vocabularySize)
-      model.head.apply(last, rows: legal, into: &scores, on: context)
+      model.head.apply(last, rows: allowed, into: &scores, on: context)
       for (row, index) in wanted.enumerated() { logits.copyRows(row..<row + 1, from: scores, to: index) }
     }
     for index in wanted {
-      guard let legal = inputs[index].legal else { continue }
-      unsafe Self.exclude(in: logits.row(index), outside: legal)
+      guard let allowed = inputs[index].allowed else { continue }
+      unsafe Self.exclude(in: logits.row(index), outside: allowed)
     }
   }
 
   /// Sets everything outside ascending ranges to -infinity.
-  private static func exclude(in scores: UnsafeMutableBufferPointer<Float>, outside legal: [Range<Int>]) {
+  private static func exclude(in scores: UnsafeMutableBufferPointer<Float>, outside allowed: [Range<Int>]) {
     var start = 0
-    for range in legal {
+    for range in allowed {
       if start < range.lowerBound { unsafe scores[start..<range.lowerBound].update(repeating: -.infinity) }
       start = max(start, range.upperBound)
     }

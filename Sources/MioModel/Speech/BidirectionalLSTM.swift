@@ -14,8 +14,8 @@ struct BidirectionalLSTM: Sendable {
     let context: KernelContext
     var output: Activations  // [T, H]
 
-    init(width: Int, layerCount: Int, maximumRows: Int, level: KernelLevel) {
-      context = KernelContext(threads: 1, level: level)
+    init(width: Int, layerCount: Int, maximumRows: Int, variant: KernelVariant) {
+      context = KernelContext(threads: 1, variant: variant)
       layers = (0..<layerCount).map { _ in LSTMLayer.State(width: width) }
       saved = LSTMLayer.State(width: width)
       scratch = (0..<layerCount).map { LSTMLayer.Scratch(inputWidth: $0 == 0 ? width : 2 * width, width: width) }
@@ -31,9 +31,9 @@ struct BidirectionalLSTM: Sendable {
     /// Results of the last layer, and input of the next: [T, 2H].
     private var joined: Activations
 
-    init(width: Int, layerCount: Int, maximumRows: Int, level: KernelLevel) {
-      forward = Direction(width: width, layerCount: layerCount, maximumRows: maximumRows, level: level)
-      backward = Direction(width: width, layerCount: layerCount, maximumRows: maximumRows, level: level)
+    init(width: Int, layerCount: Int, maximumRows: Int, variant: KernelVariant) {
+      forward = Direction(width: width, layerCount: layerCount, maximumRows: maximumRows, variant: variant)
+      backward = Direction(width: width, layerCount: layerCount, maximumRows: maximumRows, variant: variant)
       input = Activations(unspecified: maximumRows, columns: width)
       joined = Activations(unspecified: maximumRows, columns: 2 * width)
     }
@@ -100,9 +100,9 @@ struct BidirectionalLSTM: Sendable {
     (self.forward, self.backward, self.width) = (forward, backward, width)
   }
 
-  /// - Parameter level: the kernels of the contexts that will run the layer.
-  func makeState(maximumRows: Int, level: KernelLevel) -> State {
-    State(width: width, layerCount: forward.count, maximumRows: maximumRows, level: level)
+  /// - Parameter variant: the kernels of the contexts that will run the layer.
+  func makeState(maximumRows: Int, variant: KernelVariant) -> State {
+    State(width: width, layerCount: forward.count, maximumRows: maximumRows, variant: variant)
   }
 
   /// Runs the window `state.input`. Its first `keptRows` rows are final; the rows behind them are context.

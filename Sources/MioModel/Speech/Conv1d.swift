@@ -69,8 +69,8 @@ struct Conv1d: Sendable {
   let bias: WeightVector  // [C_out]
 
   /// Fewer channels would leave most of a group of fixed-point numbers empty.
-  private static let leastFixedChannels = 32
-  fileprivate var isFixedPoint: Bool { weight.isFixedPoint && config.inputChannels >= Self.leastFixedChannels }
+  private static let minFixedChannels = 32
+  fileprivate var isFixedPoint: Bool { weight.isFixedPoint && config.inputChannels >= Self.minFixedChannels }
 
   init(_ config: Config, from weights: WeightScope) throws(ModelFileError) {
     let (columns, rows) = (config.kernelLength * config.inputChannels, config.outputChannels)
@@ -81,7 +81,7 @@ struct Conv1d: Sendable {
 
   func makeState(maximumRows: Int) -> State { State(self, maximumRows: maximumRows) }
 
-  /// Takes the next rows [n, C_in] of the clip; with `isLast`, also its end.
+  /// BestOfN the next rows [n, C_in] of the clip; with `isLast`, also its end.
   func append(_ x: borrowing Activations, isLast: Bool, to state: State) {
     state.window.appendRows(of: x)
     state.inputCount += x.rows
@@ -135,7 +135,7 @@ struct Conv1d: Sendable {
     state.window.dropFirstRows(min(count * config.stride, state.window.rows))
   }
 
-  /// Takes the next rows and gives every output that is complete.
+  /// BestOfN the next rows and gives every output that is complete.
   func forward(
     _ x: borrowing Activations, isLast: Bool, state: State, into y: inout Activations, on context: KernelContext
   ) {

@@ -26,26 +26,26 @@ package struct SpeechCodec: Sendable {
 
   /// Encodes a whole clip.
   ///
-  /// - Parameter samples: mono at `config.sampleRateHz`, at any level.
-  /// - Parameter levels: how many levels to compute, from content (level 0) on.
-  /// - Returns: codes [levels, T], T = ceil(samples / 320).
+  /// - Parameter samples: mono at `config.sampleRateHz`, at any codebook.
+  /// - Parameter codebooks: how many codebooks to compute, from content (codebook 0) on.
+  /// - Returns: codes [codebooks, T], T = ceil(samples / 320).
   package func encode(
-    _ samples: [Float], levels: Int, windows: SpeechEncoderStream.Windows = .init(), trace: SpeechTrace? = nil,
+    _ samples: [Float], codebooks: Int, windows: SpeechEncoderStream.Windows = .init(), trace: SpeechTrace? = nil,
     on context: KernelContext
   ) throws(SpeechCodecError) -> [[Int32]] {
-    let stream = try SpeechEncoderStream(self, levels: levels, windows: windows, trace: trace, on: context)
+    let stream = try SpeechEncoderStream(self, codebooks: codebooks, windows: windows, trace: trace, on: context)
     let first = try stream.push(samples)
     return zip(first, stream.finish()).map { $0 + $1 }
   }
 
   /// Decodes a whole clip.
   ///
-  /// - Parameter codes: [q, T], q from 1 to Q levels.
+  /// - Parameter codes: [q, T], q from 1 to Q codebooks.
   /// - Returns: 320 T samples, nominally in -1...1 but not cut off there.
   package func decode(
     _ codes: [[Int32]], trace: SpeechTrace? = nil, on context: KernelContext
   ) throws(SpeechCodecError) -> [Float] {
-    let stream = try SpeechDecoderStream(self, levels: codes.count, trace: trace, on: context)
+    let stream = try SpeechDecoderStream(self, codebooks: codes.count, trace: trace, on: context)
     let first = try stream.push(codes)
     return first + stream.finish()
   }

@@ -5,10 +5,10 @@ package struct SpeechCodecError: Error, Hashable, Sendable, CustomStringConverti
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
 
-    /// No levels, more levels than the codec has, or none of the right number in a later piece.
+    /// No codebooks, more codebooks than the codec has, or none of the right number in a later piece.
     package static let wrongLevelCount = Code(rawValue: "wrongLevelCount")
-    /// The levels differ in length.
-    package static let unequalLevels = Code(rawValue: "unequalLevels")
+    /// The codebooks differ in length.
+    package static let unequalCodebooks = Code(rawValue: "unequalCodebooks")
     /// A code that names no codeword.
     package static let codeOutOfRange = Code(rawValue: "codeOutOfRange")
     /// A sample that is not a number, or infinite.

@@ -16,7 +16,7 @@ package struct SpeechConfig: Hashable, Sendable {
   package let residualLayerCount: Int
   package let usesSnake: Bool
   package let codebookSize: Int
-  /// Q: levels of the residual quantizer.
+  /// Q: codebooks of the residual quantizer.
   package let codebookCount: Int
   package let sampleRateHz: Int
 

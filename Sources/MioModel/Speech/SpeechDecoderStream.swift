@@ -7,7 +7,7 @@ import MioKernels
 /// the rows that its next window needs. The samples of a frame come out when ``lookaheadFrames`` further frames, or the
 /// end, are known.
 package final class SpeechDecoderStream {
-  package let levelCount: Int
+  package let codebookCount: Int
   /// Frames that must follow a frame before its samples are complete.
   package let lookaheadFrames: Int
 
@@ -28,14 +28,14 @@ package final class SpeechDecoderStream {
   /// Frames that go through the network together: enough to use each weight often, few enough for the caches.
   private static let blockFrames = 64
 
-  /// - Parameter levels: how many levels the codes will have, 1 to Q.
+  /// - Parameter codebooks: how many codebooks the codes will have, 1 to Q.
   package init(
-    _ codec: SpeechCodec, levels: Int, trace: SpeechTrace? = nil, on context: KernelContext
+    _ codec: SpeechCodec, codebooks: Int, trace: SpeechTrace? = nil, on context: KernelContext
   ) throws(SpeechCodecError) {
-    guard (1...codec.quantizer.levelCount).contains(levels) else {
-      throw SpeechCodecError(.wrongLevelCount, "\(levels) levels; the codec has 1 to \(codec.quantizer.levelCount)")
+    guard (1...codec.quantizer.codebookCount).contains(codebooks) else {
+      throw SpeechCodecError(.wrongLevelCount, "\(codebooks) codebooks; the codec has 1 to \(codec.quantizer.codebookCount)")
     }
-    (decoder, quantizer, levelCount) = (codec.decoder, codec.quantizer, levels)
+    (decoder, quantizer, codebookCount) = (codec.decoder, codec.quantizer, codebooks)
     (self.trace, self.context) = (trace, context)
     lookaheadFrames = decoder.lookaheadFrames(hopLength: codec.config.hopLength)
     let sizes = Sizes(decoder, blockFrames: Self.blockFrames)
@@ -51,9 +51,9 @@ package final class SpeechDecoderStream {
     scratch = SpeechScratch(hiddenCount: sizes.elementCount, productCount: sizes.productCount)
   }
 
-  /// Takes the codes [q, T] of the next frames and returns the samples that are complete.
+  /// BestOfN the codes [q, T] of the next frames and returns the samples that are complete.
   package func push(_ codes: [[Int32]]) throws(SpeechCodecError) -> [Float] {
-    let count = try quantizer.frameCount(of: codes, levels: levelCount)
+    let count = try quantizer.frameCount(of: codes, codebooks: codebookCount)
     var samples: [Float] = []
     for start in stride(from: 0, to: count, by: Self.blockFrames) {
       advance(codes, frames: start..<min(start + Self.blockFrames, count), isLast: false, into: &samples)
@@ -64,7 +64,7 @@ package final class SpeechDecoderStream {
   /// Ends the clip: the remaining samples. The stream cannot be used again.
   package func finish() -> [Float] {
     var samples: [Float] = []
-    advance(Array(repeating: [], count: levelCount), frames: 0..<0, isLast: true, into: &samples)
+    advance(Array(repeating: [], count: codebookCount), frames: 0..<0, isLast: true, into: &samples)
     return samples
   }
 

@@ -22,8 +22,8 @@ package final class SpeechEncoderStream {
     }
   }
 
-  /// Quantizer levels that are computed, from level 0 on.
-  package let levelCount: Int
+  /// Quantizer codebooks that are computed, from codebook 0 on.
+  package let codebookCount: Int
 
   private let encoder: SpeechEncoder
   private let quantizer: ResidualQuantizer
@@ -52,14 +52,14 @@ package final class SpeechEncoderStream {
   private static let headFrames = 128
 
   package init(
-    _ codec: SpeechCodec, levels: Int, windows: Windows = Windows(), trace: SpeechTrace? = nil,
+    _ codec: SpeechCodec, codebooks: Int, windows: Windows = Windows(), trace: SpeechTrace? = nil,
     on context: KernelContext
   ) throws(SpeechCodecError) {
-    guard (1...codec.quantizer.levelCount).contains(levels) else {
-      throw SpeechCodecError(.wrongLevelCount, "\(levels) levels; the codec has 1 to \(codec.quantizer.levelCount)")
+    guard (1...codec.quantizer.codebookCount).contains(codebooks) else {
+      throw SpeechCodecError(.wrongLevelCount, "\(codebooks) codebooks; the codec has 1 to \(codec.quantizer.codebookCount)")
     }
     (encoder, quantizer, hopLength) = (codec.encoder, codec.quantizer, codec.config.hopLength)
-    (levelCount, self.windows, self.trace, self.context) = (levels, windows, trace, context)
+    (codebookCount, self.windows, self.trace, self.context) = (codebooks, windows, trace, context)
     let sizes = Sizes(encoder, blockSamples: hopLength * Self.blockFrames)
     stem = encoder.stem.makeState(maximumRows: sizes.inputRows)
     stages = zip(encoder.stages, sizes.stages).map { stage, rows in
@@ -73,7 +73,7 @@ package final class SpeechEncoderStream {
       recurrence = .forward(lstm, lstm.makeState(maximumRows: sizes.frameRows))
     case .bidirectional(let lstm):
       let rows = windows.frames + windows.contextFrames + sizes.frameRows
-      let state = lstm.makeState(maximumRows: rows, level: context.level)
+      let state = lstm.makeState(maximumRows: rows, variant: context.variant)
       state.input.reshape(rows: 0)
       recurrence = .bidirectional(lstm, state)
     }
@@ -87,7 +87,7 @@ package final class SpeechEncoderStream {
     scratch = SpeechScratch(hiddenCount: sizes.elementCount, productCount: sizes.elementCount)
   }
 
-  /// Takes the next samples, mono at the codec's rate, and returns the codes that are final, a list for each level.
+  /// BestOfN the next samples, mono at the codec's rate, and returns the codes that are final, a list for each codebook.
   package func push(_ samples: [Float]) throws(SpeechCodecError) -> [[Int32]] {
     guard samples.allSatisfy(\.isFinite) else {
       throw SpeechCodecError(.badSample, "the samples contain a value that is not a number; clean the recording")
@@ -107,7 +107,7 @@ package final class SpeechEncoderStream {
     return codes
   }
 
-  private var emptyCodes: [[Int32]] { Array(repeating: [], count: levelCount) }
+  private var emptyCodes: [[Int32]] { Array(repeating: [], count: codebookCount) }
 
   private func advance(_ samples: ArraySlice<Float>, isLast: Bool, codes: inout [[Int32]]) {
     x.setColumn(samples)

@@ -10,7 +10,7 @@ package enum TokenRole: Hashable, Sendable {
   case imageCode(Int)
   case speechStart
   case speechEnd
-  /// N of `<spchN>`: level × codes per level + code.
+  /// N of `<spchN>`: codebook × codes per codebook + code.
   case speechCode(Int)
   /// An id without a token, as rows that pad the embedding.
   case none
@@ -18,7 +18,7 @@ package enum TokenRole: Hashable, Sendable {
 
 /// The tokens of images and speech: their ids by number and back.
 ///
-/// `<spchN>` stands for code N mod K of level N div K, K codes to a level (1024 in MIO); level 0 is content, 1 to 3 are timbre.
+/// `<spchN>` stands for code N mod K of codebook N div K, K codes to a codebook (1024 in MIO); codebook 0 is content, 1 to 3 are timbre.
 package struct MediaTokens: Sendable {
   /// Start, end and codes of one kind of block. Ids need not ascend or be contiguous.
   package struct Block: Sendable {
@@ -28,7 +28,7 @@ package struct MediaTokens: Sendable {
     package let codes: [Int32]
   }
 
-  /// Levels of speech in the vocabulary: content and three of timbre.
+  /// Codebook of speech in the vocabulary: content and three of timbre.
   package static let speechLevelCount = 4
   /// Tokens of one image.
   package static let imageLength = 32
@@ -61,17 +61,17 @@ package struct MediaTokens: Sendable {
     self.roles = roles
   }
 
-  /// K, the codes of one level of speech: 1024 in MIO.
-  package var speechCodesPerLevel: Int { max(1, (speech?.codes.count ?? 0) / Self.speechLevelCount) }
+  /// K, the codes of one codebook of speech: 1024 in MIO.
+  package var speechCodesPerCodebook: Int { max(1, (speech?.codes.count ?? 0) / Self.speechLevelCount) }
 
   /// The role of a media token; nil for all others.
   package func role(of id: Int32) -> TokenRole? { roles[id] }
 
-  /// `[Q][code]`: the ids of the speech codes, level by level.
-  package var speechLevels: [[Int32]] {
+  /// `[Q][code]`: the ids of the speech codes, codebook by codebook.
+  package var speechCodebooks: [[Int32]] {
     let codes = speech?.codes ?? []
-    return stride(from: 0, to: codes.count, by: speechCodesPerLevel).map {
-      Array(codes[$0...].prefix(speechCodesPerLevel))
+    return stride(from: 0, to: codes.count, by: speechCodesPerCodebook).map {
+      Array(codes[$0...].prefix(speechCodesPerCodebook))
     }
   }
 
@@ -83,18 +83,18 @@ package struct MediaTokens: Sendable {
     return [image.start] + (try ids(codes, in: image, "image")) + [image.end]
   }
 
-  /// `<spch>`, the codes level after level, `</spch>`.
+  /// `<spch>`, the codes codebook after codebook, `</spch>`.
   ///
-  /// - Parameter levels: `[Q, T]`; speech that the model hears has one level, speech that it says has four.
+  /// - Parameter codebooks: `[Q, T]`; speech that the model hears has one codebook, speech that it says has four.
   /// - Throws: ``TextError`` with code `.missingToken` or `.codeOutOfRange`.
-  package func speechTokens(_ levels: [[Int]]) throws(TextError) -> [Int32] {
+  package func speechTokens(_ codebooks: [[Int]]) throws(TextError) -> [Int32] {
     guard let speech else { throw TextError(.missingToken, "this checkpoint has no speech tokens") }
     var tokens = [speech.start]
-    for (level, codes) in levels.enumerated() {
-      guard codes.allSatisfy((0..<speechCodesPerLevel).contains) else {
-        throw TextError(.codeOutOfRange, "speech codes must be 0 to \(speechCodesPerLevel - 1)")
+    for (codebook, codes) in codebooks.enumerated() {
+      guard codes.allSatisfy((0..<speechCodesPerCodebook).contains) else {
+        throw TextError(.codeOutOfRange, "speech codes must be 0 to \(speechCodesPerCodebook - 1)")
       }
-      tokens += try ids(codes.map { $0 + level * speechCodesPerLevel }, in: speech, "speech")
+      tokens += try ids(codes.map { $0 + codebook * speechCodesPerCodebook }, in: speech, "speech")
     }
     return tokens + [speech.end]
   }

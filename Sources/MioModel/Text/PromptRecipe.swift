@@ -2,13 +2,13 @@
 package enum PromptTask: String, CaseIterable, Hashable, Sendable {
   /// A question is answered.
   case answer = "text"
-  /// A picture becomes a caption.
+  /// An image becomes a caption.
   case describe = "image-caption"
-  /// A question about pictures is answered.
+  /// A question about images is answered.
   case answerImage = "image-question"
-  /// A description becomes a picture.
+  /// A description becomes an image.
   case imagine = "image-generation"
-  /// A picture is changed as an instruction says.
+  /// An image is changed as an instruction says.
   case edit = "image-editing"
   /// Speech becomes text.
   case transcribe = "speech-recognition"
@@ -20,23 +20,23 @@ package enum PromptTask: String, CaseIterable, Hashable, Sendable {
   case answerAloud = "speech-answer"
   /// Speech is answered aloud.
   case converse = "speech-to-speech"
-  /// Frames of a film become a description.
+  /// Frames of a video become a description.
   case describeVideo = "video-caption"
-  /// A question about the frames of a film is answered.
+  /// A question about the frames of a video is answered.
   case answerVideo = "video-question"
   /// A description becomes key frames.
   case film = "video-generation"
   /// Anything in any order, continued with anything in any order.
   case interleave = "interleaved"
-  /// A question is thought about in words and pictures.
-  case thinkInPictures = "visual-thought"
-  /// Examples of pictures and answers, then the picture whose answer is wanted.
+  /// A question is thought about in words and images.
+  case thinkInImages = "visual-thought"
+  /// Examples of images and answers, then the image whose answer is wanted.
   case learn = "in-context"
   /// A question about media is answered step by step.
   case reason = "reasoning"
   /// A question about a chart is answered.
   case readChart = "chart-question"
-  /// A story is told in words and pictures.
+  /// A story is told in words and images.
   case tell = "storytelling"
 }
 
@@ -87,7 +87,7 @@ package struct PromptRecipe: Hashable, Sendable {
     case .film: PromptRecipe("Please generate a video for ``{text}''", .standard)
     case .tell: PromptRecipe("{image}Generate a visual story about {text}", .standard)
     case .interleave, .learn: PromptRecipe("{parts}", .standard)
-    case .thinkInPictures:
+    case .thinkInImages:
       PromptRecipe("{parts}\nPlease think step by step, and generate an image for each step.", .standard)
     case .reason: PromptRecipe("{parts}\nPlease think step by step before you answer.", .standard)
     case .readChart:
@@ -115,7 +115,7 @@ package struct PromptRecipe: Hashable, Sendable {
         "{image}Please generate a video frame by frame, and provide a description for each frame. "
           + "The video is titled \"{text}\"", nil)
     case .interleave, .learn: PromptRecipe("{parts}", nil)
-    case .thinkInPictures:
+    case .thinkInImages:
       PromptRecipe("Question: {parts} Answer: Let's think step by step, with an image for each step.", nil)
     case .reason: PromptRecipe("Question: {parts} Answer: Let's think step by step.", nil)
     }

@@ -7,14 +7,14 @@ package struct ReplyProblem: Hashable, Sendable, CustomStringConvertible {
 
     /// Speech without a single code.
     package static let noSpeechCodes = Code(rawValue: "noSpeechCodes")
-    /// A `<spchN>` beyond the four levels.
+    /// A `<spchN>` beyond the four codebooks.
     package static let numberOutOfRange = Code(rawValue: "numberOutOfRange")
-    /// Not one run of each of the four levels.
+    /// Not one run of each of the four codebooks.
     package static let wrongRunCount = Code(rawValue: "wrongRunCount")
-    /// Levels that do not come as content, timbre 0, 1, 2.
+    /// Codebook that do not come as content, timbre 0, 1, 2.
     package static let wrongOrder = Code(rawValue: "wrongOrder")
-    /// Levels with different numbers of frames.
-    package static let unequalLevels = Code(rawValue: "unequalLevels")
+    /// Codebook with different numbers of frames.
+    package static let unequalCodebooks = Code(rawValue: "unequalCodebooks")
     /// An image that does not have 32 codes.
     package static let wrongImageLength = Code(rawValue: "wrongImageLength")
     /// A block without its end token.
@@ -35,35 +35,35 @@ package struct ReplyProblem: Hashable, Sendable, CustomStringConvertible {
 package struct ReplySpeech: Hashable, Sendable {
   /// N of every `<spchN>`, as generated.
   package let numbers: [Int]
-  /// `[Q, T]`: what can be decoded, all levels equally long; empty if nothing can.
-  package let levels: [[Int]]
+  /// `[Q, T]`: what can be decoded, all codebooks equally long; empty if nothing can.
+  package let codebooks: [[Int]]
   /// Whether the block has its end token.
   package let isFinished: Bool
-  /// Why it is not four equally long levels in order, if it is not.
+  /// Why it is not four equally long codebooks in order, if it is not.
   package let fault: ReplyProblem.Code?
 
-  /// Levels that MIO speaks: content and three of timbre.
-  package static let levelCount = 4
+  /// Codebook that MIO speaks: content and three of timbre.
+  package static let codebookCount = 4
 
-  /// - Parameter codesPerLevel: K of ``MediaTokens``.
-  package init(numbers: [Int], codesPerLevel: Int = 1024, isFinished: Bool) {
+  /// - Parameter codesPerCodebook: K of ``MediaTokens``.
+  package init(numbers: [Int], codesPerCodebook: Int = 1024, isFinished: Bool) {
     self.numbers = numbers
     self.isFinished = isFinished
-    let runs = Self.runs(numbers, codesPerLevel)
+    let runs = Self.runs(numbers, codesPerCodebook)
     fault = Self.fault(numbers, runs)
-    levels = Self.usableLevels(runs)
+    codebooks = Self.usableCodebooks(runs)
   }
 
   private struct Run {
-    var level: Int
+    var codebook: Int
     var codes: [Int]
   }
 
-  private static func runs(_ numbers: [Int], _ codesPerLevel: Int) -> [Run] {
+  private static func runs(_ numbers: [Int], _ codesPerCodebook: Int) -> [Run] {
     var runs: [Run] = []
     for number in numbers {
-      let (level, code) = number.quotientAndRemainder(dividingBy: codesPerLevel)
-      if runs.last?.level != level { runs.append(Run(level: level, codes: [])) }
+      let (codebook, code) = number.quotientAndRemainder(dividingBy: codesPerCodebook)
+      if runs.last?.codebook != codebook { runs.append(Run(codebook: codebook, codes: [])) }
       runs[runs.count - 1].codes.append(code)
     }
     return runs
@@ -72,27 +72,27 @@ package struct ReplySpeech: Hashable, Sendable {
   /// The rules of `check_speech_completeness` in MIO's `tokenization_mio.py`, in its order.
   private static func fault(_ numbers: [Int], _ runs: [Run]) -> ReplyProblem.Code? {
     if numbers.isEmpty { return .noSpeechCodes }
-    if runs.contains(where: { $0.level >= levelCount }) { return .numberOutOfRange }
-    if runs.count != levelCount { return .wrongRunCount }
-    if runs.map(\.level) != Array(0..<levelCount) { return .wrongOrder }
-    if runs.contains(where: { $0.codes.count != runs[0].codes.count }) { return .unequalLevels }
+    if runs.contains(where: { $0.codebook >= codebookCount }) { return .numberOutOfRange }
+    if runs.count != codebookCount { return .wrongRunCount }
+    if runs.map(\.codebook) != Array(0..<codebookCount) { return .wrongOrder }
+    if runs.contains(where: { $0.codes.count != runs[0].codes.count }) { return .unequalCodebooks }
     return nil
   }
 
-  /// Where the reference raises an exception, we keep what can be heard: the first run of each level, up to the first
-  /// level that is absent. Four levels are cut to the shortest; with fewer, the reply broke off, and a last level
+  /// Where the reference raises an exception, we keep what can be heard: the first run of each codebook, up to the first
+  /// codebook that is absent. Four codebooks are cut to the shortest; with fewer, the reply broke off, and a last codebook
   /// that is shorter than the content is left out for the sake of the others.
-  private static func usableLevels(_ runs: [Run]) -> [[Int]] {
-    var levels: [[Int]] = []
-    while levels.count < levelCount, let run = runs.first(where: { $0.level == levels.count }) {
-      levels.append(run.codes)
+  private static func usableCodebooks(_ runs: [Run]) -> [[Int]] {
+    var codebooks: [[Int]] = []
+    while codebooks.count < codebookCount, let run = runs.first(where: { $0.codebook == codebooks.count }) {
+      codebooks.append(run.codes)
     }
-    guard let content = levels.first else { return [] }
-    if levels.count < levelCount {
-      levels = Array(levels.prefix { $0.count >= content.count })
+    guard let content = codebooks.first else { return [] }
+    if codebooks.count < codebookCount {
+      codebooks = Array(codebooks.prefix { $0.count >= content.count })
     }
-    let frameCount = levels.map(\.count).min() ?? 0
-    return levels.map { Array($0.prefix(frameCount)) }
+    let frameCount = codebooks.map(\.count).min() ?? 0
+    return codebooks.map { Array($0.prefix(frameCount)) }
   }
 }
 
@@ -178,10 +178,10 @@ package struct ReplyContent: Hashable, Sendable {
       var problems: [ReplyProblem] = []
       if !speech.isFinished { problems.append(problem(.unfinishedBlock, "speech broke off; allow more tokens")) }
       if let fault = speech.fault {
-        let usable = speech.levels.first?.count ?? 0
+        let usable = speech.codebooks.first?.count ?? 0
         problems.append(
           problem(
-            fault, "speech is not four equally long levels (\(fault.rawValue)); \(usable) frames of it can be heard"))
+            fault, "speech is not four equally long codebooks (\(fault.rawValue)); \(usable) frames of it can be heard"))
       }
       return problems
     }

@@ -1,4 +1,4 @@
-/// Takes a reply apart while it is generated.
+/// BestOfN a reply apart while it is generated.
 ///
 /// Finds media by token id, where `detokenize` of the reference uses regular expressions on the decoded text; white
 /// space between the tokens of a block is allowed, as there. Control tokens end a block and are otherwise left out.
@@ -36,7 +36,7 @@ package struct ReplyParser: Sendable {
   /// Whether the next tokens are codes of an image.
   package var isInImage: Bool { block == .image }
 
-  /// Takes the next token.
+  /// BestOfN the next token.
   ///
   /// - Returns: Parts that are certain by now; text in pieces, to be shown at once.
   package mutating func append(_ id: Int32) -> [ReplyPart] {
@@ -84,7 +84,7 @@ package struct ReplyParser: Sendable {
       case _ where numbers.isEmpty: .stray(kind == .image ? "<image>" : "<spch>")
       case .image: .image(ReplyImage(codes: numbers, isFinished: isFinished))
       case .speech: .speech(ReplySpeech(
-          numbers: numbers, codesPerLevel: tokenizer.media.speechCodesPerLevel, isFinished: isFinished))
+          numbers: numbers, codesPerCodebook: tokenizer.media.speechCodesPerCodebook, isFinished: isFinished))
       }
     return [part] + text(spaces.map { decoder.append($0) }.joined())
   }

@@ -9,7 +9,7 @@ extension TokenClasses {
     try self.init(
       vocabularySize: vocabularySize, text: .covering(text), stopIds: stopIds,
       speech: tokenizer.media.speech.map {
-        Speech(open: $0.start, close: $0.end, levels: tokenizer.media.speechLevels)
+        Speech(open: $0.start, close: $0.end, codebooks: tokenizer.media.speechCodebooks)
       },
       image: tokenizer.media.image.map {
         Image(open: $0.start, close: $0.end, codes: $0.codes, blockLength: MediaTokens.imageLength)

@@ -30,7 +30,7 @@ struct BenchCommand: AsyncParsableCommand {
   @Option(help: "Tokens of context before decoding starts.")
   var depth: NumberList = [0]
 
-  @Option(help: "Pixels of a side of drawn pictures.")
+  @Option(help: "Pixels of a side of drawn images.")
   var size: NumberList = [512, 768]
 
   @Option(

@@ -55,7 +55,7 @@ struct BenchReport: Encodable {
     let threads: Int
     let batch: Int
     let depth: Int
-    /// Per second: tokens; for the codec and long texts seconds of sound; pictures seen or decoded; rows of the U-Net.
+    /// Per second: tokens; for the codec and long texts seconds of sound; images seen or decoded; rows of the U-Net.
     let rate: Spread
     var fractionOfLimit: Double
     let limit: String

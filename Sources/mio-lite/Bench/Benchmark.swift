@@ -108,7 +108,7 @@ struct Benchmark {
       command.depth.values.flatMap { depth in
         command.batch.values.map { batch in { try decode(phase, batch: batch, depth: depth, context, $0) } }
       }
-    case "long-text": command.batch.values.map { pieces in { try speak(pieces, context, $0) } }
+    case "long-text": command.batch.values.map { segments in { try speak(segments, context, $0) } }
     case "see": [{ try see(context, $0) }]
     case "unet", "vae":
       command.size.values.map { pixels in { try draw(phase, pixels: pixels, context, $0) } }
@@ -126,7 +126,7 @@ struct Benchmark {
     let rates = try repeated {
       let sequence = session.makeSequence()
       defer { session.release(sequence) }
-      try session.evaluate([ScoringInput(sequence: sequence, tokens: tokens(length))], into: &logits)
+      try session.evaluate([DecoderInput(sequence: sequence, tokens: tokens(length))], into: &logits)
       return Double(length)
     }
     return result(
@@ -141,25 +141,25 @@ struct Benchmark {
     let depth = min(depth, model.config.contextLength - Self.decodeSteps * (command.repetitions + 1) - 1)
     let session = LanguageSession(
       model, cache: command.cache.format, capacity: batch * (model.config.contextLength + 64), context: context)
-    let legal = phase == "speech-decode" ? try speechIds() : nil
+    let allowed = phase == "speech-decode" ? try speechIds() : nil
     var logits = Activations(rows: 1, columns: session.vocabularySize)
     let first = session.makeSequence()
     try session.evaluate(
-      [ScoringInput(sequence: first, tokens: tokens(max(depth, 1)), wantsLogits: false)], into: &logits)
+      [DecoderInput(sequence: first, tokens: tokens(max(depth, 1)), wantsLogits: false)], into: &logits)
     let sequences = [first] + (1..<batch).map { _ in session.fork(first) }
     logits = Activations(rows: batch, columns: session.vocabularySize)
     var step = 0
     let rates = try repeated {
       for _ in 0..<Self.decodeSteps {
         step += 1
-        let inputs = sequences.map { ScoringInput(sequence: $0, tokens: [Int32(5 + step)], legal: legal) }
+        let inputs = sequences.map { DecoderInput(sequence: $0, tokens: [Int32(5 + step)], allowed: allowed) }
         try session.evaluate(inputs, into: &logits)
         try checkCancellation()
       }
       return Double(Self.decodeSteps * batch)
     }
     // Every step reads all weights once and the cache of every sequence.
-    let bytes = Double(weightBytesPerToken(headShare: legal.map(headShare) ?? 1)) + Double(batch * depth * session.bytesPerToken)
+    let bytes = Double(weightBytesPerToken(headShare: allowed.map(headShare) ?? 1)) + Double(batch * depth * session.bytesPerToken)
     return result(
       phase, context, batch: batch, depth: depth, rates, limit: limits.readGigabytesPerSecond * 1e9 / bytes * Double(batch),
       named: "reading")
@@ -170,7 +170,7 @@ struct Benchmark {
     guard let speech = tokenizer.media.speech else {
       throw Failure(.wrongInput, "\(file.path): the model has no speech tokens; leave speech-decode out of --phases")
     }
-    let ids = speech.codes.prefix(tokenizer.media.speechCodesPerLevel).map(Int.init).sorted()
+    let ids = speech.codes.prefix(tokenizer.media.speechCodesPerCodebook).map(Int.init).sorted()
     return ids.reduce(into: [Range<Int>]()) { ranges, id in
       if let last = ranges.last, last.upperBound == id {
         ranges[ranges.count - 1] = last.lowerBound..<(id + 1)
@@ -181,8 +181,8 @@ struct Benchmark {
   }
 
   /// Which part of the head those rows are.
-  func headShare(of legal: [Range<Int>]) -> Double {
-    Double(legal.reduce(0) { $0 + $1.count }) / Double(max(language?.config.vocabularySize ?? 1, 1))
+  func headShare(of allowed: [Range<Int>]) -> Double {
+    Double(allowed.reduce(0) { $0 + $1.count }) / Double(max(language?.config.vocabularySize ?? 1, 1))
   }
 
   func tokens(_ count: Int) -> [Int32] { (0..<count).map { Int32(3 + $0 % 61) } }
@@ -225,15 +225,15 @@ struct Benchmark {
     guard let codec else { throw Failure(.wrongInput, "\(file.path): the file has no speech codec") }
     let rate = codec.config.sampleRateHz
     let frames = Self.codecSeconds * rate / codec.config.hopLength
-    let codes = (0..<min(4, codec.config.codebookCount)).map { level in
-      (0..<frames).map { Int32(($0 * 7 + level * 31) % codec.config.codebookSize) }
+    let codes = (0..<min(4, codec.config.codebookCount)).map { codebook in
+      (0..<frames).map { Int32(($0 * 7 + codebook * 31) % codec.config.codebookSize) }
     }
     let wave = (0..<Self.codecSeconds * rate).map { Float(sin(Double($0) * 0.05)) * 0.3 }
     let rates = try repeated {
       if phase == "codec-decode" {
         _ = try codec.decode(codes, on: context)
       } else {
-        _ = try codec.encode(wave, levels: 1, on: context)
+        _ = try codec.encode(wave, codebooks: 1, on: context)
       }
       return Double(Self.codecSeconds)
     }

@@ -4,7 +4,7 @@ import Testing
 
 /// Laws of the engine that hold for any model.
 @Suite struct GenerationBatchTests {
-  static func scorer(contextLength: Int = 500) -> ToyScorer {
+  static func decoder(contextLength: Int = 500) -> ToyScorer {
     ToyScorer(
       vocabularySize: ToyVocabulary.size, contextLength: contextLength, score: ToyScorer.random(seed: 11, spread: 9))
   }
@@ -25,7 +25,7 @@ import Testing
           stopIds: [ToyVocabulary.stop]),
         grammar: kind.1.map { ModalityGrammar(classes, rules: $0) })
       request.stream = UInt64(index)
-      if index == 5 { request.takes = GenerationTakesTests.takes(1) }
+      if index == 5 { request.candidates = BestOfNTests.candidates(1) }
       return request
     }
   }
@@ -40,24 +40,24 @@ import Testing
     throws
   {
     let requests = try Self.requests()
-    let alone = try requests.map { try Self.outputs([$0], Generator(Self.scorer()))[0] }
-    let scorer = Self.scorer()
-    var generator: Generator? = Generator(scorer, batchLimit: limit, promptChunk: chunk)
+    let alone = try requests.map { try Self.outputs([$0], Generator(Self.decoder()))[0] }
+    let decoder = Self.decoder()
+    var generator: Generator? = Generator(decoder, batchLimit: limit, promptChunk: chunk)
     let together = try Self.outputs(requests, generator!)
     generator = nil
-    #expect(scorer.liveCount == 0)
+    #expect(decoder.liveCount == 0)
     #expect(together == alone)
-    #expect(scorer.widestBatch <= limit)
-    #expect(scorer.longestInput <= chunk)
+    #expect(decoder.widestBatch <= limit)
+    #expect(decoder.longestInput <= chunk)
     let reversed = try Self.outputs(
-      requests.reversed(), Generator(Self.scorer(), batchLimit: limit, promptChunk: chunk))
+      requests.reversed(), Generator(Self.decoder(), batchLimit: limit, promptChunk: chunk))
     #expect(reversed.reversed() == alone)
   }
 
   @Test func `requests join and leave while others run`() throws {
     let requests = try Self.requests()
-    let alone = try requests.map { try Self.outputs([$0], Generator(Self.scorer()))[0] }
-    let generator = Generator(Self.scorer(), batchLimit: 7)
+    let alone = try requests.map { try Self.outputs([$0], Generator(Self.decoder()))[0] }
+    let generator = Generator(Self.decoder(), batchLimit: 7)
     var outputs: [Int: GenerationOutput] = [:]
     var waiting = requests[...]
     var step = 0
@@ -74,43 +74,43 @@ import Testing
     let requests = (0..<5).map {
       GenerationRequest(prompt: system + [Int32($0), 3], options: SamplingOptions(maxTokens: 1))
     }
-    let scorer = Self.scorer()
-    let generator = Generator(scorer)
+    let decoder = Self.decoder()
+    let generator = Generator(decoder)
     _ = try Self.outputs(requests, generator)
-    #expect(scorer.evaluatedCount == 100 + 5 * 2)
+    #expect(decoder.evaluatedCount == 100 + 5 * 2)
     // And it stays for later requests, until it is forgotten: for one that is known, and one that differs at its end.
     _ = try Self.outputs([requests[0]], generator)
-    #expect(scorer.evaluatedCount == 100 + 5 * 2 + 1)
+    #expect(decoder.evaluatedCount == 100 + 5 * 2 + 1)
     let other = GenerationRequest(prompt: Array(system[..<60]) + [1, 2, 3], options: SamplingOptions(maxTokens: 1))
-    let alone = try Self.outputs([other], Generator(Self.scorer()))
+    let alone = try Self.outputs([other], Generator(Self.decoder()))
     #expect(try Self.outputs([other], generator) == alone)
-    #expect(scorer.evaluatedCount == 100 + 5 * 2 + 1 + 3)
-    #expect(scorer.liveCount == 6)
-    generator.forgetPrompts()
-    #expect(scorer.liveCount == 0)
+    #expect(decoder.evaluatedCount == 100 + 5 * 2 + 1 + 3)
+    #expect(decoder.liveCount == 6)
+    generator.forgetPrefixes()
+    #expect(decoder.liveCount == 0)
   }
 
   @Test func `five beams evaluate the prompt once`() throws {
-    let scorer = Self.scorer()
+    let decoder = Self.decoder()
     let request = GenerationRequest(
       prompt: (0..<100).map { Int32($0) }, options: SamplingOptions(strategy: .beamSearch(width: 5), maxTokens: 3))
-    _ = try Self.outputs([request], Generator(scorer))
-    #expect(scorer.evaluatedCount == 100 + 2 * 5)
+    _ = try Self.outputs([request], Generator(decoder))
+    #expect(decoder.evaluatedCount == 100 + 2 * 5)
   }
 
   @Test(arguments: [SamplingOptions.Strategy.greedy, .beamSearch(width: 3)])
   func `a kept cache serves the next turn and changes nothing`(strategy: SamplingOptions.Strategy) throws {
-    let scorer = Self.scorer()
-    let generator = Generator(scorer)
+    let decoder = Self.decoder()
+    let generator = Generator(decoder)
     var first = GenerationRequest(
       prompt: (0..<30).map { Int32($0) }, options: SamplingOptions(strategy: strategy, maxTokens: 12))
     first.keepsReply = true
     let reply = try Self.outputs([first], generator)[0]
-    let before = scorer.evaluatedCount
+    let before = decoder.evaluatedCount
     let second = GenerationRequest(prompt: first.prompt + reply.ids + [5, 6], options: first.options)
     let cached = try Self.outputs([second], generator)[0]
-    let evaluated = scorer.evaluatedCount - before
-    let fresh = Self.scorer()
+    let evaluated = decoder.evaluatedCount - before
+    let fresh = Self.decoder()
     #expect(try Self.outputs([second], Generator(fresh))[0] == cached)
     #expect(fresh.evaluatedCount - evaluated >= (strategy == .greedy ? 41 : 35))
   }
@@ -120,7 +120,7 @@ import Testing
       var request = GenerationRequest(
         prompt: [1], options: SamplingOptions(strategy: .sampling, maxTokens: 30, seed: seed))
       request.stream = stream
-      return try Self.outputs([request], Generator(Self.scorer()))[0].ids
+      return try Self.outputs([request], Generator(Self.decoder()))[0].ids
     }
     #expect(try ids(seed: 1, stream: 0) == ids(seed: 1, stream: 0))
     #expect(try ids(seed: 1, stream: 0) != ids(seed: 2, stream: 0))
@@ -128,7 +128,7 @@ import Testing
   }
 
   @Test func `a cancelled request ends before the next step, running or waiting`() throws {
-    let generator = Generator(Self.scorer(), batchLimit: 1)
+    let generator = Generator(Self.decoder(), batchLimit: 1)
     let request = GenerationRequest(prompt: [1], options: SamplingOptions(maxTokens: 100))
     let running = try generator.submit(request)
     let waiting = try generator.submit(GenerationRequest(prompt: [2], options: SamplingOptions(maxTokens: 2)))
@@ -146,18 +146,18 @@ import Testing
   }
 
   @Test func `a failing model ends the step with its error and leaves nothing behind`() throws {
-    let scorer = Self.scorer()
-    let generator = Generator(scorer, batchLimit: 8)
+    let decoder = Self.decoder()
+    let generator = Generator(decoder, batchLimit: 8)
     for request in try Self.requests() { _ = try generator.submit(request) }
-    scorer.patience = 9
+    decoder.patience = 9
     let error = #expect(throws: GenerationError.self) {
       for _ in 0..<20 { _ = try generator.step() }
     }
     #expect(error?.code == .scoringFailed && error?.underlying is ToyScorer.Failure)
     #expect(generator.isIdle)
-    generator.forgetPrompts()
-    #expect(scorer.liveCount == 0)
-    scorer.patience = .max
+    generator.forgetPrefixes()
+    #expect(decoder.liveCount == 0)
+    decoder.patience = .max
     #expect(
       try Self.outputs([GenerationRequest(prompt: [1], options: SamplingOptions(maxTokens: 4))], generator).count == 1)
   }
@@ -165,27 +165,27 @@ import Testing
   @Test(arguments: [9, 14, 40]) func `a small cache is shared out in turn and never fails who has started`(pages: Int) throws {
     // No image needs more than 8 pages here; beams and takes need more, and are refused where that is too much.
     let requests = try Self.requests() + Self.requests()
-    let scorer = Self.scorer()
-    scorer.pageLimit = pages
-    let generator = Generator(scorer, batchLimit: 64)
+    let decoder = Self.decoder()
+    decoder.pageLimit = pages
+    let generator = Generator(decoder, batchLimit: 64)
     var expected: [GenerationOutput] = []
     var ids: [Int] = []
     for request in requests {
       do {
         ids.append(try generator.submit(request))
-        expected += try Self.outputs([request], Generator(Self.scorer()))
+        expected += try Self.outputs([request], Generator(Self.decoder()))
       } catch { #expect((error as? GenerationError)?.code == .cacheTooSmall) }
     }
     #expect(ids.count >= (pages == 40 ? 16 : 6))
     let outputs = try generator.finishAll()
     #expect(ids.map { outputs[$0] } == expected)
-    #expect(scorer.mostPages <= pages)
+    #expect(decoder.maxPages <= pages)
   }
 
   @Test func `a paused request stands still while others go on, and ends as it would have`() throws {
     let requests = try Self.requests()
-    let alone = try requests.prefix(3).map { try Self.outputs([$0], Generator(Self.scorer()))[0] }
-    let generator = Generator(Self.scorer())
+    let alone = try requests.prefix(3).map { try Self.outputs([$0], Generator(Self.decoder()))[0] }
+    let generator = Generator(Self.decoder())
     let ids = try requests.prefix(3).map { try generator.submit($0) }
     for _ in 0..<4 { _ = try generator.step() }
     generator.pause(ids[1], true)
@@ -203,7 +203,7 @@ import Testing
   }
 
   @Test func `requests that cannot be served are refused`() throws {
-    let generator = Generator(Self.scorer(contextLength: 40), batchLimit: 4)
+    let generator = Generator(Self.decoder(contextLength: 40), batchLimit: 4)
     let grammar = ModalityGrammar(try ToyVocabulary.classes(), rules: .speechOnly)
     func code(_ prompt: [Int32], _ options: SamplingOptions, _ grammar: ModalityGrammar? = nil) -> GenerationError.Code?
     {
@@ -226,8 +226,8 @@ import Testing
   }
 
   @Test func `a long prompt is trimmed where it may be and keeps its end`() throws {
-    let scorer = Self.scorer(contextLength: 40)
-    let generator = Generator(scorer)
+    let decoder = Self.decoder(contextLength: 40)
+    let generator = Generator(decoder)
     var request = GenerationRequest(
       prompt: (0..<60).map { Int32($0) }, options: SamplingOptions(maxTokens: 100))
     request.overflow = .trim(10..<50, reserving: 12)
@@ -243,9 +243,9 @@ import Testing
   }
 
   @Test func `a voice prompt is evaluated in bulk and spoken on`() throws {
-    let voice = VoicePrompt(levels: (0..<4).map { level in (0..<50).map { ($0 + level) % 5 } })
+    let voice = VoicePrompt(codebooks: (0..<4).map { codebook in (0..<50).map { ($0 + codebook) % 5 } })
     let grammar = ModalityGrammar(try ToyVocabulary.classes(), rules: .speechOnly, voice: voice)
-    let generator = Generator(Self.scorer())
+    let generator = Generator(Self.decoder())
     _ = try generator.submit(
       GenerationRequest(
         prompt: [1, 2], options: SamplingOptions(strategy: .sampling, maxTokens: 60, seed: 4), grammar: grammar))
@@ -255,9 +255,9 @@ import Testing
       steps += 1
     }
     let speech = try #require(block)
-    #expect(speech.levels.map { Array($0.prefix(50)) } == voice.levels)
-    let own = speech.ownLevels[0].count
-    #expect(speech.levels[0].count == 50 + own && own > 0)
+    #expect(speech.codebooks.map { Array($0.prefix(50)) } == voice.codebooks)
+    let own = speech.ownCodebooks[0].count
+    #expect(speech.codebooks[0].count == 50 + own && own > 0)
     // One step for every token of its own, and one that ends the content.
     #expect(steps == 4 * own + 1)
     #expect(VoicePrompt(speech)?.frameCount == own)
@@ -265,10 +265,10 @@ import Testing
 
   @Test func `beams report a token as soon as all agree on it`() throws {
     // One continuation is certain, so that the beams differ in the last tokens only.
-    let scorer = ToyScorer(vocabularySize: 50) { tokens, id in
+    let decoder = ToyScorer(vocabularySize: 50) { tokens, id in
       id == tokens.count % 40 + 1 ? 20 : Float(id % 7)
     }
-    let generator = Generator(scorer)
+    let generator = Generator(decoder)
     _ = try generator.submit(
       GenerationRequest(prompt: [1], options: SamplingOptions(strategy: .beamSearch(width: 2), maxTokens: 30)))
     var (early, step) = (0, 0)

@@ -6,16 +6,16 @@ import Testing
   typealias Rules = ModalityGrammar.Rules
 
   static let rules: [Rules] = [
-    .textOnly, .anything, .speechOnly, .imageOnly, .video, .story, Rules(text: false, speech: .allLevels),
+    .textOnly, .anything, .speechOnly, .imageOnly, .video, .story, Rules(text: false, speech: .allCodebooks),
     Rules(speech: .contentOnly), Rules(text: false, speech: .contentOnly, startsWithBlock: true, maxBlocks: 1),
-    Rules(speech: .allLevels, maxBlocks: 2, maxSpeechFrames: 3),
-    Rules(text: false, speech: .allLevels, images: true, startsWithBlock: true, maxSpeechFrames: 1),
+    Rules(speech: .allCodebooks, maxBlocks: 2, maxSpeechFrames: 3),
+    Rules(text: false, speech: .allCodebooks, images: true, startsWithBlock: true, maxSpeechFrames: 1),
   ]
 
   /// One random request: rules, budget, strategy, prompt, voice, scores.
   struct Trial {
     let request: GenerationRequest
-    let scorer: ToyScorer
+    let decoder: ToyScorer
     let openTokens: [Int32]
 
     init(seed: UInt64) throws {
@@ -23,12 +23,12 @@ import Testing
       let classes = try ToyVocabulary.classes(frameMultiple: [1, 1, 2, 5].randomElement(using: &random)!)
       let rules = GenerationGrammarTests.rules.randomElement(using: &random)!
       var voice: VoicePrompt?
-      if rules.speech == .allLevels && Int.random(in: 0..<4, using: &random) == 0 {
-        voice = VoicePrompt(levels: [[0, 1, 2], [4, 3, 2], [1, 1, 1], [0, 2, 4]])
+      if rules.speech == .allCodebooks && Int.random(in: 0..<4, using: &random) == 0 {
+        voice = VoicePrompt(codebooks: [[0, 1, 2], [4, 3, 2], [1, 1, 1], [0, 2, 4]])
       }
       let grammar = ModalityGrammar(classes, rules: rules, voice: voice)
       let ends: [[Int32]] =
-        [[], [], [60, 8], [60, 90, 91, 41], [100, 101, 103]] + (rules.speech == .allLevels ? [[60]] : [])
+        [[], [], [60, 8], [60, 90, 91, 41], [100, 101, 103]] + (rules.speech == .allCodebooks ? [[60]] : [])
       let end = ends.randomElement(using: &random)!
       openTokens = end == [60] || end.count == 3 ? end : []
       let prompt: [Int32] = [1, 7, 60, 8, 41] + end
@@ -43,7 +43,7 @@ import Testing
           maxTokens: least + Int.random(in: 0..<90, using: &random), seed: seed),
         grammar: grammar)
       let score = Bool.random(using: &random) ? ToyScorer.random(seed: seed) : ToyScorer.hostile(seed: seed)
-      scorer = ToyScorer(
+      decoder = ToyScorer(
         vocabularySize: ToyVocabulary.size + 5,
         contextLength: prompt.count + least + Int.random(in: 0..<90, using: &random),
         score: score)
@@ -54,7 +54,7 @@ import Testing
     for seed in block * 100..<block * 100 + 100 {
       let trial = try Trial(seed: seed)
       let grammar = try #require(trial.request.grammar)
-      let generator = Generator(trial.scorer)
+      let generator = Generator(trial.decoder)
       _ = try generator.submit(trial.request)
       var (streamed, blocks, output): ([Int32], [MediaBlock], GenerationOutput?) = ([], [], nil)
       while !generator.isIdle {
@@ -71,20 +71,20 @@ import Testing
       #expect(streamed == ids, "seed \(seed)")
       let given = grammar.voiceTokenCount(from: grammar.start(after: trial.request.prompt))
       #expect(ids.count <= trial.request.options.maxTokens + given, "seed \(seed)")
-      let levelCount = grammar.rules.speech == .contentOnly ? 1 : 4
+      let codebookCount = grammar.rules.speech == .contentOnly ? 1 : 4
       let checker = OutputChecker(
-        trial.openTokens + ids, classes: grammar.classes, levelCount: levelCount, stops: output?.reason == .stopToken)
+        trial.openTokens + ids, classes: grammar.classes, codebookCount: codebookCount, stops: output?.reason == .stopToken)
       #expect(checker.fault == nil, "seed \(seed): \(checker.fault ?? "") in \(ids)")
       #expect(blocks.map(Self.codes) == checker.blocks.map(Self.codes), "seed \(seed)")
       Self.check(blocks, grammar, seed: seed)
-      generator.forgetPrompts()
-      #expect(trial.scorer.liveCount == 0, "seed \(seed)")
+      generator.forgetPrefixes()
+      #expect(trial.decoder.liveCount == 0, "seed \(seed)")
     }
   }
 
   static func codes(_ block: MediaBlock) -> [[Int]] {
     switch block {
-    case .speech(let speech): speech.levels
+    case .speech(let speech): speech.codebooks
     case .image(let codes): [codes]
     }
   }
@@ -92,11 +92,11 @@ import Testing
   static func check(_ blocks: [MediaBlock], _ grammar: ModalityGrammar, seed: UInt64) {
     for (index, block) in blocks.enumerated() {
       guard case .speech(let speech) = block, let tables = grammar.classes.speech else { continue }
-      #expect(speech.levels[0].count % tables.frameMultiple == 0, "seed \(seed)")
+      #expect(speech.codebooks[0].count % tables.frameMultiple == 0, "seed \(seed)")
       if let voice = grammar.voice, index == 0 {
         #expect(speech.voiceFrameCount == 3, "seed \(seed)")
-        #expect(speech.levels.map { Array($0.prefix(3)) } == voice.levels, "seed \(seed)")
-        #expect(speech.ownLevels[0].count > 0, "seed \(seed)")
+        #expect(speech.codebooks.map { Array($0.prefix(3)) } == voice.codebooks, "seed \(seed)")
+        #expect(speech.ownCodebooks[0].count > 0, "seed \(seed)")
       } else {
         #expect(speech.voiceFrameCount == 0, "seed \(seed)")
       }
@@ -105,13 +105,13 @@ import Testing
     if grammar.rules.startsWithBlock { #expect(!blocks.isEmpty, "seed \(seed)") }
   }
 
-  @Test func `content ends when a token of the first timbre level is the best`() throws {
+  @Test func `content ends when a token of the first timbre codebook is the best`() throws {
     // Content is preferred for three frames, then timbre.
-    let scorer = ToyScorer(vocabularySize: ToyVocabulary.size) { tokens, id in
+    let decoder = ToyScorer(vocabularySize: ToyVocabulary.size) { tokens, id in
       if id == 93 { return 2 }
       return id == 24 ? (tokens.count > 4 ? 3 : 1) : 0
     }
-    let generator = Generator(scorer)
+    let generator = Generator(decoder)
     let grammar = ModalityGrammar(try ToyVocabulary.classes(), rules: .speechOnly)
     _ = try generator.submit(
       GenerationRequest(prompt: [1], options: SamplingOptions(maxTokens: 100), grammar: grammar))
@@ -119,14 +119,14 @@ import Testing
     while !generator.isIdle {
       for case .blockFinished(_, let block) in try generator.step() { blocks.append(block) }
     }
-    #expect(blocks == [.speech(SpeechBlock(levels: [[3, 3, 3], [2, 2, 2], [0, 0, 0], [0, 0, 0].map { _ in 4 }]))])
+    #expect(blocks == [.speech(SpeechBlock(codebooks: [[3, 3, 3], [2, 2, 2], [0, 0, 0], [0, 0, 0].map { _ in 4 }]))])
   }
 
   @Test(arguments: [6, 7, 9, 10, 14, 41, 42]) func `content is cut off so that the block closes in time`(budget: Int)
     throws
   {
-    let scorer = ToyScorer(vocabularySize: ToyVocabulary.size) { _, id in id == 90 ? 5 : 0 }
-    let generator = Generator(scorer)
+    let decoder = ToyScorer(vocabularySize: ToyVocabulary.size) { _, id in id == 90 ? 5 : 0 }
+    let generator = Generator(decoder)
     let grammar = ModalityGrammar(try ToyVocabulary.classes(), rules: .speechOnly)
     _ = try generator.submit(
       GenerationRequest(prompt: [1], options: SamplingOptions(maxTokens: budget), grammar: grammar))
@@ -135,7 +135,7 @@ import Testing
       for case .blockFinished(_, let block) in try generator.step() { blocks.append(block) }
     }
     guard case .speech(let speech) = try #require(blocks.first) else { return #expect(Bool(false)) }
-    #expect(speech.levels.map(\.count) == Array(repeating: (budget - 2) / 4, count: 4))
+    #expect(speech.codebooks.map(\.count) == Array(repeating: (budget - 2) / 4, count: 4))
     #expect(speech.isCutShort)
   }
 
@@ -155,11 +155,11 @@ import Testing
       return nil
     }
     var speech = ToyVocabulary.speech
-    speech.levels[2][1] = 90
+    speech.codebooks[2][1] = 90
     #expect(code { try TokenClasses(vocabularySize: 120, text: [], stopIds: [], speech: speech) } == .invalidTokenTable)
-    speech.levels[2][1] = 120
+    speech.codebooks[2][1] = 120
     #expect(code { try TokenClasses(vocabularySize: 120, text: [], stopIds: [], speech: speech) } == .invalidTokenTable)
-    speech.levels[2] = []
+    speech.codebooks[2] = []
     #expect(code { try TokenClasses(vocabularySize: 120, text: [], stopIds: [], speech: speech) } == .invalidTokenTable)
     #expect(code { try TokenClasses(vocabularySize: 120, text: [100..<130], stopIds: []) } == .invalidTokenTable)
     #expect(code { try TokenClasses(vocabularySize: 120, text: [], stopIds: [-1]) } == .invalidTokenTable)

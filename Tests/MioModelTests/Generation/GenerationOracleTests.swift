@@ -61,11 +61,11 @@ import Testing
 
   @Test func `finds the reference's greedy and beam sequences and scores`() throws {
     let folder = try TemporaryFolder()
-    let scorer = try Self.session(folder)
+    let decoder = try Self.session(folder)
     let cases = try Self.load(SearchCases.self, "llm_generation.json").cases
     #expect(cases.count > 30)
     for sample in cases {
-      let generator = Generator(scorer, batchLimit: 10)
+      let generator = Generator(decoder, batchLimit: 10)
       let arguments = sample.args
       for ids in sample.prompt_ids {
         var request = GenerationRequest(
@@ -95,20 +95,20 @@ import Testing
 
   @Test func `draws the reference's tokens with given uniforms`() throws {
     let folder = try TemporaryFolder()
-    let scorer = try Self.session(folder)
+    let decoder = try Self.session(folder)
     for sample in try Self.load(SamplingCases.self, "llm_sampling.json").cases {
-      var sampler = Sampler(vocabularySize: scorer.vocabularySize)
-      var logits = Activations(rows: 1, columns: scorer.vocabularySize)
-      var seen = SeenIds(vocabularySize: scorer.vocabularySize)
+      var sampler = Sampler(vocabularySize: decoder.vocabularySize)
+      var logits = Activations(rows: 1, columns: decoder.vocabularySize)
+      var seen = SeenIds(vocabularySize: decoder.vocabularySize)
       for id in sample.prompt_ids { seen.insert(id) }
-      let sequence = scorer.makeSequence()
+      let sequence = decoder.makeSequence()
       var tokens = sample.prompt_ids
       for step in sample.steps {
-        try scorer.evaluate([ScoringInput(sequence: sequence, tokens: tokens)], into: &logits)
-        let row = unsafe ScoreRow(logits.row(0))
+        try decoder.evaluate([DecoderInput(sequence: sequence, tokens: tokens)], into: &logits)
+        let row = unsafe Logits(logits.row(0))
         row.penalize(seen, by: Float(sample.repetition_penalty))
         let draw = sampler.draw(
-          from: row, legal: [0..<scorer.vocabularySize], temperature: sample.temperature, topK: 0, topP: sample.top_p,
+          from: row, allowed: [0..<decoder.vocabularySize], temperature: sample.temperature, topK: 0, topP: sample.top_p,
           uniform: step.u)
         #expect(draw.id == Int(step.token))
         #expect(draw.keptCount == step.kept)

@@ -4,16 +4,16 @@ import MioModel
 import Testing
 
 @Suite struct GenerationSamplerTests {
-  /// Every way of cutting a vocabulary into legal ranges, vector tails included.
+  /// Every way of cutting a vocabulary into allowed ranges, vector tails included.
   static let legals: [[Range<Int>]] = [
     [0..<100], [0..<1], [99..<100], [0..<7, 8..<9, 17..<40], [3..<4, 5..<6, 7..<8], [1..<17, 92..<100],
   ]
 
   /// Top-k and top-p as the definitions say, by sorting everything in Float64.
   static func naive(
-    _ scores: [Float], legal: [Range<Int>], temperature: Double, topK: Int, topP: Double
+    _ scores: [Float], allowed: [Range<Int>], temperature: Double, topK: Int, topP: Double
   ) -> (kept: [(id: Int, probability: Double)], isNearBorder: Bool) {
-    let ids = legal.flatMap { $0 }.filter { !scores[$0].isNaN }
+    let ids = allowed.flatMap { $0 }.filter { !scores[$0].isNaN }
     var sorted = ids.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
     if topK > 0 && topK < sorted.count {
       let least = scores[sorted[topK - 1]]
@@ -42,13 +42,13 @@ import Testing
       let spread = [0.1, 3, 30][trial % 3]
       // Rounded scores tie often.
       let scores = (0..<100).map { _ in Float((random.uniform() * spread * 4).rounded() / 4 - 5) }
-      let legal = Self.legals[trial % Self.legals.count]
+      let allowed = Self.legals[trial % Self.legals.count]
       let temperature = [1, 0.5, 2][trial % 3]
-      let (expected, isNearBorder) = Self.naive(scores, legal: legal, temperature: temperature, topK: topK, topP: topP)
+      let (expected, isNearBorder) = Self.naive(scores, allowed: allowed, temperature: temperature, topK: topK, topP: topP)
       let logits = Activations(rows: 1, columns: 100, values: scores)
       let uniform = random.uniform()
       let draw = sampler.draw(
-        from: unsafe ScoreRow(logits.row(0)), legal: legal, temperature: temperature, topK: topK, topP: topP,
+        from: unsafe Logits(logits.row(0)), allowed: allowed, temperature: temperature, topK: topK, topP: topP,
         uniform: uniform)
       var sum = 0.0
       let chosen =
@@ -69,7 +69,7 @@ import Testing
     let draws = 20_000
     for _ in 0..<draws {
       let draw = sampler.draw(
-        from: unsafe ScoreRow(logits.row(0)), legal: [0..<9], temperature: 1, topK: 0, topP: 1,
+        from: unsafe Logits(logits.row(0)), allowed: [0..<9], temperature: 1, topK: 0, topP: 1,
         uniform: random.uniform())
       counts[draw.id] += 1
     }
@@ -83,9 +83,9 @@ import Testing
 
   @Test func `the first of equal scores wins and nothing illegal ever does`() {
     let nan = Float.nan
-    func best(_ scores: [Float], _ legal: [Range<Int>]) -> Int {
+    func best(_ scores: [Float], _ allowed: [Range<Int>]) -> Int {
       let logits = Activations(rows: 1, columns: scores.count, values: scores)
-      return unsafe ScoreRow(logits.row(0)).bestId(in: legal)
+      return unsafe Logits(logits.row(0)).bestId(in: allowed)
     }
     #expect(best([1, 3, 3, 2], [0..<4]) == 1)
     #expect(best([9, 3, 3, 2], [2..<4]) == 2)
@@ -100,7 +100,7 @@ import Testing
     let logits = Activations(rows: 1, columns: 4, values: [2, -2, 3, 0])
     var seen = SeenIds(vocabularySize: 4)
     for id in [0, 1, 1, 0, 3] as [Int32] { seen.insert(id) }
-    unsafe ScoreRow(logits.row(0)).penalize(seen, by: 2)
+    unsafe Logits(logits.row(0)).penalize(seen, by: 2)
     #expect(logits.values == [1, -4, 3, 0])
   }
 

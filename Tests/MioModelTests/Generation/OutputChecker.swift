@@ -6,14 +6,14 @@ struct OutputChecker {
   var fault: String?
 
   /// - Parameter tokens: an open block of the prompt, if any, and the output.
-  init(_ tokens: [Int32], classes: TokenClasses, levelCount: Int, stops: Bool) {
+  init(_ tokens: [Int32], classes: TokenClasses, codebookCount: Int, stops: Bool) {
     var rest = tokens[...]
     while let id = rest.popFirst() {
       switch classes.class(of: id) {
       case .text: break
       case .stop:
         if !rest.isEmpty { fault = "tokens after the stop token" }
-      case .openSpeech: readSpeech(&rest, classes, levelCount)
+      case .openSpeech: readSpeech(&rest, classes, codebookCount)
       case .openImage: readImage(&rest, classes)
       default: fault = "token \(id) stands outside a block"
       }
@@ -22,20 +22,20 @@ struct OutputChecker {
     if stops, let last = tokens.last, classes.class(of: last) != .stop { fault = "no stop token at the end" }
   }
 
-  private mutating func readSpeech(_ rest: inout ArraySlice<Int32>, _ classes: TokenClasses, _ levelCount: Int) {
-    var levels = Array(repeating: [Int](), count: levelCount)
-    var level = 0
+  private mutating func readSpeech(_ rest: inout ArraySlice<Int32>, _ classes: TokenClasses, _ codebookCount: Int) {
+    var codebooks = Array(repeating: [Int](), count: codebookCount)
+    var codebook = 0
     while let id = rest.popFirst() {
       switch classes.class(of: id) {
       case .speech(let next, let code):
-        if next != level && next != level + 1 || next >= levelCount { return fault = "level \(next) after \(level)" }
-        level = next
-        levels[level].append(code)
+        if next != codebook && next != codebook + 1 || next >= codebookCount { return fault = "codebook \(next) after \(codebook)" }
+        codebook = next
+        codebooks[codebook].append(code)
       case .closeSpeech:
-        if levels[0].isEmpty || levels.contains(where: { $0.count != levels[0].count }) {
-          fault = "levels of \(levels.map(\.count)) frames"
+        if codebooks[0].isEmpty || codebooks.contains(where: { $0.count != codebooks[0].count }) {
+          fault = "codebooks of \(codebooks.map(\.count)) frames"
         }
-        return blocks.append(.speech(SpeechBlock(levels: levels)))
+        return blocks.append(.speech(SpeechBlock(codebooks: codebooks)))
       default: return fault = "token \(id) in speech"
       }
     }

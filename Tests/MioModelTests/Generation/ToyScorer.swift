@@ -1,10 +1,10 @@
 import MioKernels
 import MioModel
 
-/// A scorer whose next-token scores are any function of the tokens before: for laws that hold whatever the model says.
+/// A decoder whose next-token scores are any function of the tokens before: for laws that hold whatever the model says.
 ///
-/// It checks that its caller keeps the contract of `SequenceScorer`.
-final class ToyScorer: SequenceScorer {
+/// It checks that its caller keeps the contract of `SequenceDecoder`.
+final class ToyScorer: SequenceDecoder {
   struct Failure: Error {}
 
   let vocabularySize: Int
@@ -54,24 +54,24 @@ final class ToyScorer: SequenceScorer {
   var pageLimit = Int.max / 64
 
   /// The most pages that were in use.
-  private(set) var mostPages = 0
+  private(set) var maxPages = 0
 
   private func pages(_ tokens: Int) -> Int { (tokens + pageLength - 1) / pageLength }
 
-  func missingPages(for inputs: [ScoringInput]) -> Int {
+  func missingPages(for inputs: [DecoderInput]) -> Int {
     let added = Dictionary(uniqueKeysWithValues: inputs.map { ($0.sequence, $0.tokens.count) })
     let needed = sequences.reduce(0) { $0 + pages($1.value.count + (added[$1.key] ?? 0)) }
     return max(0, needed - pageLimit)
   }
 
-  func evaluate(_ inputs: [ScoringInput], into logits: inout Activations) throws {
+  func evaluate(_ inputs: [DecoderInput], into logits: inout Activations) throws {
     patience -= 1
     if patience < 0 { throw Failure() }
     precondition(logits.rows == inputs.count && logits.columns == vocabularySize, "logits of another shape")
     precondition(Set(inputs.map(\.sequence)).count == inputs.count, "a sequence is in the batch twice")
     precondition(missingPages(for: inputs) == 0, "the cache is full")
     widestBatch = max(widestBatch, inputs.count)
-    defer { mostPages = max(mostPages, sequences.values.reduce(0) { $0 + pages($1.count) }) }
+    defer { maxPages = max(maxPages, sequences.values.reduce(0) { $0 + pages($1.count) }) }
     for (row, input) in inputs.enumerated() {
       precondition(!input.tokens.isEmpty, "an input without tokens")
       sequences[input.sequence]! += input.tokens
@@ -80,8 +80,8 @@ final class ToyScorer: SequenceScorer {
       evaluatedCount += input.tokens.count
       longestInput = max(longestInput, input.tokens.count)
       if !input.wantsLogits { continue }
-      for id in 0..<vocabularySize { logits[row, id] = input.legal == nil ? score(tokens, id) : -.infinity }
-      for range in input.legal ?? [] { for id in range { logits[row, id] = score(tokens, id) } }
+      for id in 0..<vocabularySize { logits[row, id] = input.allowed == nil ? score(tokens, id) : -.infinity }
+      for range in input.allowed ?? [] { for id in range { logits[row, id] = score(tokens, id) } }
     }
   }
 
@@ -121,13 +121,13 @@ extension RandomStream {
   }
 }
 
-/// A small vocabulary with speech of four levels and images, its ids scattered.
+/// A small vocabulary with speech of four codebooks and images, its ids scattered.
 struct ToyVocabulary {
   static let size = 120
   static let stop: Int32 = 7
   static let speech = TokenClasses.Speech(
     open: 60, close: 41,
-    levels: [[90, 91, 92, 93, 94], [20, 22, 24, 26, 28], [70, 71, 72, 73, 74], [80, 79, 78, 77, 76]])
+    codebooks: [[90, 91, 92, 93, 94], [20, 22, 24, 26, 28], [70, 71, 72, 73, 74], [80, 79, 78, 77, 76]])
   static let image = TokenClasses.Image(open: 100, close: 42, codes: [101, 103, 105, 107, 109, 111], blockLength: 32)
 
   static func classes(frameMultiple: Int = 1) throws -> TokenClasses {

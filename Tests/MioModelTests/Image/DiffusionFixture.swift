@@ -37,7 +37,7 @@ struct DiffusionFixture {
     let config: Config
   }
 
-  /// What the oracle's picture is drawn from.
+  /// What the oracle's image is drawn from.
   func embedding() throws -> [Float] { try unet.floats("image_embedding") }
 
   func latents() throws -> Latents {
@@ -53,7 +53,7 @@ struct DiffusionFixture {
   }
 }
 
-/// The mean absolute difference of two pictures in levels of 255, and the largest.
+/// The mean absolute difference of two images in levels of 255, and the largest.
 func levelDifference(_ a: [UInt8], _ b: [UInt8]) -> (mean: Double, largest: Int) {
   guard a.count == b.count, !a.isEmpty else { return (.infinity, .max) }
   let differences = zip(a, b).map { abs(Int($0) - Int($1)) }

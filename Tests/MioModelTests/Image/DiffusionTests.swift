@@ -46,22 +46,22 @@ import Testing
     }
   }
 
-  @Test func `the decoded picture agrees with the reference`() throws {
+  @Test func `the decoded image agrees with the reference`() throws {
     let fixture = try DiffusionFixture()
-    let picture = try fixture.model.decode(fixture.finalLatents(steps: 20), on: context)
+    let image = try fixture.model.decode(fixture.finalLatents(steps: 20), on: context)
     let expected = try fixture.sampling.floats("vae_out_20")
-    #expect(largestDifference(picture.values, expected) < 1e-4)
-    #expect([3, picture.height, picture.width] == (try fixture.sampling.shape("vae_out_20")))
+    #expect(largestDifference(image.values, expected) < 1e-4)
+    #expect([3, image.height, image.width] == (try fixture.sampling.shape("vae_out_20")))
   }
 
-  @Test func `a picture drawn from noise is the reference's within a level`() throws {
+  @Test func `an image drawn from noise is the reference's within a level`() throws {
     let fixture = try DiffusionFixture()
     let latents = try fixture.model.sample(
       fixture.embedding(), from: fixture.latents(), DrawingOptions(guidance: fixture.guidance), on: context)
-    let picture = try fixture.model.decode(latents, on: context)
-    let expected = DrawnPicture(
-      width: picture.width, height: picture.height, values: try fixture.sampling.floats("vae_out_20"))
-    let difference = levelDifference(picture.bytes, expected.bytes)
+    let image = try fixture.model.decode(latents, on: context)
+    let expected = GeneratedImage(
+      width: image.width, height: image.height, values: try fixture.sampling.floats("vae_out_20"))
+    let difference = levelDifference(image.bytes, expected.bytes)
     #expect(difference.largest <= 1)
   }
 
@@ -78,14 +78,14 @@ import Testing
 
   @Test func `threads do not change a bit`() throws {
     let fixture = try DiffusionFixture()
-    var pictures: [[Float]] = []
+    var images: [[Float]] = []
     for threads in 1...3 {
       let context = KernelContext(threads: threads)
       let latents = try fixture.model.sample(
         fixture.embedding(), from: fixture.latents(), DrawingOptions(steps: 2), on: context)
-      pictures.append(try fixture.model.decode(latents, on: context).values)
+      images.append(try fixture.model.decode(latents, on: context).values)
     }
-    #expect(pictures[0] == pictures[1] && pictures[0] == pictures[2])
+    #expect(images[0] == images[1] && images[0] == images[2])
   }
 
   @Test func `without guidance one row gives what the conditional row gives`() throws {
@@ -102,16 +102,16 @@ import Testing
     #expect(guided == Array(both.suffix(guided.count)))
   }
 
-  /// The gate for fewer bits: two levels of mean difference from the picture of 32-bit weights. Measured: 0.3
+  /// The gate for fewer bits: two levels of mean difference from the image of 32-bit weights. Measured: 0.3
   /// with 16 bits and products in fixed point, 1.6 with 8 bits where the converter's rules allow them.
   @Test(arguments: [Quantization.f16, .q8, .q4])
-  func `fewer bits keep the picture`(quantization: Quantization) throws {
-    let pictures = try [Quantization.f32, quantization].map { quantization in
+  func `fewer bits keep the image`(quantization: Quantization) throws {
+    let images = try [Quantization.f32, quantization].map { quantization in
       let fixture = try DiffusionFixture(quantization)
       let latents = try fixture.model.sample(fixture.embedding(), from: fixture.latents(), on: context)
       return try fixture.model.decode(latents, on: context).bytes
     }
-    let difference = levelDifference(pictures[0], pictures[1])
+    let difference = levelDifference(images[0], images[1])
     #expect(difference.mean < 2)
   }
 }

@@ -7,12 +7,12 @@ import MioTestSupport
 
 /// An image tokenizer converted from the oracle's checkpoint, and the oracle's results for it.
 struct ImageTokenizerFixture {
-  /// What the oracle says about each picture.
+  /// What the oracle says about each image.
   private struct Codes: Decodable {
     let codes: [String: [Int32]]
   }
 
-  static let pictures = ["rgb_landscape.jpg", "rgb_portrait.png", "gray.png", "rgba.png"]
+  static let images = ["rgb_landscape.jpg", "rgb_portrait.png", "gray.png", "rgba.png"]
 
   let tokenizer: ImageTokenizer
   let goldens: GoldenTensors
@@ -33,9 +33,9 @@ struct ImageTokenizerFixture {
       Codes.self, from: Data(contentsOf: Goldens.image("expected/codes.json"))).codes
   }
 
-  /// The pixels that the oracle's network saw: decoders of JPEG differ, so its own resized picture is taken.
-  func pixels(_ picture: String) throws -> [Float] {
-    let resized = try PictureFile.open(path: Goldens.image("expected/resized.\(picture).png").path)
+  /// The pixels that the oracle's network saw: decoders of JPEG differ, so its own resized image is taken.
+  func pixels(_ image: String) throws -> [Float] {
+    let resized = try ImageFile.open(path: Goldens.image("expected/resized.\(image).png").path)
     return try tokenizer.normalized(rgb: resized.rgb)
   }
 }

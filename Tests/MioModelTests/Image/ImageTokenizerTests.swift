@@ -11,10 +11,10 @@ import Testing
   private let tolerance: Float = 1e-4
 
   /// The oracle's name for each step, and ours; layers as far as the oracle has them.
-  private static func steps(_ goldens: GoldenTensors, of picture: String) -> [(golden: String, name: String)] {
+  private static func steps(_ goldens: GoldenTensors, of image: String) -> [(golden: String, name: String)] {
     let names = Set(goldens.names)
     func layers(_ golden: String, _ name: String) -> [(String, String)] {
-      (0...).lazy.prefix { names.contains("\(golden)\($0).\(picture)") }.map { ("\(golden)\($0)", "\(name).\($0)") }
+      (0...).lazy.prefix { names.contains("\(golden)\($0).\(image)") }.map { ("\(golden)\($0)", "\(name).\($0)") }
     }
     return [("vit_embed", "vision.start")] + layers("vit_block", "vision")
       + [("ln_vision_out", "vision")] + layers("qformer_layer", "queries")
@@ -39,18 +39,18 @@ import Testing
     }
   }
 
-  @Test(arguments: ImageTokenizerFixture.pictures)
-  func `codes and embeddings of every picture agree with the reference`(picture: String) throws {
+  @Test(arguments: ImageTokenizerFixture.images)
+  func `codes and embeddings of every image agree with the reference`(image: String) throws {
     let fixture = try ImageTokenizerFixture()
     let trace = ImageTrace()
-    let codes = try fixture.tokenizer.encode(pixels: fixture.pixels(picture), trace: trace, on: context)
-    #expect(codes == fixture.codes[picture])
+    let codes = try fixture.tokenizer.encode(pixels: fixture.pixels(image), trace: trace, on: context)
+    #expect(codes == fixture.codes[image])
     for (golden, name) in [("qformer_out", "queries"), ("code_vectors", "code_vectors")] {
-      let expected = try fixture.goldens.floats("\(golden).\(picture)")
+      let expected = try fixture.goldens.floats("\(golden).\(image)")
       #expect(largestDifference(try #require(trace.tensors[name]).values, expected) < tolerance, "\(name)")
     }
     let embedding = try fixture.tokenizer.embed(codes: codes, on: context)
-    #expect(largestDifference(embedding, try fixture.goldens.floats("embedding.\(picture)")) < tolerance)
+    #expect(largestDifference(embedding, try fixture.goldens.floats("embedding.\(image)")) < tolerance)
   }
 
   @Test func `normalized pixels agree with the reference`() throws {
@@ -63,17 +63,17 @@ import Testing
     #expect(largestDifference(window, try fixture.goldens.floats("pixels.rgb_landscape.jpg")) < 1e-6)
   }
 
-  /// The gate for reduced precision: no code of any picture changes. 16-bit weights move embeddings, whose numbers are
+  /// The gate for reduced precision: no code of any image changes. 16-bit weights move embeddings, whose numbers are
   /// about 2, by thousandths.
   @Test(arguments: [Quantization.q4, .q8, .f16])
   func `fewer bits leave every code as it is`(quantization: Quantization) throws {
     let (exact, rounded) = (try ImageTokenizerFixture(), try ImageTokenizerFixture(quantization: quantization))
-    for picture in ImageTokenizerFixture.pictures {
-      let codes = try rounded.tokenizer.encode(pixels: rounded.pixels(picture), on: context)
-      #expect(codes == exact.codes[picture], "\(picture)")
+    for image in ImageTokenizerFixture.images {
+      let codes = try rounded.tokenizer.encode(pixels: rounded.pixels(image), on: context)
+      #expect(codes == exact.codes[image], "\(image)")
       let difference = largestDifference(
         try rounded.tokenizer.embed(codes: codes, on: context), try exact.tokenizer.embed(codes: codes, on: context))
-      #expect(difference < 0.01, "\(picture): \(difference)")
+      #expect(difference < 0.01, "\(image): \(difference)")
     }
   }
 

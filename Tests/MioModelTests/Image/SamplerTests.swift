@@ -18,13 +18,13 @@ import Testing
   /// Standard deviation of the numbers with the noise of a step.
   private func spread(_ a: Double, _ s: Double) -> Double { (a * a * deviation * deviation + s * s).squareRoot() }
 
-  /// What a perfect network answers: v = a noise - s picture, both as they are to be expected.
+  /// What a perfect network answers: v = a noise - s image, both as they are to be expected.
   private func prediction(_ x: [Float], at timestep: Int) -> [Float] {
     let (a, s) = shares(timestep)
     let variance = spread(a, s) * spread(a, s)
     return x.map { x in
-      let picture = (mean * s * s + a * deviation * deviation * Double(x)) / variance
-      return Float(a * (Double(x) - a * picture) / s - s * picture)
+      let image = (mean * s * s + a * deviation * deviation * Double(x)) / variance
+      return Float(a * (Double(x) - a * image) / s - s * image)
     }
   }
 

@@ -30,7 +30,7 @@ extension LanguageSession {
   /// The logits after appending each input's tokens.
   func logits(_ inputs: [(sequence: Int, tokens: [Int32])]) throws -> [[Float]] {
     var logits = Activations(rows: inputs.count, columns: vocabularySize)
-    try evaluate(inputs.map { ScoringInput(sequence: $0.sequence, tokens: $0.tokens) }, into: &logits)
+    try evaluate(inputs.map { DecoderInput(sequence: $0.sequence, tokens: $0.tokens) }, into: &logits)
     return logits.rowValues
   }
 }

@@ -78,16 +78,16 @@ import Testing
     #expect(session.cacheByteCount == pages / 2 * 3)
   }
 
-  @Test func `scores only legal ids, and only where logits are wanted`() throws {
+  @Test func `scores only allowed ids, and only where logits are wanted`() throws {
     let model = try Fixture.model(.q8)
     let prompts = (0..<3).map { Fixture.tokens(5, seed: $0 + 30) }
     let plain = Fixture.session(model, .int8)
     let expected = try plain.logits(prompts.map { (plain.makeSequence(), $0) })
     let session = Fixture.session(model, .int8)
-    let legal = [[7..<8, 900..<1924, 13_190..<13_192], nil, nil]
-    let inputs = zip(prompts, legal).enumerated().map { index, input in
-      ScoringInput(
-        sequence: session.makeSequence(), tokens: input.0, legal: input.1, wantsLogits: index != 1)
+    let allowed = [[7..<8, 900..<1924, 13_190..<13_192], nil, nil]
+    let inputs = zip(prompts, allowed).enumerated().map { index, input in
+      DecoderInput(
+        sequence: session.makeSequence(), tokens: input.0, allowed: input.1, wantsLogits: index != 1)
     }
     var logits = Activations(rows: 3, columns: session.vocabularySize)
     logits.fill(0.5)
@@ -100,7 +100,7 @@ import Testing
     #expect(rows[1].allSatisfy { $0 == 0.5 })
     #expect(rows[2] == expected[2])
     // All wanted, all limited: the head computes only these rows.
-    let both = [0, 1].map { ScoringInput(sequence: inputs[$0].sequence, tokens: [3], legal: [20..<30]) }
+    let both = [0, 1].map { DecoderInput(sequence: inputs[$0].sequence, tokens: [3], allowed: [20..<30]) }
     var limited = Activations(rows: 2, columns: session.vocabularySize)
     try session.evaluate(both, into: &limited)
     #expect(limited.rowValues.allSatisfy { row in

@@ -10,7 +10,7 @@ import Testing
   func `every module agrees with the reference`(set: SpeechFixture.Set) throws {
     let fixture = try SpeechFixture(set)
     let trace = SpeechTrace(modules: true)
-    _ = try fixture.codec.encode(fixture.goldens.floats("layers/wave"), levels: 1, trace: trace, on: context)
+    _ = try fixture.codec.encode(fixture.goldens.floats("layers/wave"), codebooks: 1, trace: trace, on: context)
     _ = try fixture.codec.decode(fixture.goldens.integerRows("layers/codes"), trace: trace, on: context)
     var compared = 0
     for golden in fixture.goldens.names where golden.hasPrefix("layers/enc") || golden.hasPrefix("layers/dec") {
@@ -33,7 +33,7 @@ import Testing
     for clip in fixture.clips("enc") {
       let trace = SpeechTrace()
       let codes = try fixture.codec.encode(
-        fixture.goldens.floats("\(clip)/wave"), levels: fixture.codec.quantizer.levelCount, trace: trace, on: context)
+        fixture.goldens.floats("\(clip)/wave"), codebooks: fixture.codec.quantizer.codebookCount, trace: trace, on: context)
       let features = try #require(trace.tensors["features"]).channelsFirst
       #expect(largestDifference(features, try fixture.goldens.floats("\(clip)/features")) < set.featureTolerance)
       #expect(try codes == fixture.goldens.integerRows("\(clip)/codes"), "\(clip)")
@@ -41,12 +41,12 @@ import Testing
   }
 
   @Test(arguments: SpeechFixture.Set.allCases)
-  func `fewer levels give the same codes`(set: SpeechFixture.Set) throws {
+  func `fewer codebooks give the same codes`(set: SpeechFixture.Set) throws {
     let fixture = try SpeechFixture(set)
     let expected = try fixture.goldens.integerRows("\(fixture.clips("enc").last ?? "")/codes")
-    for levels in 1...3 {
-      let codes = try fixture.codec.encode(fixture.longestWave(), levels: levels, on: context)
-      #expect(codes == Array(expected[..<levels]))
+    for codebooks in 1...3 {
+      let codes = try fixture.codec.encode(fixture.longestWave(), codebooks: codebooks, on: context)
+      #expect(codes == Array(expected[..<codebooks]))
     }
   }
 
@@ -63,14 +63,14 @@ import Testing
   }
 
   @Test(arguments: [SpeechFixture.Set.elu, .snake])
-  func `four and eight levels are reconstructed like the reference`(set: SpeechFixture.Set) throws {
+  func `four and eight codebooks are reconstructed like the reference`(set: SpeechFixture.Set) throws {
     let fixture = try SpeechFixture(set)
     for clip in fixture.clips("enc") {
       let codes = try fixture.goldens.integerRows("\(clip)/codes")
-      for levels in [4, 8] where fixture.goldens.names.contains("\(clip)/reconstruction\(levels)") {
-        let wave = try fixture.codec.decode(Array(codes[..<levels]), on: context)
-        let expected = try fixture.goldens.floats("\(clip)/reconstruction\(levels)")
-        #expect(largestDifference(wave, expected) < set.waveTolerance, "\(clip), \(levels) levels")
+      for codebooks in [4, 8] where fixture.goldens.names.contains("\(clip)/reconstruction\(codebooks)") {
+        let wave = try fixture.codec.decode(Array(codes[..<codebooks]), on: context)
+        let expected = try fixture.goldens.floats("\(clip)/reconstruction\(codebooks)")
+        #expect(largestDifference(wave, expected) < set.waveTolerance, "\(clip), \(codebooks) codebooks")
       }
     }
   }
@@ -90,7 +90,7 @@ import Testing
     var traces: [[Float]] = []
     for threads in 1...3 {
       let (context, trace) = (KernelContext(threads: threads), SpeechTrace())
-      _ = try fixture.codec.encode(wave, levels: 1, trace: trace, on: context)
+      _ = try fixture.codec.encode(wave, codebooks: 1, trace: trace, on: context)
       traces.append(trace.tensors["features"]?.values ?? [])
       traces[threads - 1] += try fixture.codec.decode(codes, on: context)
     }
@@ -98,7 +98,7 @@ import Testing
   }
 
   /// What `--quantize f16` and below cost: matrices with 11 bits of mantissa. Measured: 2e-3 of full scale and no code
-  /// of level 0. (The Snake sets amplify any difference: their random decoders reach thousands inside.)
+  /// of codebook 0. (The Snake sets amplify any difference: their random decoders reach thousands inside.)
   @Test(arguments: [SpeechFixture.Set.elu, .uneven])
   func `16-bit weights change samples little and no content code`(set: SpeechFixture.Set) throws {
     let (exact, half) = (try SpeechFixture(set), try SpeechFixture(set, quantization: .f16))
@@ -106,7 +106,7 @@ import Testing
     let difference = largestDifference(
       try exact.codec.decode(codes, on: context), try half.codec.decode(codes, on: context))
     #expect(difference < 4e-3)
-    let content = try [exact, half].map { try $0.codec.encode(wave, levels: 1, on: context)[0] }
+    let content = try [exact, half].map { try $0.codec.encode(wave, codebooks: 1, on: context)[0] }
     #expect(content[0] == content[1])
   }
 }

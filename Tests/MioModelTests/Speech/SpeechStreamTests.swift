@@ -13,7 +13,7 @@ import Testing
     let whole = try fixture.codec.decode(codes, on: context)
     #expect(whole.count == codes[0].count * fixture.codec.config.hopLength)
     for piece in [1, 2, 3, 7, 16, 17, 59] {
-      let stream = try SpeechDecoderStream(fixture.codec, levels: codes.count, on: context)
+      let stream = try SpeechDecoderStream(fixture.codec, codebooks: codes.count, on: context)
       var samples: [Float] = []
       for start in stride(from: 0, to: codes[0].count, by: piece) {
         samples += try stream.push(codes.map { Array($0[start..<min(start + piece, codes[0].count)]) })
@@ -27,7 +27,7 @@ import Testing
   func `samples come out as soon as the stated frames are known`(set: SpeechFixture.Set) throws {
     let fixture = try SpeechFixture(set)
     let codes = try fixture.longestCodes()
-    let stream = try SpeechDecoderStream(fixture.codec, levels: codes.count, on: context)
+    let stream = try SpeechDecoderStream(fixture.codec, codebooks: codes.count, on: context)
     #expect(stream.lookaheadFrames == (set == .uneven ? 7 : set == .dense ? 6 : 4))
     var count = 0
     for frame in codes[0].indices {
@@ -42,10 +42,10 @@ import Testing
     let fixture = try SpeechFixture(set)
     let wave = try fixture.longestWave()
     let trace = SpeechTrace()
-    let whole = try fixture.codec.encode(wave, levels: 4, trace: trace, on: context)
+    let whole = try fixture.codec.encode(wave, codebooks: 4, trace: trace, on: context)
     for piece in [1, 319, 320, 1000, wave.count - 1] {
       let pieces = SpeechTrace()
-      let stream = try SpeechEncoderStream(fixture.codec, levels: 4, trace: pieces, on: context)
+      let stream = try SpeechEncoderStream(fixture.codec, codebooks: 4, trace: pieces, on: context)
       var codes = whole.map { _ in [Int32]() }
       for start in stride(from: 0, to: wave.count, by: piece) {
         let next = try stream.push(Array(wave[start..<min(start + piece, wave.count)]))
@@ -61,14 +61,14 @@ import Testing
   func `every length gives the stated number of frames and samples`(count: Int) throws {
     let fixture = try SpeechFixture(.elu)
     let wave = Array(try fixture.longestWave()[..<count])
-    let codes = try fixture.codec.encode(wave, levels: 2, on: context)
+    let codes = try fixture.codec.encode(wave, codebooks: 2, on: context)
     #expect(codes.map(\.count) == Array(repeating: fixture.codec.frameCount(sampleCount: count), count: 2))
     #expect(try fixture.codec.decode(codes, on: context).count == codes[0].count * 320)
   }
 
   @Test func `an empty clip gives no codes and no samples`() throws {
     let fixture = try SpeechFixture(.elu)
-    #expect(try fixture.codec.encode([], levels: 2, on: context) == [[], []])
+    #expect(try fixture.codec.encode([], codebooks: 2, on: context) == [[], []])
     #expect(try fixture.codec.decode([[], []], on: context) == [])
   }
 
@@ -79,9 +79,9 @@ import Testing
     let fixture = try SpeechFixture(set)
     let clip = try fixture.longestWave()
     let wave = (0..<8).flatMap { repeated in clip.map { $0 * (1 - 0.1 * Float(repeated)) } }
-    let whole = try fixture.codec.encode(wave, levels: 1, on: context)[0]
+    let whole = try fixture.codec.encode(wave, codebooks: 1, on: context)[0]
     func differences(_ windows: SpeechEncoderStream.Windows) throws -> Int {
-      let cut = try fixture.codec.encode(wave, levels: 1, windows: windows, on: context)[0]
+      let cut = try fixture.codec.encode(wave, codebooks: 1, windows: windows, on: context)[0]
       #expect(cut.count == whole.count)
       return zip(cut, whole).count { $0 != $1 }
     }
@@ -96,12 +96,12 @@ import Testing
     }
     #expect(code([]) == .wrongLevelCount)
     #expect(code(Array(repeating: [1], count: 9)) == .wrongLevelCount)
-    #expect(code([[1, 2], [3]]) == .unequalLevels)
+    #expect(code([[1, 2], [3]]) == .unequalCodebooks)
     #expect(code([[1, 1024]]) == .codeOutOfRange)
     #expect(code([[1], [-1]]) == .codeOutOfRange)
-    let error = #expect(throws: SpeechCodecError.self) { try codec.encode([0, .nan], levels: 1, on: context) }
+    let error = #expect(throws: SpeechCodecError.self) { try codec.encode([0, .nan], codebooks: 1, on: context) }
     #expect(error?.code == .badSample)
-    let levels = #expect(throws: SpeechCodecError.self) { try codec.encode([0], levels: 0, on: context) }
-    #expect(levels?.code == .wrongLevelCount)
+    let codebooks = #expect(throws: SpeechCodecError.self) { try codec.encode([0], codebooks: 0, on: context) }
+    #expect(codebooks?.code == .wrongLevelCount)
   }
 }

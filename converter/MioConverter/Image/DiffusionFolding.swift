@@ -4,7 +4,7 @@ import Foundation
 package enum DiffusionFolding {
   /// [out, in, 3, 3] becomes [out, 3 · 3 · in], the column of the tap outermost, then its row, then the channel.
   ///
-  /// Three neighbouring rows of a picture, interleaved column by column, then hold every window as one run of numbers.
+  /// Three neighbouring rows of an image, interleaved column by column, then hold every window as one run of numbers.
   package static func convolution(_ weight: [Float], outputs: Int, inputs: Int) -> [Float] {
     var result = [Float](repeating: 0, count: weight.count)
     unsafe result.withUnsafeMutableBufferPointer { result in

@@ -3,7 +3,7 @@ import MioFormat
 /// The diffusion component: a Stable Diffusion 2.1 unCLIP model without the parts that never run when MIO draws.
 ///
 /// The text encoder sees one prompt only, the empty one. It runs here, once, and is left out together with the
-/// tokenizer, the image encoder, the normalizer, the noising schedule and the picture encoder.
+/// tokenizer, the image encoder, the normalizer, the noising schedule and the image encoder.
 enum DiffusionPlan {
   static let component = "diffusion"
   static let folder = "stable-diffusion-2-1-unclip/"
@@ -40,7 +40,7 @@ enum DiffusionPlan {
     ) { isUnused($0) }
   }
 
-  /// The half of the autoencoder that turns pictures into latents.
+  /// The half of the autoencoder that turns images into latents.
   private static func isUnused(_ name: String) -> Bool {
     name.hasPrefix("encoder.") || name == "quant_conv.weight" || name == "quant_conv.bias"
   }

@@ -20,10 +20,10 @@ struct DiffusionSizes {
   private(set) var latentSize = 64
   /// Width of the text encoder's rows.
   private(set) var textWidth = 1
-  /// D: width of the embedding of a picture; labels are twice as wide.
+  /// D: width of the embedding of an image; labels are twice as wide.
   private(set) var embeddingWidth = 2
 
-  // MARK: - Picture decoder
+  // MARK: - Image decoder
 
   private(set) var decoderChannels: [Int] = [1]
   private(set) var decoderLayerCount = 1
@@ -80,7 +80,7 @@ struct DiffusionSizes {
 
   private func checkArithmetic(_ reader: inout SettingsReader) {
     if reader.object["class_embed_type"]?.string != "projection" {
-      reader.refuse("class_embed_type", "only \"projection\" is supported: the picture's embedding enters there")
+      reader.refuse("class_embed_type", "only \"projection\" is supported: the image's embedding enters there")
     }
     for (key, value) in [
       ("act_fn", "silu"), ("mid_block_type", "UNetMidBlock2DCrossAttn"), ("resnet_time_scale_shift", "default"),

@@ -5,15 +5,15 @@ struct DiffusionTensors {
   static let matrices = EncodingRule(
     component: DiffusionPlan.component, tensors: "other U-Net matrices",
     q4: .panelF16, q8: .panelF16, f16: .panelF16, f32: .panelF32,
-    reason: "guidance multiplies their rounding: 8 bits in all of them change the test picture by 10 levels of 255")
+    reason: "guidance multiplies their rounding: 8 bits in all of them change the test image by 10 levels of 255")
   static let sturdy = EncodingRule(
     component: DiffusionPlan.component, tensors: "U-Net blocks of the lowest resolution, all feed-forward matrices",
     q4: .panelQ8, q8: .panelQ8, f16: .panelF16, f32: .panelF32,
-    reason: "half of the U-Net's weights, and the test picture changes by 1.4 levels of 255 on average")
+    reason: "half of the U-Net's weights, and the test image changes by 1.4 levels of 255 on average")
   static let decoder = EncodingRule(
-    component: DiffusionPlan.component, tensors: "picture decoder convolutions and attention",
+    component: DiffusionPlan.component, tensors: "image decoder convolutions and attention",
     q4: .panelF16, q8: .panelF16, f16: .panelF16, f32: .panelF32,
-    reason: "run once a picture, and their rounding is seen in its pixels")
+    reason: "run once an image, and their rounding is seen in its pixels")
   static let vectors = EncodingRule(
     component: DiffusionPlan.component, tensors: "norms, biases, text keys and values, unconditional class vector",
     always: .f32, reason: "a few numbers per channel, and constants that were computed once")
@@ -124,7 +124,7 @@ struct DiffusionTensors {
     }
   }
 
-  // MARK: - Picture decoder
+  // MARK: - Image decoder
 
   private mutating func addDecoder() {
     let channels = sizes.decoderChannels

@@ -1,7 +1,7 @@
 import MioFormat
 import MioKernels
 
-/// What the text encoder says to the empty prompt: the only text that a picture is drawn from.
+/// What the text encoder says to the empty prompt: the only text that an image is drawn from.
 ///
 /// A CLIP text model: token and position embeddings, layers with a norm in front of attention and feed-forward part,
 /// causal attention over all 77 rows (padding is not masked), and a last norm. It runs once for each conversion, in

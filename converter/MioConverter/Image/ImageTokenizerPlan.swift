@@ -13,7 +13,7 @@ enum ImageTokenizerPlan {
   private static let heads = EncodingRule(
     component: component, tensors: "patches, code vectors, codes to embedding", q4: .panelF16, q8: .panelF16,
     f16: .panelF16, f32: .panelF32,
-    reason: "a few hundredths of the weights, next to the codes and to the embedding that a picture is drawn from")
+    reason: "a few hundredths of the weights, next to the codes and to the embedding that an image is drawn from")
   private static let codebook = EncodingRule(
     component: component, tensors: "codebook", always: .panelF32,
     reason: "codes are decided by small differences of distances")

@@ -19,7 +19,7 @@ struct ImageTokenizerSizes {
   let embeddingWidth: Int
 
   /// The reference builds that many blocks of the vision transformer; further ones in the file are not used.
-  static let mostVisionLayers = 39
+  static let maxVisionLayers = 39
   // Widths of a head, fixed in the reference's code.
   static let visionHeadWidth = 88
   static let queryHeadWidth = 64
@@ -43,7 +43,7 @@ struct ImageTokenizerSizes {
     embedderWidths = [0, 2, 4].map { shapes["image_down.\($0).weight", rank: 2][0] }
     embeddingWidth = shapes["distill_image_proj.weight", rank: 2][0]
     let names = source.names
-    visionLayerCount = min(Self.mostVisionLayers, Self.layerCount(names, "visual_encoder.blocks."))
+    visionLayerCount = min(Self.maxVisionLayers, Self.layerCount(names, "visual_encoder.blocks."))
     queryLayerCount = Self.layerCount(names, "Qformer.bert.encoder.layer.")
     embedderLayerCount = Self.layerCount(names, "blocks_image.")
     let side = Int(Double(positions[1] - 1).squareRoot().rounded())

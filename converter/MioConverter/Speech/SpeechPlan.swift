@@ -32,17 +32,17 @@ enum SpeechPlan {
     guard problems.isEmpty else { throw ConversionError(problems) }
     var tensors = SpeechTensors(source)
     tensors.add(sizes)
-    let levels = sizes.codebookCount
+    let codebooks = sizes.codebookCount
     return ComponentPlan(
       component, config: sizes.config, tensors: tensors.planned, source: source, files: [configFile]
-    ) { isUnused($0, levels: levels) }
+    ) { isUnused($0, codebooks: codebooks) }
   }
 
   /// What only training needs: the projection to the teacher's features and the running sums of the codebooks.
-  private static func isUnused(_ name: String, levels: Int) -> Bool {
+  private static func isUnused(_ name: String, codebooks: Int) -> Bool {
     if name == "transform.weight" || name == "transform.bias" { return true }
-    return (0..<levels).contains { level in
-      let codebook = "quantizer.vq.layers.\(level)._codebook."
+    return (0..<codebooks).contains { codebook in
+      let codebook = "quantizer.vq.layers.\(codebook)._codebook."
       return ["embed_avg", "cluster_size", "inited"].contains { name == codebook + $0 }
     }
   }
@@ -56,7 +56,7 @@ enum SpeechPlan {
 
     mutating func add(_ sizes: SpeechSizes) {
       addEncoder(sizes)
-      for level in 0..<sizes.codebookCount { addCodebook(level, [sizes.codebookSize, sizes.width]) }
+      for codebook in 0..<sizes.codebookCount { addCodebook(codebook, [sizes.codebookSize, sizes.width]) }
       addDecoder(sizes)
     }
 
@@ -164,8 +164,8 @@ enum SpeechPlan {
       }
     }
 
-    private mutating func addCodebook(_ level: Int, _ shape: [Int]) {
-      let path = "quantizer.vq.layers.\(level)._codebook."
+    private mutating func addCodebook(_ codebook: Int, _ shape: [Int]) {
+      let path = "quantizer.vq.layers.\(codebook)._codebook."
       let source = PlannedTensor.Source(path + "embed", shape)
       planned.append(PlannedTensor(path + "embed", shape, codebooks))
       planned.append(

@@ -46,7 +46,7 @@ package struct TokenizerSummary: Hashable, Sendable {
     if let name = configuration.tokenizerClass, !["LlamaTokenizer", "LlamaTokenizerFast"].contains(name) {
       notes.append("tokenizer_class \(name) is treated as LlamaTokenizer")
     }
-    if media.image == nil { notes.append("there are no image tokens: pictures cannot be read or drawn") }
+    if media.image == nil { notes.append("there are no image tokens: images cannot be read or drawn") }
     if media.speech == nil { notes.append("there are no speech tokens: speech cannot be heard or spoken") }
     if media.turnStart == nil || media.turnEnd == nil {
       notes.append("<|im_start|> or <|im_end|> is not a token: this is not an instruction-tuned checkpoint")

@@ -1,5 +1,5 @@
 extension DiffusionConfig {
-  /// Multiplications and additions of the U-Net for one picture of a batch, convolutions, linear layers and attention;
+  /// Multiplications and additions of the U-Net for one image of a batch, convolutions, linear layers and attention;
   /// each pair counts once.
   package func networkMultiplyAdds(height: Int, width: Int) -> Int {
     var pixels = height * width
@@ -33,7 +33,7 @@ extension DiffusionConfig {
     return cost + 9 * input * latentChannels * pixels
   }
 
-  /// Multiplications and additions of the picture decoder for latents of that size.
+  /// Multiplications and additions of the image decoder for latents of that size.
   package func decoderMultiplyAdds(height: Int, width: Int) -> Int {
     var pixels = height * width
     var input = decoderChannels[decoderChannels.count - 1]

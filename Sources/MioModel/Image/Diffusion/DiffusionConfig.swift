@@ -18,12 +18,12 @@ package struct DiffusionConfig: Hashable, Sendable {
   package let latentChannels: Int
   /// Rows and columns of the latents that the model was trained with.
   package let latentSize: Int
-  /// D: width of the embedding of a picture.
+  /// D: width of the embedding of an image.
   package let embeddingWidth: Int
   /// Rows of the text's keys and values.
   package let textLength: Int
 
-  // MARK: - Picture decoder
+  // MARK: - Image decoder
 
   /// C of every block, the last one first: the decoder runs through them backwards.
   let decoderChannels: [Int]
@@ -43,7 +43,7 @@ package struct DiffusionConfig: Hashable, Sendable {
   var conditionWidth: Int { 4 * channels[0] }
   /// The sides of latents are multiples of this: they are halved between blocks.
   package var sideFactor: Int { 1 << (channels.count - 1) }
-  /// Pixels of the picture for each row or column of the latents.
+  /// Pixels of the image for each row or column of the latents.
   package var pixelFactor: Int { 1 << (decoderChannels.count - 1) }
 
   package init(_ table: ConfigTable) throws(ModelFileError) {

@@ -1,4 +1,4 @@
-/// Why a picture cannot be drawn as asked.
+/// Why an image cannot be drawn as asked.
 package struct DiffusionError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What kind of problem it is; more kinds may come.
   package struct Code: Hashable, Sendable, CustomStringConvertible {

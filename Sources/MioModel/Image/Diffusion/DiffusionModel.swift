@@ -1,7 +1,7 @@
 import MioFormat
 import MioKernels
 
-/// Draws a picture from its embedding: Stable Diffusion 2.1 unCLIP with the empty prompt.
+/// Draws an image from its embedding: Stable Diffusion 2.1 unCLIP with the empty prompt.
 ///
 /// Rombach et al. 2022, arXiv:2112.10752; Ramesh et al. 2022, arXiv:2204.06125. MODEL.md describes the network; all
 /// sizes come from the file.
@@ -12,19 +12,19 @@ package struct DiffusionModel: Sendable {
   package let config: DiffusionConfig
   package let schedule: DiffusionSchedule
   let network: UNet
-  let decoder: PictureDecoder
+  let decoder: VAEDecoder
 
   package init(from file: ModelFile) throws(ModelFileError) {
     let weights = WeightScope(file, component: Self.component)
     config = try DiffusionConfig(weights.config)
     schedule = DiffusionSchedule(config)
     network = try UNet(config, from: weights)
-    decoder = try PictureDecoder(config, from: weights)
+    decoder = try VAEDecoder(config, from: weights)
   }
 
   /// One evaluation of the U-Net.
   ///
-  /// - Parameter embeddings: [N][D]; nil for a picture that is told nothing.
+  /// - Parameter embeddings: [N][D]; nil for an image that is told nothing.
   /// - Returns: the prediction [N, C, h, w].
   package func predict(
     _ latents: Latents, timestep: Int, embeddings: [[Float]?], trace: DiffusionTrace? = nil, on context: KernelContext
@@ -36,49 +36,49 @@ package struct DiffusionModel: Sendable {
     }
     let classes = network.conditions.classes(embeddings, trace: trace, on: context)
     return network.forward(
-      latents.map(pictures: embeddings.count), timestep: timestep, classes: classes, trace: trace, on: context
+      latents.map(images: embeddings.count), timestep: timestep, classes: classes, trace: trace, on: context
     ).channelsFirst
   }
 
-  /// Turns noise into the latents of a picture.
+  /// Turns noise into the latents of an image.
   ///
   /// - Parameters:
-  ///   - embedding: [D], what the picture shows.
+  ///   - embedding: [D], what the image shows.
   ///   - latents: the noise to start from.
   ///   - options: steps and guidance.
   ///   - progress: called after each evaluation; returns false to stop.
   package func sample(
     _ embedding: [Float], from latents: Latents, _ options: DrawingOptions = .init(), on context: KernelContext,
-    progress: (DrawingStep) -> Bool = { _ in true }
+    progress: (DiffusionStep) -> Bool = { _ in true }
   ) throws(DiffusionError) -> Latents {
     try check(latents)
     try check(embedding)
-    try options.check(mostSteps: schedule.mostSteps)
+    try options.check(maxSteps: schedule.maxSteps)
     // Without guidance, the row that is told nothing is not needed.
     let isGuided = options.guidance > 1
     let classes = network.conditions.classes(isGuided ? [nil, embedding] : [embedding], on: context)
-    var sampler = PictureSampler(options.method, schedule, steps: options.steps)
+    var sampler = ImageSampler(options.method, schedule, steps: options.steps)
     var state = latents
     var inner = UNet.Inner.evaluated
     for (index, timestep) in sampler.timesteps.enumerated() {
       if options.reuse > 1, index % options.reuse == 0 { inner = .kept(nil) }
       let output = network.forward(
-        state.map(pictures: isGuided ? 2 : 1), timestep: timestep, classes: classes, inner: &inner, on: context
+        state.map(images: isGuided ? 2 : 1), timestep: timestep, classes: classes, inner: &inner, on: context
       ).channelsFirst
       let guided = isGuided ? Self.guide(output, options.guidance) : output
       sampler.advance(&state.values, along: guided)
-      let step = DrawingStep(
+      let step = DiffusionStep(
         index: index, count: sampler.timesteps.count, timestep: timestep, guided: guided, latents: state)
       if !progress(step) { throw DiffusionError(.cancelled, "stopped after \(index + 1) evaluations") }
     }
     return state
   }
 
-  /// Latents as the sampler leaves them, to a picture.
-  package func decode(_ latents: Latents, on context: KernelContext) throws(DiffusionError) -> DrawnPicture {
+  /// Latents as the sampler leaves them, to an image.
+  package func decode(_ latents: Latents, on context: KernelContext) throws(DiffusionError) -> GeneratedImage {
     try check(latents)
-    let map = decoder.forward(latents.map(pictures: 1), on: context)
-    return DrawnPicture(width: map.width, height: map.height, values: map.channelsFirst)
+    let map = decoder.forward(latents.map(images: 1), on: context)
+    return GeneratedImage(width: map.width, height: map.height, values: map.channelsFirst)
   }
 
   /// `v_u + g (v_c - v_u)` of the two halves of a batch.
@@ -96,17 +96,17 @@ package struct DiffusionModel: Sendable {
   private func check(_ latents: Latents) throws(DiffusionError) {
     let factor = config.sideFactor
     guard latents.channels == config.latentChannels, latents.height > 0, latents.width > 0,
-      latents.height % factor == 0, latents.width % factor == 0, max(latents.height, latents.width) <= Latents.mostRows
+      latents.height % factor == 0, latents.width % factor == 0, max(latents.height, latents.width) <= Latents.maxRows
     else {
       throw DiffusionError(
         .wrongLatents,
         "latents of \(latents.channels) x \(latents.height) x \(latents.width); the model takes \(config.latentChannels) "
-          + "channels and sides that are multiples of \(factor), at most \(Latents.mostRows)")
+          + "channels and sides that are multiples of \(factor), at most \(Latents.maxRows)")
     }
   }
 }
 
-/// How a picture is drawn. The defaults are the reference's.
+/// How an image is drawn. The defaults are the reference's.
 package struct DrawingOptions: Hashable, Sendable {
   /// How steps are taken.
   package enum Method: String, CaseIterable, Sendable {
@@ -132,19 +132,19 @@ package struct DrawingOptions: Hashable, Sendable {
   }
 
   /// Refuses what cannot be drawn.
-  package func check(mostSteps: Int) throws(DiffusionError) {
-    guard (1...mostSteps).contains(steps) else {
-      throw DiffusionError(.wrongSteps, "\(steps) steps; the schedule allows 1 to \(mostSteps)")
+  package func check(maxSteps: Int) throws(DiffusionError) {
+    guard (1...maxSteps).contains(steps) else {
+      throw DiffusionError(.wrongSteps, "\(steps) steps; the schedule allows 1 to \(maxSteps)")
     }
-    guard (1...mostSteps).contains(reuse) else {
-      throw DiffusionError(.wrongSteps, "reuse of \(reuse) evaluations; 1 (none) to \(mostSteps) are possible")
+    guard (1...maxSteps).contains(reuse) else {
+      throw DiffusionError(.wrongSteps, "reuse of \(reuse) evaluations; 1 (none) to \(maxSteps) are possible")
     }
     guard guidance.isFinite else { throw DiffusionError(.wrongGuidance, "the guidance must be a finite number") }
   }
 }
 
 /// What is known after one evaluation of the network.
-package struct DrawingStep {
+package struct DiffusionStep {
   /// 0..<count.
   package let index: Int
   package let count: Int

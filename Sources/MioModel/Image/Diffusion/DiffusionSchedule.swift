@@ -4,7 +4,7 @@ import Glibc
 import Musl
 #endif
 
-/// How much of the picture and how much noise there is at every step: the tables of a diffusion model.
+/// How much of the image and how much noise there is at every step: the tables of a diffusion model.
 ///
 /// The betas' square roots grow evenly ("scaled linear"); ᾱ is the running product of 1 - beta.
 package struct DiffusionSchedule: Sendable {
@@ -39,7 +39,7 @@ package struct DiffusionSchedule: Sendable {
   }
 
   /// The greatest number of steps whose every timestep lies on the schedule.
-  package var mostSteps: Int { max(1, alphas.count - stepOffset) }
+  package var maxSteps: Int { max(1, alphas.count - stepOffset) }
 
   /// The step as waves: `[cos(t f_k), sin(t f_k)]`, `f_k = 10000^(-k / (n/2))`.
   static func waves(_ timestep: Int, count: Int) -> [Float] {

@@ -4,7 +4,7 @@ import Glibc
 import Musl
 #endif
 
-/// A picture as the diffusion model sees it, [C, h, w].
+/// An image as the diffusion model sees it, [C, h, w].
 package struct Latents: Hashable, Sendable {
   package let channels: Int
   package let height: Int
@@ -12,7 +12,7 @@ package struct Latents: Hashable, Sendable {
   package internal(set) var values: [Float]
 
   /// The most rows or columns.
-  package static let mostRows = 512
+  package static let maxRows = 512
 
   package init(_ values: [Float], channels: Int, height: Int, width: Int) {
     precondition(
@@ -41,13 +41,13 @@ package struct Latents: Hashable, Sendable {
     self.init(values, channels: channels, height: height, width: width)
   }
 
-  func map(pictures: Int) -> FeatureMap {
-    FeatureMap(values, channels: channels, height: height, width: width, pictures: pictures)
+  func map(images: Int) -> FeatureMap {
+    FeatureMap(values, channels: channels, height: height, width: width, images: images)
   }
 }
 
-/// A picture as the decoder leaves it.
-package struct DrawnPicture: Sendable {
+/// An image as the decoder leaves it.
+package struct GeneratedImage: Sendable {
   package let width: Int
   package let height: Int
   /// [3, H, W], nominally in -1...1.

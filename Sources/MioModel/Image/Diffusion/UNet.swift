@@ -1,7 +1,7 @@
 import MioFormat
 import MioKernels
 
-/// The network that predicts how to clean a noisy picture: `v(x, t, picture)` for latents x at step t.
+/// The network that predicts how to clean a noisy image: `v(x, t, image)` for latents x at step t.
 ///
 /// Rombach et al. 2022, arXiv:2112.10752; Ronneberger et al. 2015, arXiv:1505.04597. `UNet2DConditionModel` of
 /// huggingface/diffusers, see MODEL.md. Blocks on the way down leave their results for those on the way up.
@@ -42,7 +42,7 @@ struct UNet: Sendable {
   }
 
   /// - Parameters:
-  ///   - latents: [N, C, h, w], the same picture for every n where guidance is used.
+  ///   - latents: [N, C, h, w], the same image for every n where guidance is used.
   ///   - timestep: 0..<training steps.
   ///   - classes: [N, E] from ``UNetConditions/classes(_:on:)``.
   /// - Returns: the prediction, a map like the latents.
@@ -54,7 +54,7 @@ struct UNet: Sendable {
     return forward(latents, timestep: timestep, classes: classes, inner: &inner, trace: trace, on: context)
   }
 
-  /// What comes of all blocks but the first and the last, which look at the picture at full size.
+  /// What comes of all blocks but the first and the last, which look at the image at full size.
   enum Inner {
     /// Evaluate it, and forget it.
     case evaluated
@@ -68,7 +68,7 @@ struct UNet: Sendable {
     _ latents: FeatureMap, timestep: Int, classes: borrowing Activations, inner: inout Inner,
     trace: DiffusionTrace? = nil, on context: KernelContext
   ) -> FeatureMap {
-    var condition = conditions.time(timestep, pictures: latents.pictures, trace: trace, on: context)
+    var condition = conditions.time(timestep, images: latents.images, trace: trace, on: context)
     condition.add(classes)
     condition.silu()
     var h = input(latents, on: context)
@@ -109,7 +109,7 @@ extension UNet {
   }
 }
 
-/// What the network is told beside the picture: the step, and the embedding of the picture to draw.
+/// What the network is told beside the image: the step, and the embedding of the image to draw.
 struct UNetConditions: Sendable {
   let config: DiffusionConfig
   let time1: LinearLayer  // [E, C0]
@@ -129,9 +129,9 @@ struct UNetConditions: Sendable {
     unconditional = try weights.vector("class_embedding.unconditional", e)
   }
 
-  /// The embedding of a step, for each picture of the batch: [N, E].
+  /// The embedding of a step, for each image of the batch: [N, E].
   func time(
-    _ timestep: Int, pictures: Int, trace: DiffusionTrace?, on context: KernelContext
+    _ timestep: Int, images: Int, trace: DiffusionTrace?, on context: KernelContext
   ) -> Activations {
     let waves = Activations(
       rows: 1, columns: config.channels[0], values: DiffusionSchedule.waves(timestep, count: config.channels[0]))
@@ -139,12 +139,12 @@ struct UNetConditions: Sendable {
     hidden.silu()
     let embedding = time2(hidden, on: context)
     trace?.record("time_embedding", embedding)
-    var result = Activations(rows: pictures, columns: config.conditionWidth)
-    for picture in 0..<pictures { result.copyRows(0..<1, from: embedding, to: picture) }
+    var result = Activations(rows: images, columns: config.conditionWidth)
+    for image in 0..<images { result.copyRows(0..<1, from: embedding, to: image) }
     return result
   }
 
-  /// The class embeddings [N, E] of N pictures; nil stands for none, the unconditional row.
+  /// The class embeddings [N, E] of N images; nil stands for none, the unconditional row.
   func classes(_ embeddings: [[Float]?], trace: DiffusionTrace? = nil, on context: KernelContext) -> Activations {
     var result = Activations(rows: embeddings.count, columns: config.conditionWidth)
     for (index, embedding) in embeddings.enumerated() {

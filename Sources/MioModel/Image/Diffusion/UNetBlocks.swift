@@ -3,8 +3,8 @@ import MioKernels
 
 /// A residual block and, where the block attends, a transformer behind it.
 struct UNetLayer: Sendable {
-  let residual: PictureResidualBlock
-  let transformer: PictureTransformer?
+  let residual: ResnetBlock
+  let transformer: Transformer2D?
 
   func forward(
     _ x: FeatureMap, condition: borrowing Activations, trace: DiffusionTrace.Scope? = nil, _ index: Int = 0,
@@ -30,13 +30,13 @@ struct UNetDownBlock: Sendable {
     let output = config.channels[block]
     var layers: [UNetLayer] = []
     for index in 0..<config.layerCount {
-      let residual = try PictureResidualBlock(
+      let residual = try ResnetBlock(
         config.residual(from: index == 0 ? inputChannels : output, to: output), from: weights["resnets"][index])
       layers.append(
         UNetLayer(
           residual: residual,
           transformer: config.downAttention[block]
-            ? try PictureTransformer(config.transformer(block), from: weights["attentions"][index]) : nil))
+            ? try Transformer2D(config.transformer(block), from: weights["attentions"][index]) : nil))
     }
     self.layers = layers
     halve =
@@ -73,9 +73,9 @@ struct UNetMiddle: Sendable {
     let last = config.channels.count - 1
     let residual = config.residual(from: config.channels[last], to: config.channels[last])
     first = UNetLayer(
-      residual: try PictureResidualBlock(residual, from: weights["resnets"][0]),
-      transformer: try PictureTransformer(config.transformer(last), from: weights["attentions"][0]))
-    second = UNetLayer(residual: try PictureResidualBlock(residual, from: weights["resnets"][1]), transformer: nil)
+      residual: try ResnetBlock(residual, from: weights["resnets"][0]),
+      transformer: try Transformer2D(config.transformer(last), from: weights["attentions"][0]))
+    second = UNetLayer(residual: try ResnetBlock(residual, from: weights["resnets"][1]), transformer: nil)
   }
 
   func forward(_ x: FeatureMap, condition: borrowing Activations, on context: KernelContext) -> FeatureMap {
@@ -97,13 +97,13 @@ struct UNetUpBlock: Sendable {
     var layers: [UNetLayer] = []
     for (index, skip) in skips.enumerated() {
       let input = (index == 0 ? inputChannels : output) + skip
-      let residual = try PictureResidualBlock(
+      let residual = try ResnetBlock(
         config.residual(from: input, to: output), from: weights["resnets"][index])
       layers.append(
         UNetLayer(
           residual: residual,
           transformer: config.upAttention[block]
-            ? try PictureTransformer(config.transformer(mirrored), from: weights["attentions"][index]) : nil))
+            ? try Transformer2D(config.transformer(mirrored), from: weights["attentions"][index]) : nil))
     }
     self.layers = layers
     double =
@@ -111,7 +111,7 @@ struct UNetUpBlock: Sendable {
       ? try weights.convolution("upsamplers.0.conv", from: output, to: output, doubles: true) : nil
   }
 
-  /// Takes as many maps from the end of `skips` as the block has layers.
+  /// BestOfN as many maps from the end of `skips` as the block has layers.
   func forward(
     _ x: FeatureMap, condition: borrowing Activations, skips: inout [FeatureMap], on context: KernelContext
   ) -> FeatureMap {
@@ -128,14 +128,14 @@ struct UNetUpBlock: Sendable {
 }
 
 extension DiffusionConfig {
-  fileprivate func residual(from input: Int, to output: Int) -> PictureResidualBlock.Config {
-    PictureResidualBlock.Config(
+  fileprivate func residual(from input: Int, to output: Int) -> ResnetBlock.Config {
+    ResnetBlock.Config(
       inputChannels: input, outputChannels: output, groupCount: groupCount, epsilon: normEpsilon,
       conditionWidth: conditionWidth)
   }
 
-  fileprivate func transformer(_ block: Int) -> PictureTransformer.Config {
-    PictureTransformer.Config(
+  fileprivate func transformer(_ block: Int) -> Transformer2D.Config {
+    Transformer2D.Config(
       channels: channels[block], headCount: headCounts[block], groupCount: groupCount, textLength: textLength)
   }
 }

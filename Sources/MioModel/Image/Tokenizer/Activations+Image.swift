@@ -2,7 +2,7 @@ import MioKernels
 
 // Row moves that the image tokenizer needs. The pointers stay inside each function; the preconditions bound them.
 extension Activations {
-  /// Row by row the patches of a picture, left to right and top to bottom: a patch is `channels` planes of
+  /// Row by row the patches of an image, left to right and top to bottom: a patch is `channels` planes of
   /// `patch` × `patch` pixels.
   ///
   /// - Parameter pixels: [channels, size, size]

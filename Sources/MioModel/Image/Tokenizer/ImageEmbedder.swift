@@ -1,7 +1,7 @@
 import MioFormat
 import MioKernels
 
-/// Codes to the embedding that a picture is drawn from: CLIP's vector of the picture that the codes stand for.
+/// Codes to the embedding that an image is drawn from: CLIP's vector of the image that the codes stand for.
 ///
 /// `Blip2QformerQuantizer.get_codebook_entry` of MIO-Team/MIO.
 struct ImageEmbedder: Sendable {

@@ -1,7 +1,7 @@
 import MioFormat
 import MioKernels
 
-/// SEED-2: a picture to 32 codes, and codes to the embedding that a picture is drawn from.
+/// SEED-2: an image to 32 codes, and codes to the embedding that an image is drawn from.
 ///
 /// Ge et al. 2023, arXiv:2310.01218. MODEL.md describes the network; the sizes come from the file.
 package struct ImageTokenizer: Sendable {
@@ -23,11 +23,11 @@ package struct ImageTokenizer: Sendable {
     embedder = try ImageEmbedder(config, from: weights)
   }
 
-  // Mean and deviation of the pixels of CLIP's training pictures, red, green, blue.
+  // Mean and deviation of the pixels of CLIP's training images, red, green, blue.
   private static let means: [Float] = [0.48145466, 0.4578275, 0.40821073]
   private static let deviations: [Float] = [0.26862954, 0.26130258, 0.27577711]
 
-  /// The pixels of a picture as the network reads them.
+  /// The pixels of an image as the network reads them.
   ///
   /// - Parameter rgb: [S, S, 3], rows from the top, red first.
   /// - Returns: [3, S, S].
@@ -44,7 +44,7 @@ package struct ImageTokenizer: Sendable {
     return pixels
   }
 
-  /// Encodes one picture.
+  /// Encodes one image.
   ///
   /// - Parameter pixels: [3, S, S], normalized.
   /// - Returns: 32 codes, each in 0..<8192 at MIO's sizes.
@@ -72,14 +72,14 @@ package struct ImageTokenizer: Sendable {
     vision.forward(pixels: pixels, into: &features, scratch: &scratch, trace: trace, on: context)
   }
 
-  /// The embedding that a picture is drawn from, 1024 numbers at MIO's sizes.
+  /// The embedding that an image is drawn from, 1024 numbers at MIO's sizes.
   ///
   /// - Parameter codes: exactly as many as `encode` gives.
   package func embed(
     codes: [Int32], trace: ImageTrace? = nil, on context: KernelContext
   ) throws(ImageTokenizerError) -> [Float] {
     guard codes.count == config.queryCount else {
-      throw ImageTokenizerError(.wrongCodeCount, "\(codes.count) codes; a picture has \(config.queryCount)")
+      throw ImageTokenizerError(.wrongCodeCount, "\(codes.count) codes; an image has \(config.queryCount)")
     }
     if let index = codes.firstIndex(where: { $0 < 0 || $0 >= Int32(config.codebookSize) }) {
       throw ImageTokenizerError(

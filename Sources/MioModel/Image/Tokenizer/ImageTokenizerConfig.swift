@@ -2,7 +2,7 @@ import MioFormat
 
 /// Sizes of the SEED-2 image tokenizer, from the configuration of the component `image-tokenizer`.
 package struct ImageTokenizerConfig: Hashable, Sendable {
-  /// S: pixels of a side of the picture as the network sees it.
+  /// S: pixels of a side of the image as the network sees it.
   package let imageSize: Int
   /// Pixels of a side of a patch.
   package let patchSize: Int
@@ -16,7 +16,7 @@ package struct ImageTokenizerConfig: Hashable, Sendable {
   let queryInnerWidth: Int
   let queryHeadCount: Int
   let queryLayerCount: Int
-  /// Codes of a picture.
+  /// Codes of an image.
   package let queryCount: Int
   /// Whether query i sees queries 0...i only.
   let isCausal: Bool
@@ -27,7 +27,7 @@ package struct ImageTokenizerConfig: Hashable, Sendable {
   let embedderInnerWidth: Int
   /// Widths behind the three products that narrow a query.
   let embedderWidths: [Int]
-  /// Numbers of the picture's embedding.
+  /// Numbers of the image's embedding.
   package let embeddingWidth: Int
 
   /// Patches and the class token.
@@ -65,7 +65,7 @@ package struct ImageTokenizerConfig: Hashable, Sendable {
     try Self.check("vision_head_count", visionHeadCount, divides: visionWidth)
     try Self.check("query_head_count", queryHeadCount, divides: queryWidth)
     try Self.check("patch_size", patchSize, divides: imageSize)
-    // Bounds what one picture needs: scores are never kept, so memory grows with the tokens alone.
+    // Bounds what one image needs: scores are never kept, so memory grows with the tokens alone.
     guard tokenCount <= 1 << 14 else {
       throw Self.invalid("image_size", expected: "at most 16383 patches", found: "\(tokenCount - 1)")
     }

@@ -1,11 +1,11 @@
-/// Why a picture or its codes cannot be processed.
+/// Why an image or its codes cannot be processed.
 package struct ImageTokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The kind of fault. More may be added, so a `switch` needs a `default`.
   package struct Code: RawRepresentable, Hashable, Sendable {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
 
-    /// Another number of codes than a picture has.
+    /// Another number of codes than an image has.
     package static let wrongCodeCount = Code(rawValue: "wrongCodeCount")
     /// A code that names no codeword.
     package static let codeOutOfRange = Code(rawValue: "codeOutOfRange")

@@ -1,7 +1,7 @@
 import MioFormat
 import MioKernels
 
-/// The causal Q-Former: a row of learned queries reads a picture through cross attention.
+/// The causal Q-Former: a row of learned queries reads an image through cross attention.
 ///
 /// Li et al. 2023, arXiv:2301.12597; Ge et al. 2023, arXiv:2310.01218; `seed_qformer/qformer_causual.py` of MIO-Team/MIO.
 /// BERT's post-norm layers; every second one, from the first, has a cross attention.
@@ -26,7 +26,7 @@ struct QueryFormer: Sendable {
   }
 
   let config: ImageTokenizerConfig
-  /// The queries behind their norm, the same for every picture: [Q, E].
+  /// The queries behind their norm, the same for every image: [Q, E].
   let start: WeightVector
   let layers: [QueryFormerLayer]
 
@@ -36,13 +36,13 @@ struct QueryFormer: Sendable {
     var layers: [QueryFormerLayer] = []
     for index in 0..<config.queryLayerCount {
       layers.append(
-        try QueryFormerLayer(config, readsPicture: index % 2 == 0, from: weights["encoder"]["layer"][index]))
+        try QueryFormerLayer(config, readsImage: index % 2 == 0, from: weights["encoder"]["layer"][index]))
     }
     self.layers = layers
     self.config = config
   }
 
-  /// Reads a picture.
+  /// Reads an image.
   ///
   /// - Parameters:
   ///   - vision: [T, Ev], behind `ln_vision`.
@@ -61,7 +61,7 @@ struct QueryFormer: Sendable {
   }
 }
 
-/// One layer: self-attention of the queries, cross attention to the picture in every second layer, feed-forward.
+/// One layer: self-attention of the queries, cross attention to the image in every second layer, feed-forward.
 struct QueryFormerLayer: Sendable {
   let attention: QueryAttention
   let crossAttention: QueryAttention?
@@ -69,11 +69,11 @@ struct QueryFormerLayer: Sendable {
   let down: Projection  // [E, F]
   let norm: LayerNorm
 
-  init(_ config: ImageTokenizerConfig, readsPicture: Bool, from weights: WeightScope) throws(ModelFileError) {
+  init(_ config: ImageTokenizerConfig, readsImage: Bool, from weights: WeightScope) throws(ModelFileError) {
     let (e, f) = (config.queryWidth, config.queryInnerWidth)
     attention = try QueryAttention(
       width: e, headCount: config.queryHeadCount, sourceWidth: e, isCausal: config.isCausal, from: weights["attention"])
-    crossAttention = readsPicture
+    crossAttention = readsImage
       ? try QueryAttention(
         width: e, headCount: config.queryHeadCount, sourceWidth: config.visionWidth, isCausal: false,
         from: weights["crossattention"]) : nil

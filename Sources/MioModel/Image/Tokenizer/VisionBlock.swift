@@ -4,7 +4,7 @@ import MioKernels
 /// A pre-norm transformer block: `x += proj(attention(norm1 x)); x += fc2(gelu(fc1(norm2 x)))`.
 ///
 /// Dosovitskiy et al. 2020, arXiv:2010.11929; `Block` of `seed_qformer/eva_vit.py` and of timm's vision transformer, as
-/// both the picture's encoder and the embedder of its codes use it.
+/// both the image's encoder and the embedder of its codes use it.
 struct VisionBlock: Sendable {
   struct Config: Hashable, Sendable {
     let width: Int  // E

@@ -1,7 +1,7 @@
 import MioFormat
 import MioKernels
 
-/// EVA ViT-g: a picture to one vector per patch and one for the whole.
+/// EVA ViT-g: an image to one vector per patch and one for the whole.
 ///
 /// Fang et al. 2022, arXiv:2211.07636; `seed_qformer/eva_vit.py` of MIO-Team/MIO. No norm and no pooling at the end: all
 /// tokens go on, behind `ln_vision`.
@@ -44,7 +44,7 @@ struct VisionTransformer: Sendable {
     self.blocks = blocks
   }
 
-  /// Encodes one picture.
+  /// Encodes one image.
   ///
   /// - Parameters:
   ///   - pixels: [3, S, S], normalized.

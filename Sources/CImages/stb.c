@@ -1,0 +1,108 @@
+// PNG and BMP by stb_image, PNG out by stb_image_write.
+#include "readers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// No allocation of stb may be larger than this: 16-bit RGBA of the most pixels that the caller lets through fits, and a
+// compressed stream that unpacks to more than its header says is stopped here.
+#define ALLOCATION_LIMIT ((size_t)1 << 30)
+
+static void *bounded_malloc(size_t size) { return size <= ALLOCATION_LIMIT ? malloc(size) : NULL; }
+static void *bounded_realloc(void *old, size_t size) { return size <= ALLOCATION_LIMIT ? realloc(old, size) : NULL; }
+
+#define STBI_MALLOC(size) bounded_malloc(size)
+#define STBI_REALLOC(old, size) bounded_realloc(old, size)
+#define STBI_FREE(old) free(old)
+#define STBI_ONLY_PNG
+#define STBI_ONLY_BMP
+#define STBI_NO_STDIO
+#define STBI_NO_LINEAR
+#define STBI_NO_HDR
+#define STBI_MAX_DIMENSIONS MIO_IMAGE_SIDE_LIMIT
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#include <stb/stb_image.h>
+
+#define STBI_WRITE_NO_STDIO
+#define STB_IMAGE_WRITE_STATIC
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#include <stb/stb_image_write.h>
+
+/// Bytes in memory that know whether more were asked for than there are; stb itself reads zeros there.
+typedef struct {
+  const uint8_t *bytes;
+  size_t count;
+  size_t position;
+  int ran_out;
+} source;
+
+static int read_bytes(void *user, char *data, int size) {
+  source *from = user;
+  const size_t rest = from->count - from->position;
+  const size_t count = rest < (size_t)size ? rest : (size_t)size;
+  if (count == 0) from->ran_out = 1;
+  memcpy(data, from->bytes + from->position, count);
+  from->position += count;
+  return (int)count;
+}
+
+static void skip_bytes(void *user, int count) {
+  source *from = user;
+  if (count < 0) {
+    const size_t back = (size_t)-(long long)count;
+    from->position -= back < from->position ? back : from->position;
+  } else if ((size_t)count > from->count - from->position) {
+    from->position = from->count;
+    from->ran_out = 1;
+  } else {
+    from->position += (size_t)count;
+  }
+}
+
+static int is_at_end(void *user) {
+  const source *from = user;
+  return from->position == from->count;
+}
+
+static const stbi_io_callbacks callbacks = {.read = read_bytes, .skip = skip_bytes, .eof = is_at_end};
+
+static void explain(char *reason) {
+  const char *text = stbi_failure_reason();
+  snprintf(reason, MIO_IMAGE_REASON_LIMIT, "%s", text && *text ? text : "damaged data");
+}
+
+int mio_stb_inspect(const uint8_t *bytes, size_t count, mio_image_header *header, char *reason) {
+  source from = {.bytes = bytes, .count = count};
+  int width = 0, height = 0, channels = 0;
+  if (!stbi_info_from_callbacks(&callbacks, &from, &width, &height, &channels)) {
+    explain(reason);
+    return 0;
+  }
+  from = (source){.bytes = bytes, .count = count};
+  header->is_deep = stbi_is_16_bit_from_callbacks(&callbacks, &from);
+  header->width = width;
+  header->height = height;
+  header->channels = channels;
+  return 1;
+}
+
+void *mio_stb_decode(
+    const uint8_t *bytes, size_t count, int deep, mio_image_header *header, int *ran_out, char *reason) {
+  source from = {.bytes = bytes, .count = count};
+  int width = 0, height = 0, channels = 0;
+  void *pixels = deep ? (void *)stbi_load_16_from_callbacks(&callbacks, &from, &width, &height, &channels, 0)
+                      : (void *)stbi_load_from_callbacks(&callbacks, &from, &width, &height, &channels, 0);
+  if (!pixels) explain(reason);
+  header->width = width;
+  header->height = height;
+  header->channels = channels;
+  header->is_deep = deep;
+  *ran_out = from.ran_out;
+  return pixels;
+}
+
+int mio_image_encode_png(mio_image_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb) {
+  return stbi_write_png_to_func(sink, context, width, height, 3, rgb, width * 3);
+}

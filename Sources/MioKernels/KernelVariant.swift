@@ -1,0 +1,34 @@
+import CMioKernels
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// An instruction-set variant: a table of C kernels; where the table has none, the portable definition is used.
+///
+/// All variants give the same bits. The environment variable `MIO_ISA` (`portable`; `avx2`, `avxvnni`, `avx512vnni`; `neon`,
+/// `neoni8mm`) chooses a lower variant than the best one.
+@safe
+package struct KernelVariant: Sendable, CustomStringConvertible {
+  package let name: String
+  nonisolated(unsafe) let table: UnsafePointer<mio_kernels>
+
+  package var description: String { name }
+
+  /// Levels that this machine can run, the portable one first and the best one last.
+  package static let available: [KernelVariant] = (0..<mio_variant_count()).compactMap { index in
+    guard let table = unsafe mio_variant(index) else { return nil }
+    return unsafe KernelVariant(name: String(cString: table.pointee.name), table: table)
+  }
+
+  /// The variant named by `MIO_ISA` if this machine can run it, otherwise the best one.
+  package static let preferred: KernelVariant = {
+    let wanted = unsafe getenv("MIO_ISA").map { unsafe String(cString: $0) }
+    return available.last { $0.name == wanted } ?? available[available.count - 1]
+  }()
+
+  /// The variant of a context, or the preferred one.
+  static func of(_ context: KernelContext?) -> KernelVariant { context?.variant ?? preferred }
+}

@@ -1,0 +1,200 @@
+import CImages
+import MioFiles
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Reads images: PNG, JPEG, WebP, BMP and GIF (the first frame).
+///
+/// Colors come as Pillow's `convert("RGB")` gives them: alpha is dropped, not blended; gray is repeated; palettes are
+/// looked up; CMYK is multiplied out; 16-bit gray is cut off at 255, other 16-bit colors keep their upper half; a camera's
+/// orientation is applied only if asked for. Nothing is decoded before its size is known to be within the limits.
+package enum ImageFile {
+  /// Most pixels of an image that is read: decoding takes up to eight bytes for each.
+  package static let pixelLimit = 100_000_000
+  /// Longest side of an image that is read.
+  package static let sideLimit = Int(MIO_IMAGE_SIDE_LIMIT)
+  /// Longest file that is read.
+  package static let byteLimit = 1 << 28
+
+  /// - Parameter upright: whether an image that a camera stored turned is turned back, as its EXIF data say.
+  package static func open(path: String, upright: Bool = false) throws(MediaError) -> Image {
+    try open(bytes: bytes(path: path), name: path, upright: upright)
+  }
+
+  /// Reads to the end of a descriptor that stays the caller's.
+  package static func open(descriptor: Int32, name: String, upright: Bool = false) throws(MediaError) -> Image {
+    try open(bytes: bytes(of: FileDescriptor(descriptor, owned: false), name: name), name: name, upright: upright)
+  }
+
+  package static func open(bytes: [UInt8], name: String, upright: Bool = false) throws(MediaError) -> Image {
+    if bytes.isEmpty { throw MediaError(.empty, name, "the file is empty; export the image again") }
+    let image: Image
+    if GIFReader.isGIF(bytes) {
+      var reader = try GIFReader(bytes, name: name)
+      guard let first = try reader.next() else {
+        throw MediaError(.malformed, name, "a GIF without a frame; export it again")
+      }
+      image = first.image
+    } else {
+      image = try decode(bytes, inspect(bytes, name: name), name: name)
+    }
+    return upright ? image.turned(ImageOrientation(of: bytes)) : image
+  }
+
+  /// The bytes of a file, if there are not too many.
+  static func bytes(path: String) throws(MediaError) -> [UInt8] {
+    let descriptor = FileDescriptor.opening(path: path)
+    guard let descriptor else { throw MediaError(.cannotOpen, path, "cannot open: \(systemErrorText())") }
+    return try bytes(of: descriptor, name: path)
+  }
+
+  static func bytes(of descriptor: FileDescriptor, name: String) throws(MediaError) -> [UInt8] {
+    var status = stat()
+    if unsafe fstat(descriptor.value, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      throw MediaError(.cannotOpen, name, "this is a directory; name an image")
+    }
+    var bytes: [UInt8] = []
+    while true {
+      let block = try descriptor.read(maximumCount: 1 << 20, name: name)
+      if block.isEmpty { break }
+      bytes += block
+      if bytes.count > byteLimit {
+        throw MediaError(.tooLarge, name, "longer than \(byteLimit) bytes; scale the image down first")
+      }
+    }
+    return bytes
+  }
+
+  /// Whether a file that starts with these bytes claims to be an image of a kind that is read.
+  static func isImage(_ bytes: [UInt8]) -> Bool {
+    let starts: [[UInt8]] = [[0x89, 0x50, 0x4E, 0x47], [0xFF, 0xD8, 0xFF], Array("GIF8".utf8), Array("BM".utf8)]
+    return starts.contains { bytes.starts(with: $0) } || isWebP(bytes)
+  }
+
+  private static func isWebP(_ bytes: [UInt8]) -> Bool {
+    bytes.starts(with: Array("RIFF".utf8)) && bytes.dropFirst(8).starts(with: Array("WEBP".utf8))
+  }
+
+  private static func inspect(_ bytes: [UInt8], name: String) throws(MediaError) -> mio_image_header {
+    var header = mio_image_header()
+    let (isImage, _) = unsafe reasoned { reason in
+      unsafe bytes.withUnsafeBufferPointer {
+        unsafe mio_image_inspect($0.baseAddress, $0.count, &header, reason) != 0
+      }
+    }
+    guard isImage else { throw refusal(of: bytes, name: name) }
+    if header.is_animated != 0 {
+      throw MediaError(.notImage, name, "an animated WebP is not read; convert it to gif, or name one frame as png")
+    }
+    try check(Int(header.width), Int(header.height), name: name)
+    return header
+  }
+
+  /// Refuses sizes outside the limits.
+  static func check(_ width: Int, _ height: Int, name: String) throws(MediaError) {
+    guard width > 0, height > 0 else {
+      throw MediaError(.malformed, name, "the header states \(width) x \(height) pixels; export the image again")
+    }
+    guard width <= sideLimit, height <= sideLimit, width * height <= pixelLimit else {
+      throw MediaError(
+        .tooLarge, name,
+        "\(width) x \(height) pixels; at most \(pixelLimit) are read, \(sideLimit) on a side; scale the image down first")
+    }
+  }
+
+  /// Why bytes without a header that can be read are refused.
+  private static func refusal(of bytes: [UInt8], name: String) -> MediaError {
+    guard isImage(bytes) else {
+      return MediaError(.notImage, name, "not an image that can be read; convert it to png, jpg, webp, gif or bmp")
+    }
+    // The decoders give up on sizes of their own, so the size is looked up where it is easy to find.
+    if let (width, height) = statedSize(bytes) {
+      do throws(MediaError) { try check(width, height, name: name) } catch { return error }
+    }
+    return MediaError(
+      .malformed, name, "a damaged image, or one of more than \(sideLimit) pixels on a side; export it again")
+  }
+
+  /// Width and height as the header of a PNG or a JPEG states them.
+  private static func statedSize(_ bytes: [UInt8]) -> (width: Int, height: Int)? {
+    func big(_ start: Int, _ count: Int) -> Int { bytes[start..<start + count].reduce(0) { $0 << 8 | Int($1) } }
+    if bytes.first == 0x89 { return bytes.count >= 24 ? (big(16, 4), big(20, 4)) : nil }
+    guard bytes.first == 0xFF else { return nil }
+    var position = 2
+    while position + 9 <= bytes.count, bytes[position] == 0xFF {
+      let marker = bytes[position + 1]
+      // Start of frame: C0...CF without the tables C4 and CC and the reserved C8.
+      if (0xC0...0xCF).contains(marker), ![0xC4, 0xC8, 0xCC].contains(marker) {
+        return (big(position + 7, 2), big(position + 5, 2))
+      }
+      position += 2 + big(position + 2, 2)
+    }
+    return nil
+  }
+
+  /// Calls `body` with room for a reason and gives back what was written there.
+  private static func reasoned<Result>(
+    _ body: (UnsafeMutablePointer<CChar>) -> Result
+  ) -> (result: Result, reason: String) {
+    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(MIO_IMAGE_REASON_LIMIT)) { buffer in
+      unsafe buffer.initialize(repeating: 0)
+      let result = unsafe body(buffer.baseAddress!)
+      return (result, unsafe String(cString: buffer.baseAddress!))
+    }
+  }
+
+  private static func decode(
+    _ bytes: [UInt8], _ header: mio_image_header, name: String
+  ) throws(MediaError) -> Image {
+    var result = mio_image_header()
+    var ranOut: Int32 = 0
+    let isDeepGray = header.is_deep != 0 && header.channels < 3
+    let (pixels, reason) = unsafe reasoned { reason in
+      unsafe bytes.withUnsafeBufferPointer {
+        unsafe mio_image_decode($0.baseAddress, $0.count, isDeepGray ? 1 : 0, &result, &ranOut, reason)
+      }
+    }
+    defer { unsafe mio_image_free(pixels) }
+    guard ranOut == 0 else {
+      throw MediaError(.malformed, name, "the image is cut off; copy or export it again")
+    }
+    guard let pixels = unsafe pixels else {
+      throw MediaError(.malformed, name, "a damaged image (\(reason)); export it again")
+    }
+    let (width, height) = (Int(result.width), Int(result.height))
+    guard width == Int(header.width), height == Int(header.height) else {
+      throw MediaError(.malformed, name, "the image's size contradicts its header; export it again")
+    }
+    let count = width * height * Int(result.channels)
+    let rgb: [UInt8]
+    if isDeepGray {
+      let deep = unsafe UnsafeBufferPointer(start: pixels.assumingMemoryBound(to: UInt16.self), count: count)
+      rgb = unsafe threeChannels(deep, channels: Int(result.channels)) { UInt8(min($0, 255)) }
+    } else {
+      let plain = unsafe UnsafeBufferPointer(start: pixels.assumingMemoryBound(to: UInt8.self), count: count)
+      rgb = unsafe threeChannels(plain, channels: Int(result.channels)) { $0 }
+    }
+    return Image(width: width, height: height, rgb: rgb)
+  }
+
+  /// Red, green and blue of every pixel, from 1 (gray), 2 (gray, alpha), 3 or 4 (with alpha) channels.
+  @inline(__always)
+  private static func threeChannels<Value>(
+    _ pixels: UnsafeBufferPointer<Value>, channels: Int, _ convert: (Value) -> UInt8
+  ) -> [UInt8] {
+    let count = pixels.count / channels
+    let (green, blue) = channels < 3 ? (0, 0) : (1, 2)
+    return unsafe [UInt8](unsafeUninitializedCapacity: 3 * count) { target, used in
+      for index in 0..<count {
+        unsafe target[3 * index] = convert(pixels[index * channels])
+        unsafe target[3 * index + 1] = convert(pixels[index * channels + green])
+        unsafe target[3 * index + 2] = convert(pixels[index * channels + blue])
+      }
+      used = 3 * count
+    }
+  }
+}
