@@ -109,7 +109,6 @@ struct ChatCommand: AsyncParsableCommand {
           bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
           continue
         }
-        bar.finish()
         let shown = try media.keep(part)
         parts.append(shown)
         if !json { try shown.show() }

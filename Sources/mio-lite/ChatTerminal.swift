@@ -33,7 +33,7 @@ struct ChatTerminal {
   mutating func run() async throws {
     if isInteractive && !quiet { Output.note("Say something; /help lists the commands, Ctrl-C stops an answer.") }
     while true {
-      if isInteractive { FileHandle.standardError.write(Data("> ".utf8)) }
+      if isInteractive { Terminal.shared.askForInput("> ") }
       guard let line = readLine() else { break }
       let words = line.trimmingCharacters(in: .whitespaces)
       if words == "/quit" || words == "/exit" { break }
@@ -46,7 +46,8 @@ struct ChatTerminal {
       } catch {
         // One bad turn is no reason to end a conversation at a terminal; a script wants to know.
         guard isInteractive, !Interrupts.areFinal, let failure = Failure(error) else { throw error }
-        Output.note(failure.kind == .interrupted ? "[stopped]" : "mio-lite: \(failure.message)")
+        let isStopped = failure.kind == .interrupted
+        Terminal.shared.note(isStopped ? "[stopped]" : "mio-lite: \(failure.message)", overKeys: isStopped)
       }
     }
     if isInteractive { Output.note("") }
@@ -95,7 +96,6 @@ struct ChatTerminal {
           bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
           continue
         }
-        bar.finish()
         let shown = try media.keep(part)
         answer.append(shown)
         try shown.show()

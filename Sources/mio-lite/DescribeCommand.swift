@@ -56,7 +56,6 @@ struct DescribeCommand: AsyncParsableCommand {
         switch part {
         case .progress(let progress): bar.update(progress.fraction, detail: progress.detail)
         case .text(let text):
-          bar.finish()
           let text = shown.append(text)
           whole += text
           if !json { try Output.write(text) }

@@ -75,10 +75,7 @@ struct FilmCommand: AsyncParsableCommand {
           record.append(Record.Frame(file: name, codes: codes))
           animation.add(clip)
           thumbnails.append(clip.thumbnail)
-          if !common.quiet, !drawing.noPreview {
-            bar.finish()
-            Preview.show(clip)
-          }
+          if !common.quiet, !drawing.noPreview { Preview.show(clip) }
         case .problem(let problem): Output.note("mio-lite: \(problem)")
         case .image, .text, .speech, .progress: break
         }

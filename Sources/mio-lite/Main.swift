@@ -24,7 +24,7 @@ enum Main {
   /// Prints what a person needs to know about `error` and returns the exit status.
   private static func report(_ error: any Error) -> Int32 {
     if let failure = Failure(error) {
-      Output.note("mio-lite: \(failure.message)")
+      Terminal.shared.note("mio-lite: \(failure.message)", overKeys: failure.kind == .interrupted)
       return failure.status
     }
     let text = MioLiteCommand.fullMessage(for: error)

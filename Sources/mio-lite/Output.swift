@@ -4,9 +4,7 @@ import MioFiles
 /// Where results and notes go: results to standard output, everything else to standard error.
 enum Output {
   /// Writes `bytes` to standard output, whole, or throws.
-  static func write(_ bytes: some Sequence<UInt8>) throws {
-    try writeAll(Array(bytes), to: STDOUT_FILENO)
-  }
+  static func write(_ bytes: some Sequence<UInt8>) throws { try Terminal.shared.write(Array(bytes)) }
 
   /// Writes a whole file, or nothing.
   static func write(_ bytes: [UInt8], to path: String) throws {
@@ -18,14 +16,10 @@ enum Output {
   }
 
   /// Writes text to standard output: as it is to files and pipes, without control characters to a terminal.
-  static func write(_ text: String) throws {
-    try writeAll(text, to: STDOUT_FILENO)
-  }
+  static func write(_ text: String) throws { try Terminal.shared.write(text) }
 
   /// Writes a line to standard output.
-  static func line(_ text: String) throws {
-    try write(text + "\n")
-  }
+  static func line(_ text: String) throws { try write(text + "\n") }
 
   /// Writes a value as JSON: sorted keys, one line unless `pretty`.
   static func json(_ value: some Encodable, pretty: Bool = false) throws {
@@ -34,8 +28,7 @@ enum Output {
       : [.sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    try write(encoder.encode(value))
-    try write("\n")
+    try line(String(decoding: encoder.encode(value), as: UTF8.self))
   }
 
   /// A value as JSON for a file: sorted keys, one to a line.
@@ -46,43 +39,10 @@ enum Output {
   }
 
   /// Writes a line to standard error; a closed standard error is no reason to stop.
-  static func note(_ text: String) {
-    try? writeAll(text + "\n", to: STDERR_FILENO)
-  }
+  static func note(_ text: String) { Terminal.shared.note(text) }
 
   /// Standard output is written without a buffer, so there is nothing to flush but Swift's own `print`.
   static func flush() throws {
     if fflush(nil) != 0 { throw Failure(.failed, "standard output: \(unsafe String(cString: strerror(errno)))") }
   }
-
-  private static func writeAll(_ text: String, to descriptor: Int32) throws {
-    try writeAll(Array((isatty(descriptor) == 1 ? text.withoutTerminalControls : text).utf8), to: descriptor)
-  }
-
-  private static func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws {
-    var offset = 0
-    while offset < bytes.count {
-      let written = unsafe bytes.withUnsafeBytes { unsafe Foundation.write(descriptor, $0.baseAddress! + offset, $0.count - offset) }
-      if written > 0 {
-        offset += written
-      } else if errno != EINTR {
-        throw Failure(.failed, "standard output: \(unsafe String(cString: strerror(errno)))")
-      }
-    }
-  }
-}
-
-extension String {
-  /// The text with a replacement character for every control character but line feed and tab.
-  ///
-  /// Words of a model and names in a file come from strangers; a terminal would take an escape sequence in them as an order
-  /// to move its cursor, change its title or type for the user.
-  var withoutTerminalControls: String {
-    guard unicodeScalars.contains(where: \.isTerminalControl) else { return self }
-    return String(String.UnicodeScalarView(unicodeScalars.map { $0.isTerminalControl ? "\u{FFFD}" : $0 }))
-  }
-}
-
-extension Unicode.Scalar {
-  fileprivate var isTerminalControl: Bool { properties.generalCategory == .control && self != "\n" && self != "\t" }
 }

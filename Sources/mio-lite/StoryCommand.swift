@@ -65,10 +65,7 @@ struct StoryCommand: AsyncParsableCommand {
         if kept.type == "problem" { Output.note("mio-lite: \(kept.text ?? "")") }
         if case .image(let clip?, _) = part {
           story.add(kept, data: try clip.encoded(asJPEG: true))
-          if !common.quiet, !drawing.noPreview {
-            bar.finish()
-            Preview.show(clip)
-          }
+          if !common.quiet, !drawing.noPreview { Preview.show(clip) }
         } else {
           story.add(kept, data: try kept.file.map { try Array(Data(contentsOf: URL(fileURLWithPath: $0))) })
         }

@@ -4,18 +4,22 @@ import MioLite
 /// Shows images in a terminal: in full where it can, else with half-block characters.
 ///
 /// Only on a terminal, on standard error: results stay clean. `MIO_PREVIEW` names the way if the guess is wrong: `kitty`,
-/// `iterm`, `sixel`, `blocks` or `none`.
+/// `iterm`, `sixel`, `blocks` or `none`. No image needs more than the terminal has.
 enum Preview {
   enum Way: String {
     case kitty, iterm, sixel, blocks, none
   }
 
   static func show(_ clip: ImageClip) {
-    guard isatty(STDERR_FILENO) == 1 else { return }
+    let terminal = Terminal.shared
+    guard terminal.hasNotes else { return }
     let environment = ProcessInfo.processInfo.environment
     let hasAllColors = ["truecolor", "24bit"].contains(environment["COLORTERM"] ?? "")
-    guard let bytes = try? rendering(clip, way: way(environment), columns: columns, hasAllColors: hasAllColors) else { return }
-    FileHandle.standardError.write(Data(bytes))
+    let way = way(environment)
+    guard let bytes = try? rendering(clip, way: way, within: terminal.size, hasAllColors: hasAllColors), !bytes.isEmpty else {
+      return
+    }
+    terminal.show(image: bytes)
   }
 
   /// What the terminal can do, as far as its environment tells.
@@ -24,31 +28,32 @@ enum Preview {
     let terminal = environment["TERM"] ?? ""
     let program = environment["TERM_PROGRAM"] ?? ""
     if terminal == "dumb" || terminal.isEmpty || terminal == "linux" { return .none }
+    let blocks: Way = (environment["NO_COLOR"] ?? "").isEmpty ? .blocks : .none
     // Multiplexers pass on text alone.
-    if environment["TMUX"] != nil || terminal.hasPrefix("screen") || terminal.hasPrefix("tmux") { return .blocks }
+    if environment["TMUX"] != nil || terminal.hasPrefix("screen") || terminal.hasPrefix("tmux") { return blocks }
     if environment["KITTY_WINDOW_ID"] != nil || terminal == "xterm-kitty" || program == "ghostty" { return .kitty }
     if ["iTerm.app", "WezTerm", "mintty"].contains(program) || environment["LC_TERMINAL"] == "iTerm2" { return .iterm }
     if terminal.contains("sixel") || terminal.hasPrefix("foot") || terminal.hasPrefix("mlterm") { return .sixel }
-    return .blocks
-  }
-
-  /// Columns of the terminal.
-  private static var columns: Int {
-    var size = winsize()
-    guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-    return Int(size.ws_col)
+    return blocks
   }
 
   /// The bytes that show an image.
-  private static func rendering(_ clip: ImageClip, way: Way, columns: Int, hasAllColors: Bool) throws -> [UInt8] {
+  private static func rendering(
+    _ clip: ImageClip, way: Way, within size: (columns: Int, rows: Int), hasAllColors: Bool
+  ) throws -> [UInt8] {
+    // Characters have at least 8 x 16 pixels where a terminal shows pixels, and the prompt wants a row, too.
+    let (columns, rows) = (size.columns - 1, size.rows - 1)
+    guard columns >= 4, rows >= 2 else { return [] }
+    func pixels(_ most: Int) -> ImageClip { clip.thumbnail(within: min(most, 8 * columns), min(most, 16 * rows)) }
     switch way {
     case .none: return []
-    case .kitty: return kitty(try clip.thumbnail(within: 512).encoded())
+    case .kitty: return kitty(try pixels(512).encoded())
     case .iterm:
-      let data = Data(try clip.thumbnail(within: 512).encoded())
+      let data = Data(try pixels(512).encoded())
       return Array("\u{1B}]1337;File=inline=1;size=\(data.count):\(data.base64EncodedString())\u{7}\n".utf8)
-    case .sixel: return sixel(clip.thumbnail(within: 384))
-    case .blocks: return blocks(clip, columns: max(2, min(columns - 1, 64)), hasAllColors: hasAllColors)
+    case .sixel: return sixel(pixels(384))
+    // Two pixels to a row.
+    case .blocks: return blocks(clip.fitting(within: min(columns, 64), 2 * rows), hasAllColors: hasAllColors)
     }
   }
 
@@ -67,9 +72,8 @@ enum Preview {
 
   /// Two pixels to a character: the upper as its color, the lower as its background; with 256 colors where no more are
   /// known to be there.
-  private static func blocks(_ clip: ImageClip, columns: Int, hasAllColors: Bool) -> [UInt8] {
-    let rows = max(1, clip.height * columns / clip.width / 2)
-    let small = clip.resized(width: columns, height: 2 * rows)
+  private static func blocks(_ small: ImageClip, hasAllColors: Bool) -> [UInt8] {
+    let (columns, rows) = (small.width, small.height / 2)
     var text = ""
     for row in 0..<rows {
       for column in 0..<columns {
@@ -129,10 +133,16 @@ enum Preview {
 }
 
 extension ImageClip {
-  /// The image with sides of at most `side` pixels.
-  fileprivate func thumbnail(within side: Int) -> ImageClip {
-    let longest = max(width, height)
-    guard longest > side else { return self }
-    return resized(width: max(1, width * side / longest), height: max(1, height * side / longest))
+  /// The image with sides of at most so many pixels.
+  fileprivate func thumbnail(within width: Int, _ height: Int) -> ImageClip {
+    guard self.width > width || self.height > height else { return self }
+    let scale = min(Double(width) / Double(self.width), Double(height) / Double(self.height))
+    return resized(width: max(1, Int(Double(self.width) * scale)), height: max(1, Int(Double(self.height) * scale)))
+  }
+
+  /// The image as large as it can be within so many pixels, with an even number of rows.
+  fileprivate func fitting(within width: Int, _ height: Int) -> ImageClip {
+    let scale = min(Double(width) / Double(self.width), Double(height) / Double(self.height))
+    return resized(width: max(1, Int(Double(self.width) * scale)), height: 2 * max(1, Int(Double(self.height) * scale / 2)))
   }
 }
