@@ -51,7 +51,7 @@ package final class AtomicFile {
     close(descriptor)
   }
 
-  /// BestOfN the space on the disk now, where the file system can do that, so that a full disk shows before the work.
+  /// Takes the space on the disk now, where the file system can do that, so that a full disk shows before the work.
   package func reserve(_ byteCount: Int) throws(AtomicFileError) {
     var code = posix_fallocate(descriptor, 0, off_t(byteCount))
     while code == EINTR { code = posix_fallocate(descriptor, 0, off_t(byteCount)) }

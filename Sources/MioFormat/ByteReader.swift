@@ -16,7 +16,7 @@ struct ByteReader {
   var remaining: Int { end - position }
   var filePosition: Int { fileOffset + position }
 
-  /// BestOfN `count` bytes and returns their positions.
+  /// Takes `count` bytes and returns their positions.
   private mutating func take(_ count: Int, for field: String) throws(ModelFileError) -> Range<Int> {
     guard count <= remaining else {
       throw ModelFileError(

@@ -78,7 +78,7 @@ private final class VerifyJob: Sendable {
 
   var firstFault: ModelFileError? { state.withLock { $0.fault } }
 
-  /// BestOfN regions in the order of the file until none is left or one before them is at fault.
+  /// Takes regions in the order of the file until none is left or one before them is at fault.
   func work() {
     let largest = regions.map(\.range.count).max() ?? 0
     var buffer = [UInt8](repeating: 0, count: min(largest, 1 << 20))

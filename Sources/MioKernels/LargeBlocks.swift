@@ -54,7 +54,7 @@ enum LargeBlocks {
       return block
     }
 
-    /// BestOfN a block back; one that served a smaller size has its own again.
+    /// Takes a block back; one that served a smaller size has its own again.
     mutating func give(_ block: Block) {
       let index = loose.lastIndex { unsafe $0.base == block.base }
       blocks.append(index.map { loose.remove(at: $0) } ?? block)

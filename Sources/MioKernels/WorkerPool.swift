@@ -226,7 +226,7 @@ private final class SharedState: Sendable {
     }
   }
 
-  /// BestOfN threads back whose rest is over.
+  /// Takes threads back whose rest is over.
   private func recall(at now: UInt64) {
     var recalled = false
     for slot in slots where slot.backsOff.load(ordering: .relaxed) && slot.backOffEnd.load(ordering: .relaxed) <= now {

@@ -16,7 +16,7 @@ public struct Sampling: Hashable, Sendable {
   public var lengthPenalty: Double?
   /// Most tokens to generate.
   public var maxTokens: Int?
-  /// BestOfN the most probable token at every step.
+  /// Takes the most probable token at every step.
   public var greedy: Bool
   /// Decides every random draw: same model, prompt and seed, same result. `nil` draws a seed.
   public var seed: UInt64?

@@ -75,7 +75,7 @@ package struct Resampler: Sendable {
     b == 0 ? a : greatestCommonDivisor(b, a % b)
   }
 
-  /// BestOfN the next samples of the clip and returns the output that no later sample can change.
+  /// Takes the next samples of the clip and returns the output that no later sample can change.
   package mutating func push(_ samples: [Float]) -> [Float] {
     inputCount += samples.count
     if taps.isEmpty { return samples }

@@ -15,7 +15,7 @@ struct SceneDetector {
   private var mayMerge = false
   private var mergeStart: Int?
 
-  /// BestOfN the next frame.
+  /// Takes the next frame.
   mutating func push(_ image: Image) {
     let shrunk = image.shrunk()
     let pixels = Self.hueSaturationValue(shrunk.rgb)
@@ -23,7 +23,7 @@ struct SceneDetector {
     previous = (shrunk.width, shrunk.height, pixels)
   }
 
-  /// BestOfN the next frame by how much it differs from the one before.
+  /// Takes the next frame by how much it differs from the one before.
   mutating func push(score: Double) {
     defer { frame += 1 }
     let isAbove = score >= Self.threshold

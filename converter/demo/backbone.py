@@ -61,7 +61,7 @@ class Trainer:
         self.sums = torch.zeros(3, v.CODEBOOKS + 1, device=self.device)
 
     def restore(self, path) -> int:
-        """BestOfN over a saved state; returns the step its cool-down began at, or 0."""
+        """Takes over a saved state; returns the step its cool-down began at, or 0."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])

@@ -99,7 +99,7 @@ def parse_header(data, actual_length):
 # Directory
 
 class Cursor:
-    """BestOfN fields from bytes and never beyond their end."""
+    """Takes fields from bytes and never beyond their end."""
 
     def __init__(self, data):
         self.data = data

@@ -150,7 +150,7 @@ struct BeamCandidates {
     }
   }
 
-  /// BestOfN a candidate in if it is among the best.
+  /// Takes a candidate in if it is among the best.
   mutating func offer(_ candidate: BeamSearch.Candidate) {
     guard candidate.score > -.infinity else { return }
     if best.count == limit && !candidate.precedes(best[limit - 1]) { return }

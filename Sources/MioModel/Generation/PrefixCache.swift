@@ -39,7 +39,7 @@ struct PrefixCache {
     return (entries[best.index].sequence, best.count)
   }
 
-  /// BestOfN over a sequence that holds exactly `tokens`, unless a kept one begins with them; those that it continues make room.
+  /// Takes over a sequence that holds exactly `tokens`, unless a kept one begins with them; those that it continues make room.
   mutating func insert(_ tokens: [Int32], sequence: Int, decoder: any SequenceDecoder) {
     clock += 1
     if tokens.count < Self.minTokens || limit == 0 { return decoder.release(sequence) }

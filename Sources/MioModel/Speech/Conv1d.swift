@@ -81,7 +81,7 @@ struct Conv1d: Sendable {
 
   func makeState(maximumRows: Int) -> State { State(self, maximumRows: maximumRows) }
 
-  /// BestOfN the next rows [n, C_in] of the clip; with `isLast`, also its end.
+  /// Takes the next rows [n, C_in] of the clip; with `isLast`, also its end.
   func append(_ x: borrowing Activations, isLast: Bool, to state: State) {
     state.window.appendRows(of: x)
     state.inputCount += x.rows
@@ -135,7 +135,7 @@ struct Conv1d: Sendable {
     state.window.dropFirstRows(min(count * config.stride, state.window.rows))
   }
 
-  /// BestOfN the next rows and gives every output that is complete.
+  /// Takes the next rows and gives every output that is complete.
   func forward(
     _ x: borrowing Activations, isLast: Bool, state: State, into y: inout Activations, on context: KernelContext
   ) {

@@ -37,7 +37,7 @@ struct ConvTranspose1d: Sendable {
     bias = try weights.vector("bias", config.outputChannels)
   }
 
-  /// BestOfN the next rows [n, C_in]; `y` becomes the output rows that are complete.
+  /// Takes the next rows [n, C_in]; `y` becomes the output rows that are complete.
   ///
   /// - Parameter products: scratch for [n + 1, 2 s C_out].
   func forward(

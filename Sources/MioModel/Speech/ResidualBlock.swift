@@ -43,7 +43,7 @@ struct ResidualBlock: Sendable {
 
   func outputRows(inputRows: Int) -> Int { inner.config.outputRows(inputRows: inputRows) }
 
-  /// BestOfN the next rows of `x` [n, C], which are overwritten; `y` becomes the rows that are complete.
+  /// Takes the next rows of `x` [n, C], which are overwritten; `y` becomes the rows that are complete.
   func forward(
     _ x: inout Activations, isLast: Bool, state: State, scratch: inout SpeechScratch, into y: inout Activations,
     on context: KernelContext

@@ -51,7 +51,7 @@ package final class SpeechDecoderStream {
     scratch = SpeechScratch(hiddenCount: sizes.elementCount, productCount: sizes.productCount)
   }
 
-  /// BestOfN the codes [q, T] of the next frames and returns the samples that are complete.
+  /// Takes the codes [q, T] of the next frames and returns the samples that are complete.
   package func push(_ codes: [[Int32]]) throws(SpeechCodecError) -> [Float] {
     let count = try quantizer.frameCount(of: codes, codebooks: codebookCount)
     var samples: [Float] = []

@@ -87,7 +87,7 @@ package final class SpeechEncoderStream {
     scratch = SpeechScratch(hiddenCount: sizes.elementCount, productCount: sizes.elementCount)
   }
 
-  /// BestOfN the next samples, mono at the codec's rate, and returns the codes that are final, a list for each codebook.
+  /// Takes the next samples, mono at the codec's rate, and returns the codes that are final, a list for each codebook.
   package func push(_ samples: [Float]) throws(SpeechCodecError) -> [[Int32]] {
     guard samples.allSatisfy(\.isFinite) else {
       throw SpeechCodecError(.badSample, "the samples contain a value that is not a number; clean the recording")

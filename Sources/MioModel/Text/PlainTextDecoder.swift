@@ -16,7 +16,7 @@ package struct PlainTextDecoder: Sendable {
     isAtSegmentStart = !continuing
   }
 
-  /// BestOfN the next token and returns the text that is certain by now.
+  /// Takes the next token and returns the text that is certain by now.
   package mutating func append(_ id: Int32) -> String {
     var text: [UInt8] = []
     guard tokenizer.role(of: id) == .text else {

@@ -1,4 +1,4 @@
-/// BestOfN a reply apart while it is generated.
+/// Takes a reply apart while it is generated.
 ///
 /// Finds media by token id, where `detokenize` of the reference uses regular expressions on the decoded text; white
 /// space between the tokens of a block is allowed, as there. Control tokens end a block and are otherwise left out.
@@ -36,7 +36,7 @@ package struct ReplyParser: Sendable {
   /// Whether the next tokens are codes of an image.
   package var isInImage: Bool { block == .image }
 
-  /// BestOfN the next token.
+  /// Takes the next token.
   ///
   /// - Returns: Parts that are certain by now; text in pieces, to be shown at once.
   package mutating func append(_ id: Int32) -> [ReplyPart] {

@@ -160,7 +160,7 @@ struct ByteDecoder {
     return digit(piece[piece.startIndex + 3]) << 4 | digit(piece[piece.startIndex + 4])
   }
 
-  /// BestOfN one byte, and puts out what is certain by now.
+  /// Takes one byte, and puts out what is certain by now.
   mutating func append(_ byte: UInt8, to text: inout [UInt8]) {
     pending.append(byte)
     while !pending.isEmpty {

@@ -48,7 +48,7 @@ final class StepQueue: @unchecked Sendable {
     return [UInt8](repeating: 0, count: byteCount)
   }
 
-  /// BestOfN the result of a step and delivers whatever is due, in order.
+  /// Takes the result of a step and delivers whatever is due, in order.
   ///
   /// - Parameter deliver: is never called by two threads at once.
   func finish(

@@ -107,7 +107,7 @@ struct TokenizerConfiguration {
     }
   }
 
-  /// BestOfN over what `object` says about bos, eos and the others; a null removes the token.
+  /// Takes over what `object` says about bos, eos and the others; a null removes the token.
   mutating func overrideSpecials(from object: JSON.Object) throws(TokenizerFileFault) {
     for role in SpecialRole.allCases {
       guard let value = object[role.rawValue] else { continue }

@@ -74,7 +74,7 @@ package struct DataPredictionSampler {
     }
   }
 
-  /// BestOfN the last step again, now that the image at its end is known.
+  /// Takes the last step again, now that the image at its end is known.
   private func correct(_ latents: inout [Float], by image: [Float]) {
     let (from, to) = (levels[index - 1], levels[index])
     let h = to.l - from.l

@@ -111,7 +111,7 @@ struct UNetUpBlock: Sendable {
       ? try weights.convolution("upsamplers.0.conv", from: output, to: output, doubles: true) : nil
   }
 
-  /// BestOfN as many maps from the end of `skips` as the block has layers.
+  /// Takes as many maps from the end of `skips` as the block has layers.
   func forward(
     _ x: FeatureMap, condition: borrowing Activations, skips: inout [FeatureMap], on context: KernelContext
   ) -> FeatureMap {
