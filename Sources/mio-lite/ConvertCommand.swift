@@ -28,6 +28,10 @@ struct ConvertCommand: AsyncParsableCommand {
   @Flag(help: "Only print what would be written: which tensors keep how many bits, and why.")
   var plan = false
 
+  @Option(
+    help: "Pass over a setting of the checkpoint's configuration files that is not known; may be given several times.")
+  var ignoreSetting: [String] = []
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -39,7 +43,7 @@ struct ConvertCommand: AsyncParsableCommand {
 
   func run() async throws {
     let conversion = try Conversion(
-      checkpoint: checkpoint, quantization: quantize, threads: threads ?? Processors.usableCoreCount)
+      checkpoint: checkpoint, quantization: quantize, ignoringSettings: Set(ignoreSetting), threads: threads ?? Processors.usableCoreCount)
     if !common.quiet { for note in conversion.notes { Output.note("note: \(note)") } }
     guard let output, !plan else { return try Output.write(ConversionChart.plan(of: conversion)) }
     let started = ContinuousClock.now

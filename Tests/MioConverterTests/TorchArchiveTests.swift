@@ -153,6 +153,11 @@ import Testing
     Hostile("a tensor instead of a dictionary", says: "a tensor instead") { writer in
       writer.tensor(storage: "0", type: .f32, storageCount: 2, offset: 0, shape: [2], strides: [1])
     },
+    Hostile("a tensor with the negative bit", says: "resolve_neg") { $0.marked { $0.mark("neg", true) } },
+    Hostile("a tensor with the conjugate bit", says: "resolve_conj") { $0.marked { $0.mark("conj", true) } },
+    Hostile("a tensor with an unknown mark", says: "not known") { $0.marked { $0.mark("flipped", true) } },
+    Hostile("a tensor with eight arguments", says: "unexpected arguments") { $0.marked { $0.raw([0x4E, 0x4E]) } },
+    Hostile("a tensor with metadata that is a list", says: "another kind") { $0.marked { $0.op("]") } },
     Hostile("numbers as names", says: "as a key") { writer in
       writer.op("}")
       writer.integer(1)
@@ -193,6 +198,19 @@ import Testing
       }
     },
   ]
+
+  @Test(arguments: [[], [false], [nil]] as [[Bool?]])
+  func `reads tensors whose metadata changes nothing`(_ metadata: [Bool?]) throws {
+    var writer = PickleWriter()
+    writer.op("}")
+    writer.string("x")
+    writer.marked { writer in
+      for mark in metadata { if let mark { writer.mark("neg", mark) } else { writer.op("N") } }
+    }
+    writer.op("s")
+    writer.op(".")
+    #expect(try read(pickle: writer.bytes, storages: [floatBytes([1, 2])])["x"]?.floats() == [1, 2])
+  }
 
   @Test(arguments: hostile)
   func `refuses a hostile pickle`(_ hostile: Hostile) throws {
@@ -363,5 +381,20 @@ import Testing
     for start in 0...(bytes.count - old.count) where bytes[start..<(start + old.count)].elementsEqual(old) {
       bytes.replaceSubrange(start..<(start + old.count), with: new)
     }
+  }
+}
+
+extension PickleWriter {
+  /// A tensor of two numbers whose rebuild function gets further arguments.
+  fileprivate mutating func marked(_ metadata: (inout PickleWriter) -> Void) {
+    tensor(storage: "0", type: .f32, storageCount: 2, offset: 0, shape: [2], strides: [1], metadata: metadata)
+  }
+
+  /// A dictionary of one mark.
+  fileprivate mutating func mark(_ name: String, _ value: Bool) {
+    op("}")
+    string(name)
+    raw([value ? 0x88 : 0x89])
+    op("s")
   }
 }

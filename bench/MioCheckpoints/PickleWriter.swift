@@ -71,7 +71,8 @@ package struct PickleWriter {
 
   /// A call of `torch._utils._rebuild_tensor_v2`.
   package mutating func tensor(
-    storage: String, type: StoredType, storageCount: Int, offset: Int, shape: [Int], strides: [Int]
+    storage: String, type: StoredType, storageCount: Int, offset: Int, shape: [Int], strides: [Int],
+    metadata: (inout PickleWriter) -> Void = { _ in }
   ) {
     global("torch._utils", "_rebuild_tensor_v2")
     op("(")
@@ -88,6 +89,7 @@ package struct PickleWriter {
     tuple(strides)
     raw([0x89])
     orderedDictionary()
+    metadata(&self)
     op("t")
     op("R")
   }

@@ -23,10 +23,13 @@ package struct Conversion: Sendable {
 
   /// Reads the checkpoint's configuration and the directories of its weight files, and plans the output.
   ///
+  /// - Parameter ignored: keys of configuration files to pass over although they are not known.
   /// - Throws: every missing, extra, misshapen or mistyped tensor, missing file and unsupported setting.
-  package init(checkpoint path: String, quantization: Quantization = .q4, threads: Int) throws(ConversionError) {
+  package init(
+    checkpoint path: String, quantization: Quantization = .q4, ignoringSettings ignored: Set<String> = [], threads: Int
+  ) throws(ConversionError) {
     precondition(threads >= 1, "a conversion needs at least one thread")
-    let checkpoint = try CheckpointDirectory(path: path)
+    let checkpoint = try CheckpointDirectory(path: path, ignoringSettings: ignored)
     var found = Findings()
     found.add { () throws(ConversionError) in try LanguagePlan.plan(for: checkpoint) }
     let language = found.plans.last

@@ -8,8 +8,10 @@ package struct CheckpointDirectory: Sendable {
 
   /// The directory itself.
   package let path: String
+  /// Keys of configuration files that the user wants passed over.
+  package let ignoredSettings: Set<String>
 
-  package init(path: String) throws(ConversionError) {
+  package init(path: String, ignoringSettings ignoredSettings: Set<String> = []) throws(ConversionError) {
     var isDirectory: ObjCBool = false
     let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
     guard exists else {
@@ -19,6 +21,7 @@ package struct CheckpointDirectory: Sendable {
       throw ConversionError(.notACheckpoint, file: path, "not a directory; give the directory that holds config.json")
     }
     self.path = path
+    self.ignoredSettings = ignoredSettings
   }
 
   /// Whether the checkpoint has a file of this name; folders inside it are separated by `/`.
@@ -49,6 +52,11 @@ package struct CheckpointDirectory: Sendable {
   package func object(_ file: String) throws(ConversionError) -> JSON.Object {
     guard let object = try json(file).object else { throw ConversionError(.badJSON, file: file, "not a JSON object") }
     return object
+  }
+
+  /// The settings of a configuration file.
+  func settings(_ file: String) throws(ConversionError) -> SettingsReader {
+    SettingsReader(try object(file), file: file, ignoring: ignoredSettings)
   }
 
   /// The tensors of a file written by `torch.save`.

@@ -129,19 +129,53 @@ struct PickleMachine {
       guard arguments.isEmpty else { throw failure("creates an OrderedDict with arguments") }
       stack.append(.dictionary(container([])))
     case .rebuildTensor: stack.append(.tensor(try tensor(arguments)))
-    case .rebuildParameter:
-      guard let first = arguments.first, case .tensor = first else { throw failure("a parameter that is no tensor") }
-      stack.append(first)
+    case .rebuildParameter: stack.append(try parameter(arguments))
     case .storage: throw failure("calls a storage type")
     }
   }
 
-  /// `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)`.
+  /// `_rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None)`.
   private func tensor(_ arguments: [Pickle.Value]) throws(Pickle.Failure) -> Pickle.Tensor {
-    guard arguments.count >= 4, case .storage(let storage) = arguments[0], case .integer(let offset) = arguments[1],
-      let shape = integers(arguments[2]), let strides = integers(arguments[3])
+    guard (6...7).contains(arguments.count), case .storage(let storage) = arguments[0],
+      case .integer(let offset) = arguments[1], let shape = integers(arguments[2]), let strides = integers(arguments[3]),
+      case .bool = arguments[4], hasNoHooks(arguments[5])
     else { throw failure("rebuilds a tensor from unexpected arguments") }
+    if arguments.count == 7 { try checkMetadata(arguments[6]) }
     return Pickle.Tensor(storage: storage, offset: offset, shape: shape, strides: strides)
+  }
+
+  /// `_rebuild_parameter(data, requires_grad, backward_hooks)`.
+  private func parameter(_ arguments: [Pickle.Value]) throws(Pickle.Failure) -> Pickle.Value {
+    guard arguments.count == 3, case .tensor = arguments[0], case .bool = arguments[1], hasNoHooks(arguments[2]) else {
+      throw failure("rebuilds a parameter from unexpected arguments")
+    }
+    return arguments[0]
+  }
+
+  /// Whether nothing is to be called when gradients flow, which is what files always say.
+  private func hasNoHooks(_ value: Pickle.Value) -> Bool {
+    switch value {
+    case .none: true
+    case .dictionary(let index): containers[index].isEmpty
+    default: false
+    }
+  }
+
+  /// Marks of a tensor whose numbers are to be read in another way: the negative and the conjugate bit.
+  private func checkMetadata(_ value: Pickle.Value) throws(Pickle.Failure) {
+    if case .none = value { return }
+    guard case .dictionary(let index) = value else { throw failure("rebuilds a tensor with metadata of another kind") }
+    let members = containers[index]
+    for position in stride(from: 0, to: members.count, by: 2) {
+      guard case .string(let mark) = members[position], case .bool(let isSet) = members[position + 1],
+        ["neg", "conj"].contains(mark)
+      else { throw failure("rebuilds a tensor with metadata that is not known") }
+      if isSet {
+        throw failure(
+          "holds a tensor with its \(mark == "neg" ? "negative" : "conjugate") bit set, which is not supported; resolve it "
+            + "before saving: tensor.resolve_\(mark)()")
+      }
+    }
   }
 
   private func integers(_ value: Pickle.Value) -> [Int]? {

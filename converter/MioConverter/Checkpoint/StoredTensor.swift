@@ -87,9 +87,14 @@ package struct StoredTensor: Sendable {
   /// All elements as 32-bit floats, row-major.
   package func floats() throws(ConversionError) -> [Float] {
     var scratch: [UInt8] = []
-    var result = [Float](repeating: 0, count: elementCount)
+    return try floats(0..<elementCount, scratch: &scratch)
+  }
+
+  /// The elements at the row-major positions `range` as 32-bit floats.
+  func floats(_ range: Range<Int>, scratch: inout [UInt8]) throws(ConversionError) -> [Float] {
+    var result = [Float](repeating: 0, count: range.count)
     try unsafe result.withUnsafeMutableBufferPointer { (target) throws(ConversionError) in
-      try unsafe readFloats(0..<elementCount, into: target, scratch: &scratch)
+      try unsafe readFloats(range, into: target, scratch: &scratch)
     }
     return result
   }

@@ -21,7 +21,7 @@ enum DiffusionPlan {
     let weightFiles = DiffusersWeights.forms(of: folder + "unet/diffusion_pytorch_model")
     guard ([configs[0]] + weightFiles).contains(where: checkpoint.has) else { return nil }
     var readers: [SettingsReader] = []
-    for file in configs { readers.append(SettingsReader(try checkpoint.object(file), file: file)) }
+    for file in configs { readers.append(try checkpoint.settings(file)) }
     let sizes = DiffusionSizes(unet: readers[0], decoder: readers[1], schedule: readers[2])
     var problems = sizes.problems
     var parts: [TensorSet] = []

@@ -53,7 +53,7 @@ struct DiffusionSizes {
     channels = reader.counts("block_out_channels", default: [320, 640, 1280, 1280], Self.blockCounts)
     let blocks = channels.count
     headCounts = reader.counts("attention_head_dim", default: [8], 1...blocks)
-    if let heads = reader.object["num_attention_heads"], !heads.isNull {
+    if reader["num_attention_heads"] != nil {
       headCounts = reader.counts("num_attention_heads", default: [8], 1...blocks)
     }
     if headCounts.count == 1 { headCounts = Array(repeating: headCounts[0], count: blocks) }
@@ -75,11 +75,12 @@ struct DiffusionSizes {
     }
     checkArithmetic(&reader)
     if reader.problems.isEmpty { checkShapes(&reader) }
+    reader.finish(.unet)
     problems += reader.problems
   }
 
   private func checkArithmetic(_ reader: inout SettingsReader) {
-    if reader.object["class_embed_type"]?.string != "projection" {
+    if reader["class_embed_type"]?.string != "projection" {
       reader.refuse("class_embed_type", "only \"projection\" is supported: the image's embedding enters there")
     }
     for (key, value) in [
@@ -129,13 +130,14 @@ struct DiffusionSizes {
     reader.expect("latent_channels", Double(latentChannels), absent: 4)
     reader.expect("out_channels", 3)
     if decoderLayerCount > 16 { reader.refuse("layers_per_block", "\(decoderLayerCount - 1) is too many") }
-    let types = reader.object["up_block_types"]?.array?.compactMap(\.string) ?? ["UpDecoderBlock2D"]
+    let types = reader["up_block_types"]?.array?.compactMap(\.string) ?? ["UpDecoderBlock2D"]
     if types.contains(where: { $0 != "UpDecoderBlock2D" }) {
       reader.refuse("up_block_types", "only UpDecoderBlock2D is supported")
     }
     if let width = decoderChannels.first(where: { $0 % decoderGroupCount != 0 || $0 > 1 << 16 }) {
       reader.refuse("block_out_channels", "\(width) channels do not divide into \(decoderGroupCount) groups")
     }
+    reader.finish(.imageDecoder)
     problems += reader.problems
   }
 
@@ -144,11 +146,13 @@ struct DiffusionSizes {
     trainingStepCount = reader.count("num_train_timesteps", default: 1000)
     betaStart = reader.number("beta_start", default: 0.0001)
     betaEnd = reader.number("beta_end", default: 0.02)
-    stepOffset = reader.object["steps_offset"]?.integer ?? 0
+    if let offset = reader["steps_offset"] {
+      stepOffset = offset.integer ?? -1  // no whole number is out of range, too
+    }
     reader.expect("_class_name", "PNDMScheduler")
     // The class has other defaults for these, so that absence is a refusal too.
     for (key, value) in [("beta_schedule", "scaled_linear"), ("prediction_type", "v_prediction")]
-    where reader.object[key]?.string != value {
+    where reader[key]?.string != value {
       reader.refuse(key, "only \"\(value)\" is supported")
     }
     reader.expect("timestep_spacing", "leading")
@@ -158,6 +162,7 @@ struct DiffusionSizes {
     if !(0..<trainingStepCount).contains(stepOffset) { reader.refuse("steps_offset", "\(stepOffset) is out of range") }
     if betaStart > betaEnd || betaEnd >= 1 { reader.refuse("beta_end", "expected beta_start ... 1") }
     if trainingStepCount > 1 << 16 { reader.refuse("num_train_timesteps", "\(trainingStepCount) is too many") }
+    reader.finish(.schedule)
     problems += reader.problems
   }
 
@@ -180,7 +185,7 @@ struct DiffusionSizes {
 extension SettingsReader {
   /// A list of sizes; a single number counts as a list of one.
   fileprivate mutating func counts(_ key: String, default absent: [Int], _ lengths: ClosedRange<Int>) -> [Int] {
-    guard let value = object[key], !value.isNull else { return absent }
+    guard let value = self[key] else { return absent }
     let numbers = value.integer.map { [$0] } ?? value.integers ?? []
     guard lengths.contains(numbers.count), numbers.allSatisfy({ (1...Self.countLimit).contains($0) }) else {
       refuse(key, "expected \(lengths.lowerBound) to \(lengths.upperBound) positive whole numbers")
@@ -193,7 +198,7 @@ extension SettingsReader {
   fileprivate mutating func attention(
     _ key: String, default absent: [Bool], with: String, without: String
   ) -> [Bool] {
-    guard let value = object[key], !value.isNull else { return absent }
+    guard let value = self[key] else { return absent }
     let names = (value.array ?? []).map { $0.string ?? "?" }
     if let other = names.first(where: { $0 != with && $0 != without }) {
       refuse(key, "only \(with) and \(without) are supported, found \(other)")
@@ -203,7 +208,7 @@ extension SettingsReader {
 
   /// Refuses any number but `expected`; absence means it.
   fileprivate mutating func expect(_ key: String, _ expected: Double, absent: Double? = nil) {
-    let value = object[key].flatMap { $0.isNull ? nil : $0 }
+    let value = self[key]
     let found = value == nil ? absent ?? expected : value?.double
     if found != expected { refuse(key, "only \(expected) is supported") }
   }

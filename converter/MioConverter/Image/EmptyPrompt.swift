@@ -20,8 +20,9 @@ package struct EmptyPrompt {
     _ checkpoint: CheckpointDirectory, folder: String, width: Int, threads: Int
   ) throws(ConversionError) {
     let configFile = folder + "text_encoder/config.json"
-    var reader = SettingsReader(try checkpoint.object(configFile), file: configFile)
+    var reader = try checkpoint.settings(configFile)
     let sizes = Sizes(&reader, width: width)
+    reader.finish(.textEncoder)
     guard reader.problems.isEmpty else { throw ConversionError(reader.problems) }
     let weights = Weights(
       tensors: try DiffusersWeights.tensors(
@@ -52,7 +53,7 @@ package struct EmptyPrompt {
       headCount = reader.count("num_attention_heads", default: 8)
       layerCount = reader.count("num_hidden_layers", default: 12)
       length = reader.count("max_position_embeddings", default: 77)
-      if reader.object["hidden_act"]?.string != "gelu" { reader.refuse("hidden_act", "only \"gelu\" is supported") }
+      if reader["hidden_act"]?.string != "gelu" { reader.refuse("hidden_act", "only \"gelu\" is supported") }
       if reader.number("layer_norm_eps", default: 1e-5) != 1e-5 {
         reader.refuse("layer_norm_eps", "only 1e-5 is supported")
       }

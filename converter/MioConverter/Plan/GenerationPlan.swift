@@ -10,12 +10,18 @@ enum GenerationPlan {
     var files: [String] = []
     var problems: [ConversionError.Problem] = []
     for file in ["generation_config.json", "config.json"] where checkpoint.has(file) {
-      let object = try checkpoint.object(file)
+      var object = try checkpoint.settings(file)
       files.append(file)
+      // Those of config.json are finished where the network is planned.
+      if file == "generation_config.json" {
+        object.finish(.generation)
+        problems += object.problems
+      }
       // config.json holds the network's settings; only its token ids concern generation.
       let keys = file == "config.json" ? settings.filter { $0.kind == .ids || $0.kind == .id } : settings
       for setting in keys where !entries.contains(where: { $0.0 == setting.name }) {
-        guard let value = object[setting.key], !value.isNull else { continue }
+        guard let value = object[setting.key] else { continue }
+        if setting.kind == .id && value.integer == -1 { continue }  // how older writers spell "none"
         if let converted = setting.value(value) {
           entries.append((setting.name, converted))
         } else {

@@ -24,20 +24,55 @@ enum LanguagePlan {
   /// Reads `config.json` and lists the tensors it asks for; nil if the checkpoint has no language model.
   static func plan(for checkpoint: CheckpointDirectory) throws(ConversionError) -> ComponentPlan? {
     guard checkpoint.has(configFile) || checkpoint.hasLanguageWeights else { return nil }
-    var reader = SettingsReader(try checkpoint.object(configFile), file: configFile)
-    let sizes = Sizes(&reader)
+    var reader = try checkpoint.settings(configFile)
+    let rotation = Rotation(&reader)
+    var sizes = Sizes(&reader, rotation)
     checkArithmetic(&reader)
+    reader.finish(.language)
     var problems = reader.problems
     var weights: (tensors: TensorSet, index: String?) = (TensorSet(), nil)
     do { weights = try checkpoint.languageTensors() } catch { problems += error.problems }
     guard problems.isEmpty else { throw ConversionError(problems) }
-    let isTied = sizes.isTied
+    let head = try Head(sizes, weights.tensors)
+    sizes.isTied = head.isTied
     return ComponentPlan(
-      component, config: sizes.config, tensors: tensors(sizes), source: weights.tensors,
-      files: [configFile] + (weights.index.map { [$0] } ?? []), notes: notes(reader)
+      component, config: sizes.config, tensors: tensors(sizes, head), source: weights.tensors,
+      files: [configFile] + (weights.index.map { [$0] } ?? []), notes: rotation.notes + head.notes
     ) { name in
-      // Old writers left the rotation tables in; with tied embeddings the head is a copy that nothing reads.
-      name.hasSuffix(".rotary_emb.inv_freq") || (isTied && name == "lm_head.weight")
+      // Old writers left the rotation tables in; a head that is a copy of the embedding is stored once.
+      name.hasSuffix(".rotary_emb.inv_freq") || (head.isTied && name == Head.name)
+    }
+  }
+
+  /// Where the output head's weights are.
+  private struct Head {
+    static let name = "lm_head.weight"
+    static let embeddingName = "model.embed_tokens.weight"
+
+    /// Whether the head is the embedding.
+    private(set) var isTied: Bool
+    /// The tensor that holds the embedding: the head's where a writer of tied weights kept only that.
+    private(set) var embedding = Head.embeddingName
+    private(set) var notes: [String] = []
+
+    /// `tie_word_embeddings` says that head and embedding are one. Where the weights have both and they differ, both
+    /// are used, as transformers 5 does; 4.34 would keep whichever it loads last, for both.
+    init(_ sizes: Sizes, _ source: TensorSet) throws(ConversionError) {
+      isTied = sizes.isTied
+      guard isTied, let head = source[Self.name] else { return }
+      guard let embedding = source[Self.embeddingName] else {
+        self.embedding = Self.name
+        return
+      }
+      guard head.type.isConvertible, embedding.type.isConvertible, head.shape == embedding.shape else {
+        isTied = false  // what is wrong with the tensors is reported with all others
+        return
+      }
+      if try head.hasSameElements(as: embedding) { return }
+      isTied = false
+      notes.append(
+        "config.json: tie_word_embeddings is true, but lm_head.weight differs from model.embed_tokens.weight; "
+          + "both are kept and the head is used as it is stored")
     }
   }
 
@@ -56,10 +91,10 @@ enum LanguagePlan {
     let contextLength: Int
     let normEpsilon: Double
     let ropeTheta: Double
-    let isTied: Bool
+    var isTied: Bool
 
     /// Absent keys have the defaults of transformers 4.34.
-    init(_ reader: inout SettingsReader) {
+    init(_ reader: inout SettingsReader, _ rotation: Rotation) {
       width = reader.count("hidden_size")
       innerWidth = reader.count("intermediate_size")
       layerCount = reader.count("num_hidden_layers")
@@ -68,10 +103,9 @@ enum LanguagePlan {
       vocabularySize = reader.count("vocab_size")
       contextLength = reader.count("max_position_embeddings", default: 2048)
       normEpsilon = reader.number("rms_norm_eps", default: 1e-6)
-      // Writers since transformers 5 keep the rotation's settings in an object of their own.
-      let newerTheta = reader.object["rope_parameters"]?.object?["rope_theta"]?.double
-      ropeTheta = reader.number("rope_theta", default: newerTheta ?? 10000)
+      ropeTheta = rotation.theta
       isTied = reader.flag("tie_word_embeddings", default: false)
+      let headWidth = reader["head_dim"]
       guard reader.problems.isEmpty else { return }
       if width % (2 * headCount) != 0 {
         reader.refuse("num_attention_heads", "\(headCount) heads do not divide a width of \(width) into even parts")
@@ -80,7 +114,7 @@ enum LanguagePlan {
         reader.refuse(
           "num_key_value_heads", "\(headCount) query heads cannot share \(kvHeadCount) key/value heads evenly")
       }
-      if let headWidth = reader.object["head_dim"], !headWidth.isNull, headWidth.integer != width / headCount {
+      if let headWidth, headWidth.integer != width / headCount {
         reader.refuse("head_dim", "only hidden_size / num_attention_heads is supported")
       }
     }
@@ -100,36 +134,23 @@ enum LanguagePlan {
   /// Refuses settings that would change the arithmetic.
   private static func checkArithmetic(_ reader: inout SettingsReader) {
     reader.expect("model_type", "llama")
-    reader.expect("hidden_act", "silu")
-    reader.expectAbsent("rope_scaling", "scaled rotary embeddings are not supported")
+    if reader["hidden_act"]?.string != "swish" { reader.expect("hidden_act", "silu") }  // two names of one function
     reader.expectAbsent("quantization_config", "the weights are quantized already; convert the original checkpoint")
     reader.expectFalse("attention_bias", "projections with biases are not supported")
     reader.expectFalse("mlp_bias", "projections with biases are not supported")
-    if let type = reader.object["rope_parameters"]?.object?["rope_type"]?.string, type != "default" {
-      reader.refuse("rope_parameters", "rope_type \(type) is not supported")
+    if let types = reader["layer_types"], types.array?.allSatisfy({ $0.string == "full_attention" }) != true {
+      reader.refuse("layer_types", "only \"full_attention\" is supported, in every layer")
     }
-  }
-
-  /// Keys that are understood, or that cannot change what the network computes.
-  private static let knownKeys: Set<String> = [
-    "architectures", "attention_bias", "attention_dropout", "bos_token_id", "dtype", "eos_token_id", "head_dim",
-    "hidden_act", "hidden_size", "initializer_range", "intermediate_size", "max_position_embeddings", "mlp_bias",
-    "model_type", "num_attention_heads", "num_hidden_layers", "num_key_value_heads", "pad_token_id", "pretraining_tp",
-    "quantization_config", "rms_norm_eps", "rope_parameters", "rope_scaling", "rope_theta", "tie_word_embeddings",
-    "torch_dtype", "transformers_version", "use_cache", "vocab_size", "_name_or_path", "auto_map",
-  ]
-
-  private static func notes(_ reader: SettingsReader) -> [String] {
-    let unknown = reader.object.keys.filter { !knownKeys.contains($0) }
-    return unknown.isEmpty ? [] : ["\(configFile): settings that were not used: \(unknown.joined(separator: ", "))"]
   }
 
   // MARK: - Tensors
 
-  private static func tensors(_ sizes: Sizes) -> [PlannedTensor] {
+  private static func tensors(_ sizes: Sizes, _ head: Head) -> [PlannedTensor] {
     let (e, f, v) = (sizes.width, sizes.innerWidth, sizes.vocabularySize)
     let kv = sizes.kvHeadCount * sizes.headWidth
-    var tensors = [PlannedTensor("model.embed_tokens.weight", [v, e], embedding)]
+    var tensors = [
+      PlannedTensor(Head.embeddingName, [v, e], embedding, from: .init(head.embedding, [v, e]))
+    ]
     for layer in 0..<sizes.layerCount {
       let path = "model.layers.\(layer)."
       tensors += [
@@ -145,7 +166,7 @@ enum LanguagePlan {
       ]
     }
     tensors.append(PlannedTensor("model.norm.weight", [e], norms))
-    if !sizes.isTied { tensors.append(PlannedTensor("lm_head.weight", [v, e], head)) }
+    if !head.isTied { tensors.append(PlannedTensor(Head.name, [v, e], LanguagePlan.head)) }
     return tensors
   }
 }

@@ -24,8 +24,9 @@ enum SpeechPlan {
   /// Reads the codec's configuration and lists the tensors it asks for; nil if the checkpoint has no speech codec.
   static func plan(for checkpoint: CheckpointDirectory) throws(ConversionError) -> ComponentPlan? {
     guard checkpoint.has(configFile) || checkpoint.has(weightFile) else { return nil }
-    var reader = SettingsReader(try checkpoint.object(configFile), file: configFile)
+    var reader = try checkpoint.settings(configFile)
     let sizes = SpeechSizes(&reader)
+    reader.finish(.speech)
     var problems = reader.problems
     var source = TensorSet()
     do { source = try checkpoint.torchTensors(weightFile) } catch { problems += error.problems }

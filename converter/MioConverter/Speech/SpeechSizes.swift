@@ -27,9 +27,9 @@ struct SpeechSizes {
     codebookCount = reader.count("n_q")
     sampleRateHz = reader.count("sample_rate")
     strides = Self.strides(&reader)
-    if reader.object["bidirectional"] == nil { reader.refuse("bidirectional", "missing") }
+    if reader["bidirectional"] == nil { reader.refuse("bidirectional", "missing") }
     isBidirectional = reader.flag("bidirectional", default: true)
-    let activation = reader.object["activation"]?.string
+    let activation = reader["activation"]?.string
     usesSnake = activation == "Snake"
     if activation != "Snake" && activation != "ELU" {
       let found = activation.map { "\"\($0)\"" } ?? "none"
@@ -39,7 +39,7 @@ struct SpeechSizes {
   }
 
   private static func strides(_ reader: inout SettingsReader) -> [Int] {
-    guard let strides = reader.object["strides"]?.integers, (1...8).contains(strides.count),
+    guard let strides = reader["strides"]?.integers, (1...8).contains(strides.count),
       strides.allSatisfy((1...64).contains), strides.reduce(1, *) <= 1 << 16
     else {
       reader.refuse("strides", "expected 1 to 8 whole numbers of 1 to 64 whose product is at most 65536")

@@ -54,6 +54,10 @@ struct AddedTokenEntry {
     guard let object = json.object, let content = object["content"]?.string else {
       throw TokenizerFileFault("\(place) is neither a string nor an object with \"content\"")
     }
+    let known = SettingsTable.addedToken.used + SettingsTable.addedToken.inert.flatMap(\.keys)
+    if let key = object.keys.first(where: { !known.contains($0) }) {
+      throw TokenizerFileFault("\(place).\(key): this property of an added token is not known")
+    }
     self.content = content
     stripsLeft = try object.flag("lstrip", absent: false, null: false, place + ".")
     stripsRight = try object.flag("rstrip", absent: false, null: false, place + ".")

@@ -69,6 +69,9 @@ private struct TokenizerFiles {
   mutating func configuration() -> TokenizerConfiguration? {
     let file = "tokenizer_config.json"
     guard let object = object(file) else { return nil }
+    var settings = SettingsReader(object, file: file, ignoring: checkpoint.ignoredSettings)
+    settings.finish(.tokenizer)
+    problems += settings.problems
     do { return try TokenizerConfiguration(object) } catch {
       problems.append(.init(.badTokenizer, file: file, error.message))
       return nil
