@@ -48,7 +48,7 @@ let package = Package(
     // MARK: - Front doors
     // The public API: open a model, speak, transcribe, chat.
     .target(
-      name: "MioLite", dependencies: ["MioModel", "MioMedia"], resources: [.copy("Resources/demo.mio")],
+      name: "MioLite", dependencies: ["MioModel", "MioMedia", "MioFiles"], resources: [.copy("Resources/demo.mio")],
       swiftSettings: swiftSettings),
     // Checkpoint directory in, `.mio` file out.
     .target(

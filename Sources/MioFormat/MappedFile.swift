@@ -11,16 +11,36 @@ import MioFiles
 package final class MappedFile: Sendable {
   package let path: String
   package let byteCount: Int
-  private let descriptor: Int32
+  /// None if the file exists in memory alone.
+  private let descriptor: Int32?
   private nonisolated(unsafe) let base: UnsafeRawPointer
 
   /// - Throws: `cannotOpen`, `notRegularFile` for directories, pipes and devices, `truncated` for an empty file.
-  package init(path: String) throws(ModelFileError) {
+  package convenience init(path: String) throws(ModelFileError) {
     // Without O_NONBLOCK, opening a pipe would wait for someone to write into it.
     let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else {
       throw ModelFileError(.cannotOpen, "cannot open the file: \(systemErrorText())", path: path)
     }
+    try self.init(descriptor, path: path)
+  }
+
+  /// A file that exists in memory alone: a copy of `bytes`.
+  package init(bytes: [UInt8], name: String) throws(ModelFileError) {
+    guard !bytes.isEmpty else { throw ModelFileError(.truncated, "the file is empty", path: name) }
+    let base = unsafe mmap(nil, bytes.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let base = unsafe base, unsafe base != MAP_FAILED else {
+      throw ModelFileError(.cannotOpen, "cannot hold the file in memory: \(systemErrorText())", path: name)
+    }
+    unsafe bytes.withUnsafeBytes { unsafe base.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+    path = name
+    byteCount = bytes.count
+    descriptor = nil
+    unsafe self.base = UnsafeRawPointer(base)
+  }
+
+  /// Takes the descriptor over.
+  private init(_ descriptor: Int32, path: String) throws(ModelFileError) {
     do throws(ModelFileError) {
       let byteCount = try regularFileByteCount(descriptor, path: path)
       guard byteCount > 0 else { throw ModelFileError(.truncated, "the file is empty", path: path) }
@@ -74,7 +94,7 @@ package final class MappedFile: Sendable {
 
   deinit {
     unsafe munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
-    close(descriptor)
+    if let descriptor { close(descriptor) }
   }
 
   /// The mapped bytes of `range`; valid as long as this object.
@@ -94,6 +114,10 @@ package final class MappedFile: Sendable {
   /// Fills the first bytes of `buffer` with `range` of the file.
   package func read(_ range: Range<Int>, into buffer: inout [UInt8]) throws(ModelFileError) {
     precondition(range.count <= buffer.count, "the buffer must hold the range")
+    guard let descriptor else {
+      unsafe buffer.withUnsafeMutableBytes { unsafe $0.copyMemory(from: bytes(range)) }
+      return
+    }
     var done = 0
     while done < range.count {
       let count = unsafe buffer.withUnsafeMutableBytes { target in
@@ -115,7 +139,7 @@ package final class MappedFile: Sendable {
 
   /// The length of the file now; it differs from ``byteCount`` if somebody changed the file since it was opened.
   package func currentByteCount() throws(ModelFileError) -> Int {
-    try regularFileByteCount(descriptor, path: path)
+    try descriptor.map { descriptor throws(ModelFileError) in try regularFileByteCount(descriptor, path: path) } ?? byteCount
   }
 }
 

@@ -24,6 +24,15 @@ package final class ModelFile: Sendable {
     }
   }
 
+  /// The same for a file in memory.
+  package static func open(bytes: [UInt8], name: String) throws(ModelFileError) -> ModelFile {
+    do {
+      return try ModelFile(MappedFile(bytes: bytes, name: name))
+    } catch {
+      throw error.located(path: name)
+    }
+  }
+
   private init(_ file: MappedFile) throws(ModelFileError) {
     // Header and directory are parsed from copies, so that nobody can change them between check and use.
     let headerBytes = try file.read(0..<min(FileHeader.byteCount, file.byteCount))

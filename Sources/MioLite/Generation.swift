@@ -1,6 +1,6 @@
 import MioModel
 
-/// How ``Model/generate(from:options:cancellation:)`` completes a prompt.
+/// How ``Model/generate(from:options:)`` completes a prompt.
 public struct GenerationOptions: Sendable {
   public var sampling: Sampling
   /// Ids that end the output; `nil` takes the checkpoint's.
@@ -19,17 +19,15 @@ extension Model {
   /// Completes a prompt of token ids, taken exactly as they are; yields the new ids.
   ///
   /// Beam search yields an id once all candidates agree on it, so the ids may come in bursts.
-  public func generate(
-    from prompt: [Int32], options: GenerationOptions = GenerationOptions(), cancellation: Cancellation = Cancellation()
-  ) -> AsyncThrowingStream<Int32, any Error> {
-    stream(cancellation) { yield in
+  public func generate(from prompt: [Int32], options: GenerationOptions = GenerationOptions()) -> ModelStream<Int32> {
+    ModelStream(limit: 256) { outlet in
       var sampling = try options.sampling.options(over: self.defaults(for: .text))
       sampling.stopIds = options.stopIds ?? self.stopIds
       let engine = try self.engine
       let grammar = options.usesGrammar ? ModalityGrammar(engine.classes, rules: .anything) : nil
       let request = GenerationRequest(prompt: prompt, options: sampling, grammar: grammar)
-      try engine.run([request], cancellation: cancellation) { _, event in
-        if case .token(_, let id) = event { yield(id) }
+      try engine.run([request], cancellation: outlet.cancellation) { _, event in
+        if case .token(_, let id) = event { try outlet.yield(id) }
       }
     }
   }

@@ -2,7 +2,7 @@ import MioKernels
 import MioMedia
 import MioModel
 
-/// How ``Model/draw(_:options:cancellation:)`` draws. The defaults are the reference's.
+/// How images are generated. The defaults are the reference's.
 public struct ImageOptions: Hashable, Sendable {
   /// How steps from noise to image are taken.
   public enum Sampler: String, CaseIterable, Sendable {
@@ -25,7 +25,7 @@ public struct ImageOptions: Hashable, Sendable {
   public var sampler: Sampler
   /// Evaluations for which the inner part of the network is evaluated once; 1 evaluates it every time.
   public var reuse: Int
-  /// Whether each image of a reply is drawn from noise of its own; otherwise all are drawn from one, and share their
+  /// Whether each image of a reply is made from noise of its own; otherwise all are made from one, and share their
   /// composition.
   public var seedsEachImage: Bool
 
@@ -42,69 +42,70 @@ public struct ImageOptions: Hashable, Sendable {
     self.seedsEachImage = seedsEachImage
   }
 
-  /// The same with a seed, so that all images are made from one noise.
-  public var seeded: ImageOptions { seeded(from: .random(in: 0...0xFFFF_FFFF)) }
-
-  /// The same with `seed` if it has none of its own.
-  func seeded(from seed: UInt64) -> ImageOptions {
+  /// The same with `seed` if it has none of its own, so that all images are made from one noise.
+  func seeded(from seed: UInt64 = .random(in: 0...0xFFFF_FFFF)) -> ImageOptions {
     var options = self
     options.sampling.seed = sampling.seed ?? seed
     return options
   }
 }
 
-/// What happens while an image is drawn, in this order.
-public enum ImageEvent: Sendable {
-  /// The words have become the codes of an image.
-  case codes([Int32])
-  /// One evaluation of the network is done: `index` of `count`, counted from 0.
-  case step(index: Int, count: Int)
-  /// The image is finished.
-  case finished(ImageClip)
-}
-
 extension Model {
-  /// Whether the file holds what drawing needs.
-  public var canDraw: Bool { hasText && tokenizer?.media.image != nil && imageTokenizer != nil && diffusion != nil }
+  /// Whether the file holds what generating images needs.
+  public var canGenerateImages: Bool {
+    hasText && textTokenizer?.media.image != nil && imageTokenizer != nil && diffusion != nil
+  }
 
-  /// Draws an image of what `text` describes.
+  /// Generates an image of what `text` describes.
   ///
-  /// The same seed gives the same image for any number of threads.
+  /// The same seed gives the same image for any number of threads. For progress, see ``perform(_:_:options:)``.
   ///
-  /// - Throws: ``MioError`` while iterating.
-  public func draw(
-    _ text: String, options: ImageOptions = ImageOptions(), cancellation: Cancellation = Cancellation()
-  ) -> AsyncThrowingStream<ImageEvent, any Error> {
-    stream(cancellation) { yield in
-      let drawing = try ImageGenerating(self, options)
-      let codes = try drawing.codes(for: text, cancellation: cancellation)
-      yield(.codes(codes))
-      let image = try drawing.image(of: codes, cancellation: cancellation) { yield(.step(index: $0, count: $1)) }
-      yield(.finished(image))
+  /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` with code `.unsupported` if the file cannot, with
+  ///   `.invalidInput` for options out of range.
+  public func image(for text: String, options: ImageOptions = ImageOptions()) async throws -> Image {
+    try await image(.imageGeneration, [.text(text)], options)
+  }
+
+  /// Changes an image as an instruction says. The model sees 32 codes of the image: what they do not tell is not kept.
+  ///
+  /// - Throws: as ``image(for:options:)``.
+  public func edit(
+    _ image: Image, instruction: String, options: ImageOptions = ImageOptions()
+  ) async throws -> Image {
+    try await self.image(.imageEditing, [.image(image), .text(instruction)], options)
+  }
+
+  /// Generates the key frames of a video that `text` describes.
+  ///
+  /// - Parameter maxFrames: the model may end earlier.
+  /// - Throws: as ``image(for:options:)``.
+  public func video(
+    for text: String, maxFrames: Int = 8, options: ImageOptions = ImageOptions()
+  ) async throws -> Video {
+    var video = Video(frames: [])
+    let options = TaskOptions(sampling: options.sampling, image: options, maxImages: maxFrames)
+    for try await case .image(let frame?, _) in perform(.videoGeneration, [.text(text)], options: options) {
+      video.frames.append(frame)
     }
+    if video.frames.isEmpty { throw MioError(.failed, "the model did not finish a frame; allow more tokens") }
+    return video
+  }
+
+  private func image(_ task: MioTask, _ parts: [InputPart], _ options: ImageOptions) async throws -> Image {
+    let options = TaskOptions(sampling: options.sampling, image: options, maxImages: 1)
+    var result: Image?
+    for try await case .image(let image?, _) in perform(task, parts, options: options) { result = image }
+    guard let result else { throw MioError(.failed, "the model did not finish an image; allow more tokens") }
+    return result
   }
 }
 
-extension Model {
-  /// Draws the image that 32 codes stand for. Of the sampling, only the seed counts.
-  package func image(
-    of codes: [Int32], options: ImageOptions, cancellation: Cancellation = Cancellation(),
-    progress: (_ index: Int, _ count: Int) -> Void = { _, _ in }
-  ) throws(MioError) -> ImageClip {
-    do {
-      return try ImageGenerating(self, options).image(of: codes, cancellation: cancellation, progress: progress)
-    } catch {
-      throw MioError(error)
-    }
-  }
-}
-
-/// One text on its way to an image.
-struct ImageGenerating {
+/// Codes on their way to an image.
+struct ImageDecoding {
   private let model: Model
   private let diffusion: DiffusionModel
   private let imageTokenizer: ImageTokenizer
-  private let sampling: SamplingOptions
+  private let seed: UInt64
   private let options: ImageOptions
   /// Rows and columns of the latents.
   private let side: Int
@@ -114,7 +115,7 @@ struct ImageGenerating {
     self.options = options
     diffusion = try model.requiredDiffusion()
     imageTokenizer = try model.requiredImageTokenizer()
-    sampling = try options.sampling.options(over: model.defaults(for: .imageGeneration))
+    seed = try options.sampling.options(over: model.defaults(for: .imageGeneration)).seed
     let config = diffusion.config
     let factor = config.pixelFactor * config.sideFactor
     let size = options.size ?? config.latentSize * config.pixelFactor
@@ -136,41 +137,21 @@ struct ImageGenerating {
       steps: options.steps, guidance: Float(options.guidance), sampler: options.sampler.method, reuse: options.reuse)
   }
 
-  /// Asks the language model for the codes of an image.
-  func codes(for text: String, cancellation: Cancellation) throws -> [Int32] {
-    let engine = try model.engine
-    let request = GenerationRequest(
-      prompt: try model.prompt(.imagine, [.text: .untrusted(text)]), options: sampling,
-      grammar: ModalityGrammar(engine.classes, rules: .imageOnly))
-    var codes: [Int32] = []
-    try engine.run([request], wantsTokens: false, cancellation: cancellation) { _, event in
-      if case .blockFinished(_, .image(let block)) = event { codes = block.map(Int32.init) }
-    }
-    guard !codes.isEmpty else { throw MioError(.failed, "the model did not finish an image; allow more tokens") }
-    return codes
-  }
-
+  /// - Parameter progress: called after each evaluation of the network; must not wait for anybody.
   func image(
     of codes: [Int32], cancellation: Cancellation, progress: (_ index: Int, _ count: Int) -> Void
-  ) throws -> ImageClip {
+  ) throws -> Image {
     try model.lanes.diffusion.run(cancellation) { context in
-      try image(of: codes, cancellation: cancellation, progress: progress, on: context)
+      let embedding = try imageTokenizer.embed(codes: codes, on: context)
+      let noise = Latents(seed: seed, channels: diffusion.config.latentChannels, height: side, width: side)
+      let latents = try diffusion.sample(embedding, from: noise, drawing, on: context) { step in
+        progress(step.index, step.count)
+        return !cancellation.isCancelled
+      }
+      let image = try diffusion.decode(latents, on: context)
+      try cancellation.check()
+      return Image(width: image.width, height: image.height, rgb: image.bytes)
     }
-  }
-
-  private func image(
-    of codes: [Int32], cancellation: Cancellation, progress: (_ index: Int, _ count: Int) -> Void,
-    on context: KernelContext
-  ) throws -> ImageClip {
-    let embedding = try imageTokenizer.embed(codes: codes, on: context)
-    let noise = Latents(
-      seed: sampling.seed, channels: diffusion.config.latentChannels, height: side, width: side)
-    let latents = try diffusion.sample(embedding, from: noise, drawing, on: context) { step in
-      progress(step.index, step.count)
-      return !cancellation.isCancelled
-    }
-    let image = try diffusion.decode(latents, on: context)
-    return ImageClip(width: image.width, height: image.height, rgb: image.bytes)
   }
 }
 

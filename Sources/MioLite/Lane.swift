@@ -1,25 +1,23 @@
 import Foundation
 import MioKernels
 
-/// Turns at a kind of work that takes much memory: one call at a time, first come, first served.
-final class Lane: @unchecked Sendable {
-  private let pool: WorkerPool
+/// Turns at something: one call at a time, first come, first served.
+final class Turn: @unchecked Sendable {
   private let condition = NSCondition()
   // Guarded by the condition.
   private var waiting: [Int] = []
   private var nextTicket = 0
 
-  init(_ pool: WorkerPool) { self.pool = pool }
-
-  /// Waits for its turn and calls `body` with threads and scratch memory.
+  /// Waits for its turn and calls `body`.
   ///
   /// - Throws: ``MioError/Code/cancelled`` if the call is cancelled while it waits.
-  func run<Result>(_ cancellation: Cancellation, _ body: (KernelContext) throws -> Result) throws -> Result {
+  func take<Result>(_ cancellation: Cancellation, _ body: () throws -> Result) throws -> Result {
+    cancellation.whenCancelled { [weak self] in self?.wakeAll() }
     condition.lock()
     let ticket = nextTicket
     nextTicket += 1
     waiting.append(ticket)
-    while waiting.first != ticket, !cancellation.isCancelled { _ = condition.wait(until: Date(timeIntervalSinceNow: 0.02)) }
+    while waiting.first != ticket, !cancellation.isCancelled { condition.wait() }
     condition.unlock()
     defer {
       condition.lock()
@@ -28,7 +26,28 @@ final class Lane: @unchecked Sendable {
       condition.unlock()
     }
     try cancellation.check()
-    return try body(KernelContext(pool: pool))
+    return try body()
+  }
+
+  private func wakeAll() {
+    condition.lock()
+    condition.broadcast()
+    condition.unlock()
+  }
+}
+
+/// Turns at a kind of work that takes much memory.
+final class Lane: Sendable {
+  private let pool: WorkerPool
+  private let turn = Turn()
+
+  init(_ pool: WorkerPool) { self.pool = pool }
+
+  /// Waits for its turn and calls `body` with threads and scratch memory.
+  ///
+  /// - Throws: ``MioError/Code/cancelled`` if the call is cancelled while it waits.
+  func run<Result>(_ cancellation: Cancellation, _ body: (KernelContext) throws -> Result) throws -> Result {
+    try turn.take(cancellation) { try body(KernelContext(pool: pool)) }
   }
 }
 

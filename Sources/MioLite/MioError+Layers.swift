@@ -26,6 +26,12 @@ extension MioError {
     }
   }
 
+  /// What a caller sees of an error.
+  static func publicError(_ error: any Error) -> any Error {
+    let error = MioError(error)
+    return error.code == .cancelled ? CancellationError() : error
+  }
+
   private static func code(of error: ModelFileError) -> Code {
     switch error.code {
     case .cancelled: .cancelled

@@ -15,8 +15,8 @@ public struct MioError: Error, Hashable, Sendable, CustomStringConvertible {
     public static let contextFull = Code(rawValue: "context-full")
     /// What the request may need does not fit the memory that the model may use for keys and values.
     public static let cacheFull = Code(rawValue: "cache-full")
-    /// The caller cancelled.
-    public static let cancelled = Code(rawValue: "cancelled")
+    /// The call was cancelled. Callers see `CancellationError` instead.
+    static let cancelled = Code(rawValue: "cancelled")
     /// Reading or writing failed.
     public static let failed = Code(rawValue: "failed")
   }
@@ -29,6 +29,8 @@ public struct MioError: Error, Hashable, Sendable, CustomStringConvertible {
     self.code = code
     self.message = message
   }
+
+  static let cancelled = MioError(.cancelled, "cancelled")
 
   public var description: String { "\(code.rawValue): \(message)" }
 }

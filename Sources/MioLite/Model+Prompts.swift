@@ -6,9 +6,9 @@ extension Model {
   var settings: ConfigTable { file.component("generation")?.config ?? ConfigTable() }
 
   /// Whether the model takes turns (the instruction-tuned one) or continues text (the base model).
-  package var takesTurns: Bool {
+  public var takesTurns: Bool {
     switch options.promptStyle {
-    case .automatic: tokenizer?.turnStartID != nil && tokenizer?.turnEndID != nil
+    case .automatic: textTokenizer?.turnStartID != nil && textTokenizer?.turnEndID != nil
     case .instruct: true
     case .base: false
     }
@@ -16,27 +16,27 @@ extension Model {
 
   /// Ids that end a reply: the end of a turn where the model takes turns, else the end of the text.
   package var stopIds: [Int32] {
-    [takesTurns ? tokenizer?.turnEndID : tokenizer?.endID].compactMap { $0 }
+    [takesTurns ? textTokenizer?.turnEndID : textTokenizer?.endID].compactMap { $0 }
   }
 
   /// The words in which a task is put to this model.
-  func recipe(_ task: PromptTask) -> PromptRecipe { takesTurns ? .instruct(task) : .base(task) }
+  func template(_ task: MioTask) -> PromptTemplate { takesTurns ? task.row.instruct : task.row.base }
 
-  /// The ids of a task's prompt; what fills the recipe is as trusted as it says.
-  func prompt(_ task: PromptTask, _ filling: [PromptRecipe.Slot: Prompt]) throws(MioError) -> [Int32] {
+  /// The ids of a task's prompt; what fills the template is as trusted as it says.
+  func prompt(_ task: MioTask, _ filling: [PromptTemplate.Slot: Prompt]) throws(MioError) -> [Int32] {
     let tokenizer = try requiredTokenizer()
     do {
-      return try tokenizer.encode(recipe(task).prompt(filling, for: tokenizer))
+      return try tokenizer.encode(template(task).prompt(filling, for: tokenizer))
     } catch {
       throw MioError(error)
     }
   }
 
   /// The ids of a text as the model's answer to a task: cut into tokens as it would be behind the prompt.
-  func answer(_ text: String, to task: PromptTask, _ filling: [PromptRecipe.Slot: Prompt]) throws(MioError) -> [Int32] {
+  func answer(_ text: String, to task: MioTask, _ filling: [PromptTemplate.Slot: Prompt]) throws(MioError) -> [Int32] {
     let tokenizer = try requiredTokenizer()
     do {
-      let prompt = try recipe(task).prompt(filling, for: tokenizer)
+      let prompt = try template(task).prompt(filling, for: tokenizer)
       // What a base model continues ends without a space.
       let reply = Prompt.untrusted(takesTurns ? text : " " + text)
       let before = try tokenizer.encode(prompt, addsEnds: false)

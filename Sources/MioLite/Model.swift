@@ -1,3 +1,4 @@
+import Foundation
 import MioFormat
 import MioKernels
 import MioModel
@@ -10,9 +11,9 @@ import Synchronization
 /// so that several calls at once take little longer than one. What a call gives does not depend on the others.
 ///
 /// ```swift
-/// let model = try Model(path: "mio.mio")
-/// for try await chunk in model.speak("Good morning.") { play(chunk.samples) }
-/// let text = try await model.transcript(of: clip)
+/// let model = try Model(contentsOf: URL(fileURLWithPath: "mio.mio"))
+/// for try await chunk in model.speech(for: "Good morning.") { play(chunk.audio) }
+/// let words = try await model.transcribe(recording).text
 /// ```
 public final class Model: Sendable {
   /// How a model uses the machine.
@@ -60,38 +61,44 @@ public final class Model: Sendable {
     }
   }
 
-  /// Where the file lies.
-  public let path: String
+  /// What messages call the model: its path as it was given.
+  public let name: String
   public let options: Options
   package let file: ModelFile
   package let language: LanguageModel?
-  package let tokenizer: TextTokenizer?
+  package let textTokenizer: TextTokenizer?
   package let codec: SpeechCodec?
   package let imageTokenizer: ImageTokenizer?
   package let diffusion: DiffusionModel?
   /// Made when they are first needed: looking into a file takes no threads.
   private let shared = Mutex<(lanes: Lanes?, engine: Engine?)>((nil, nil))
 
-  /// Opens a model file.
+  /// Opens a model file. Takes milliseconds, whatever its size.
   ///
-  /// - Throws: ``MioError`` with code `.invalidModel` if it is no model file, damaged, or of another version.
-  public init(path: String, options: Options = Options()) throws(MioError) {
-    if let threads = options.threads, !(1...1024).contains(threads) {
-      throw MioError(.invalidInput, "threads: must be 1 to 1024, found \(threads)")
-    }
-    if let length = options.contextLength, length < 1 {
-      throw MioError(.invalidInput, "context: must be at least one token, found \(length)")
-    }
-    if let limit = options.cacheByteLimit, limit < 1 {
-      throw MioError(.invalidInput, "cache: must be at least one byte, found \(limit)")
-    }
-    self.path = path
+  /// - Throws: ``MioError`` with code `.invalidModel` if it is no model file, damaged, or of another version, with
+  ///   `.invalidInput` for options out of range.
+  public convenience init(contentsOf url: URL, options: Options = Options()) throws(MioError) {
+    guard url.isFileURL else { throw MioError(.invalidInput, "\(url): a model is a file; save it first") }
+    try self.init({ () throws(ModelFileError) in try ModelFile.open(path: url.relativePath) }, options)
+  }
+
+  /// Opens a model file in memory.
+  ///
+  /// - Parameter name: what messages call it.
+  /// - Throws: as ``init(contentsOf:options:)``.
+  public convenience init(bytes: [UInt8], name: String = "model", options: Options = Options()) throws(MioError) {
+    try self.init({ () throws(ModelFileError) in try ModelFile.open(bytes: bytes, name: name) }, options)
+  }
+
+  private init(_ open: () throws(ModelFileError) -> ModelFile, _ options: Options) throws(MioError) {
+    try options.check()
     self.options = options
     do {
-      file = try ModelFile.open(path: path)
+      file = try open()
+      name = file.path
       try file.refuseUnknownComponents(except: Self.knownComponents)
       language = file.component(LanguageModel.componentName) == nil ? nil : try LanguageModel(from: file)
-      tokenizer = file.hasBlob("text", "tokenizer") ? try TextTokenizer(parsing: file.blob("text", "tokenizer")) : nil
+      textTokenizer = file.hasBlob("text", "tokenizer") ? try TextTokenizer(parsing: file.blob("text", "tokenizer")) : nil
       codec = file.component(SpeechCodec.component) == nil ? nil : try SpeechCodec(from: file)
       imageTokenizer = file.component(ImageTokenizer.component) == nil ? nil : try ImageTokenizer(from: file)
       diffusion = file.component(DiffusionModel.component) == nil ? nil : try DiffusionModel(from: file)
@@ -111,9 +118,13 @@ public final class Model: Sendable {
   ]
 
   /// Whether the file holds what speaking and listening need.
-  public var hasSpeech: Bool { language != nil && tokenizer?.media.speech != nil && codec != nil }
+  public var hasSpeech: Bool { language != nil && textTokenizer?.media.speech != nil && codec != nil }
   /// Whether the file holds what writing needs.
-  public var hasText: Bool { language != nil && tokenizer != nil }
+  public var hasText: Bool { language != nil && textTokenizer != nil }
+  /// Whether the file holds what looking at images needs.
+  public var canSee: Bool { hasText && textTokenizer?.media.image != nil && imageTokenizer != nil }
+  /// What the file says about itself, if it does.
+  public var about: String? { try? settings.stringIfPresent("description") }
   /// Samples per second of the speech that this model hears and says.
   public var speechSampleRateHz: Int? { codec?.config.sampleRateHz }
 
@@ -145,6 +156,34 @@ public final class Model: Sendable {
     }
   }
 
+  /// Refuses, in words about the model, what it has no part for.
+  ///
+  /// - Throws: ``MioError`` with code `.unsupported`.
+  public func require(_ ability: Ability) throws(MioError) {
+    switch ability {
+    case .text:
+      _ = try requiredLanguage()
+      _ = try requiredTokenizer()
+    case .speech: _ = try requiredCodec()
+    case .seeing: _ = try requiredImageTokenizer()
+    case .images:
+      _ = try requiredDiffusion()
+      _ = try requiredImageTokenizer()
+    }
+  }
+
+  /// What a model may be able to do, beyond the others.
+  public enum Ability: String, CaseIterable, Sendable {
+    /// Reading and writing.
+    case text
+    /// Listening and speaking.
+    case speech
+    /// Looking at images.
+    case seeing
+    /// Generating images.
+    case images
+  }
+
   /// Bytes of keys and values of all calls together.
   var cacheByteLimit: Int {
     options.cacheByteLimit ?? max(SystemMemory.byteCount / 4, contextByteCount)
@@ -164,8 +203,8 @@ public final class Model: Sendable {
   }
 
   package func requiredTokenizer() throws(MioError) -> TextTokenizer {
-    guard let tokenizer else { throw missing("a text tokenizer", for: "text") }
-    return tokenizer
+    guard let textTokenizer else { throw missing("a text tokenizer", for: "text") }
+    return textTokenizer
   }
 
   package func requiredCodec() throws(MioError) -> SpeechCodec {
@@ -184,7 +223,21 @@ public final class Model: Sendable {
   }
 
   private func missing(_ part: String, for task: String) -> MioError {
-    MioError(.unsupported, "\(path): the file has no \(part.drop { $0 != " " }.dropFirst()), which \(task) needs; convert a checkpoint that has one")
+    MioError(.unsupported, "\(name): the file has no \(part.drop { $0 != " " }.dropFirst()), which \(task) needs; convert a checkpoint that has one")
+  }
+}
+
+extension Model.Options {
+  func check() throws(MioError) {
+    if let threads, !(1...1024).contains(threads) {
+      throw MioError(.invalidInput, "threads: must be 1 to 1024, found \(threads)")
+    }
+    if let contextLength, contextLength < 1 {
+      throw MioError(.invalidInput, "context: must be at least one token, found \(contextLength)")
+    }
+    if let cacheByteLimit, cacheByteLimit < 1 {
+      throw MioError(.invalidInput, "cache: must be at least one byte, found \(cacheByteLimit)")
+    }
   }
 }
 

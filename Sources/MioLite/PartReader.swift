@@ -5,25 +5,23 @@ import MioModel
 /// What a user brings, on its way to tokens.
 struct PartReader {
   private let model: Model
-  private let cancellation: Cancellation
+  private let outlet: Outlet<OutputPart>
   private let tokenizer: TextTokenizer
   private let maxFrames: Int
   private let selection: VideoFile.Selection
-  private let report: (PartProgress) -> Void
 
   /// Seconds of sound that are read at most: more than any context holds.
   private static let longestSound = 600
 
   init(
-    _ model: Model, _ cancellation: Cancellation, maxFrames: Int = VideoFile.maxKeyFrames,
-    selection: VideoFile.Selection = .automatic, report: @escaping (PartProgress) -> Void = { _ in }
+    _ model: Model, _ outlet: Outlet<OutputPart>, maxFrames: Int = VideoFile.maxKeyFrames,
+    selection: VideoFile.Selection = .automatic
   ) throws(MioError) {
     self.model = model
-    self.cancellation = cancellation
+    self.outlet = outlet
     tokenizer = try model.requiredTokenizer()
     self.maxFrames = maxFrames
     self.selection = selection
-    self.report = report
   }
 
   /// Everything in its order, and by kind.
@@ -41,27 +39,31 @@ struct PartReader {
   func prompt(_ parts: [InputPart]) throws -> Content {
     var content = Content()
     for part in parts {
-      if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
+      try cancellation.check()
       switch part {
       case .text(let text): append(text, to: &content)
-      case .audio(let clip): append(speech: try tokens(of: clip), to: &content)
-      case .audioFile(let path): append(speech: try tokens(ofSound: path), to: &content)
-      case .image(let clip): try append([clip.image], to: &content)
-      case .imageFile(let path): try append([ImageClip(path: path).image], to: &content)
-      case .video(let clips):
+      case .audio(let audio): append(speech: try tokens(of: audio), to: &content)
+      case .audioFile(let source): append(speech: try tokens(ofSound: source), to: &content)
+      case .image(let image): try append([image], to: &content)
+      case .imageFile(let source): try append([source.image(upright: true)], to: &content)
+      case .video(let video):
         content.hasVideo = true
-        try append(clips.map(\.image), to: &content)
-      case .videoFile(let path):
+        try append(video.frames, to: &content)
+      case .videoFile(let source):
         content.hasVideo = true
-        try append(frames(VideoFile(path: path, isCancelled: { [cancellation] in cancellation.isCancelled })), to: &content)
-      case .visualFile(let path):
-        switch try MediaFile.openVisual(path: path, isCancelled: { [cancellation] in cancellation.isCancelled }) {
+        try append(frames(source.videoFile(cancellation)), to: &content)
+      case .visualFile(let source):
+        switch try source.visualFile(cancellation) {
         case .image(let image): try append([image], to: &content)
         case .video(let video):
           content.hasVideo = true
           try append(frames(video), to: &content)
-        case .sound: throw MioError(.invalidInput, "\(path): this is sound; hand it over as sound")
+        case .sound: throw MioError(.invalidInput, "\(source.name): this is sound; hand it over as sound")
         }
+      case .speechCodes(let codes):
+        guard codes.first?.isEmpty == false else { throw MioError(.invalidInput, "the speech has no codes") }
+        append(speech: try model.tokens(ofSpeech: codes), to: &content)
+      case .imageCodes(let codes): append(image: try imageTokens(codes), to: &content)
       }
     }
     return content
@@ -87,37 +89,43 @@ struct PartReader {
 
   private func append(_ images: [Image], to content: inout Content) throws {
     for (index, image) in images.enumerated() {
-      report(
-        PartProgress(
-          kind: .input, number: index + 1, fraction: Double(index) / Double(images.count),
-          detail: "looking at image \(index + 1) of \(images.count)"))
-      if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
+      outlet.offer(
+        .progress(
+          PartProgress(
+            kind: .input, number: index + 1, fraction: Double(index) / Double(images.count),
+            detail: "looking at image \(index + 1) of \(images.count)")))
       let codes = try model.lanes.vision.run(cancellation) { try model.codes(of: image, on: $0) }
-      let ids = try tokenizer.media.imageTokens(codes.map(Int.init))
-      content.images.append(.tokens(ids))
-      content.parts.append(.tokens(ids))
+      append(image: try imageTokens(codes), to: &content)
     }
-    content.hasImages = content.hasImages || !images.isEmpty
   }
 
-  private func tokens(ofSound path: String) throws -> [Int32] {
-    let codec = try model.requiredCodec()
-    let file = path == "-" ? try AudioFile.open(descriptor: 0, name: "standard input") : try AudioFile.open(path: path)
-    var source = AudioSource(file, sampleRateHz: codec.config.sampleRateHz)
-    let samples = try source.readAll(maximumSamples: Self.longestSound * codec.config.sampleRateHz)
-    return try tokens(of: AudioClip(samples: samples, sampleRateHz: codec.config.sampleRateHz))
+  private func append(image ids: [Int32], to content: inout Content) {
+    content.images.append(.tokens(ids))
+    content.parts.append(.tokens(ids))
+    content.hasImages = true
   }
 
-  private func tokens(of clip: AudioClip) throws -> [Int32] {
-    let codec = try model.requiredCodec()
-    let rate = codec.config.sampleRateHz
-    guard Resampler.supportedRates.contains(clip.sampleRateHz) else {
-      throw MioError(.invalidInput, "the sound has \(clip.sampleRateHz) samples per second; \(Resampler.supportedRates) are supported")
+  private func imageTokens(_ codes: [Int32]) throws(MioError) -> [Int32] {
+    guard codes.count == MediaTokens.imageLength else {
+      throw MioError(.invalidInput, "an image of \(codes.count) codes; there are \(MediaTokens.imageLength)")
     }
-    let samples = clip.sampleRateHz == rate ? clip.samples
-      : Resampler.resample(clip.samples, from: clip.sampleRateHz, to: rate)
+    return try model.tokens(ofImage: codes)
+  }
+
+  private var cancellation: Cancellation { outlet.cancellation }
+
+  private func tokens(ofSound source: MediaSource) throws -> [Int32] {
+    let rate = try model.requiredCodec().config.sampleRateHz
+    var reading = AudioSource(try source.audioFile(), sampleRateHz: rate)
+    let samples = try reading.readAll(maximumSamples: Self.longestSound * rate)
+    return try tokens(of: Audio(samples: samples, sampleRateHz: rate))
+  }
+
+  private func tokens(of audio: Audio) throws -> [Int32] {
+    let codec = try model.requiredCodec()
+    let samples = try audio.resampled(to: codec.config.sampleRateHz).samples
     guard !samples.isEmpty else { throw MioError(.invalidInput, "the sound is empty") }
     let codes = try model.lanes.codec.run(cancellation) { try codec.encode(samples, codebooks: 1, on: $0) }
-    return try tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
+    return try model.tokens(ofSpeech: codes)
   }
 }

@@ -1,21 +1,34 @@
+import Foundation
+
 /// What a user brings: words and media, in any order.
 public enum InputPart: Sendable {
   /// Words; they can never act as control or media tokens.
   case text(String)
   /// Sound in memory.
-  case audio(AudioClip)
-  /// A sound file.
-  case audioFile(String)
+  case audio(Audio)
   /// An image in memory.
-  case image(ImageClip)
-  /// An image file: png, jpg, webp, gif or bmp. An image that a camera stored turned is turned upright.
-  case imageFile(String)
+  case image(Image)
   /// Frames of a video in the order of time; each is seen as an image.
-  case video([ImageClip])
-  /// A video: an animated gif, a folder of images, or any video that ffmpeg reads. Key frames stand for it.
-  case videoFile(String)
-  /// An image or a video; '-' is standard input. The first bytes decide.
-  case visualFile(String)
+  case video(Video)
+  /// Sound that is read during the call.
+  case audioFile(MediaSource)
+  /// An image that is read during the call: png, jpg, webp, gif or bmp, turned upright if a camera stored it turned.
+  case imageFile(MediaSource)
+  /// A video that is read during the call: an animated gif, a folder of images, or any video that ffmpeg reads.
+  case videoFile(MediaSource)
+  /// An image or a video; its first bytes decide.
+  case visualFile(MediaSource)
+  /// Speech as codes `[Q, T]`, of the content codebook (Q = 1) as ``Model/codes(of:codebooks:)-(Audio,_)`` gives them.
+  case speechCodes([[Int32]])
+  /// An image as its codes.
+  case imageCodes([Int32])
+
+  /// A sound file.
+  public static func audio(contentsOf url: URL) -> InputPart { .audioFile(MediaSource(contentsOf: url)) }
+  /// An image file.
+  public static func image(contentsOf url: URL) -> InputPart { .imageFile(MediaSource(contentsOf: url)) }
+  /// A video file, or a folder of images.
+  public static func video(contentsOf url: URL) -> InputPart { .videoFile(MediaSource(contentsOf: url)) }
 }
 
 /// What a reply is made of, in the order in which it is made.
@@ -23,12 +36,12 @@ public enum OutputPart: Sendable {
   /// A stretch of text, to be shown at once.
   case text(String)
   /// A finished stretch of speech.
-  case speech(AudioClip, codes: [[Int32]])
-  /// A finished image; only its codes where the model file cannot draw.
-  case image(ImageClip?, codes: [Int32])
+  case speech(Audio, codes: [[Int32]])
+  /// A finished image; only its codes where the model file cannot generate images, or was not asked to.
+  case image(Image?, codes: [Int32])
   /// Something in the reply that could not be rendered, in words.
   case problem(String)
-  /// How far the part is that comes next.
+  /// How far the part is that comes next. A slow reader may miss some.
   case progress(PartProgress)
 }
 
@@ -49,18 +62,5 @@ public struct PartProgress: Hashable, Sendable {
   public let detail: String
 }
 
-/// An image of 8-bit red, green and blue, rows from the top.
-public struct ImageClip: Hashable, Sendable {
-  public let width: Int
-  public let height: Int
-  /// `[height, width, 3]`.
-  public let rgb: [UInt8]
-
-  /// - Precondition: `rgb` has 3 numbers for each of at least one pixel.
-  public init(width: Int, height: Int, rgb: [UInt8]) {
-    precondition(width > 0 && height > 0 && rgb.count == 3 * width * height, "the numbers do not fill the image")
-    self.width = width
-    self.height = height
-    self.rgb = rgb
-  }
-}
+/// The parts of a reply as they are made.
+public typealias PartStream = ModelStream<OutputPart>

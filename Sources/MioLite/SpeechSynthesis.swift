@@ -1,30 +1,51 @@
 import MioKernels
 import MioModel
 
-/// How ``Model/speak(_:options:)`` speaks.
+/// How texts are spoken.
 public struct SpeechOptions: Sendable {
   public var sampling: Sampling
-  /// Pieces of a long text that are spoken at the same time, 1...1024: more is faster in all, and needs more memory.
+  /// Segments of a long text that are spoken at the same time, 1...1024: more is faster in all, and needs more memory.
   public var segmentsAtOnce: Int
+  /// Whose voice is continued; `nil` leaves it to the model.
+  public var voice: Voice?
   /// Whether the segments after the first continue the voice of the first one.
   public var keepsVoice: Bool
-  /// Readings of every segment, of which the one that the model itself understands best is kept, 1...64; `nil` follows the
+  /// Candidates for every segment, of which the one that the model itself understands best is kept, 1...64; `nil` follows the
   /// model file, or is 1. Content is drawn so many times, timbre once.
   public var candidates: Int?
 
-  public init(sampling: Sampling = Sampling(), segmentsAtOnce: Int = 8, keepsVoice: Bool = true, candidates: Int? = nil) {
+  public init(
+    sampling: Sampling = Sampling(), segmentsAtOnce: Int = 8, voice: Voice? = nil, keepsVoice: Bool = true,
+    candidates: Int? = nil
+  ) {
     self.sampling = sampling
     self.segmentsAtOnce = segmentsAtOnce
+    self.voice = voice
     self.keepsVoice = keepsVoice
     self.candidates = candidates
   }
 }
 
+/// A few seconds of speech that a model continues: how a voice is kept.
+public struct Voice: Hashable, Sendable, Codable {
+  /// What is said.
+  public let text: String
+  /// Codes `[Q, T]` of all codebooks.
+  public let codes: [[Int32]]
+
+  /// - Throws: ``MioError`` with code `.invalidInput` if there are no codes, or not as many in each codebook.
+  public init(codes: [[Int32]], text: String) throws(MioError) {
+    guard let first = codes.first, !first.isEmpty, codes.allSatisfy({ $0.count == first.count }) else {
+      throw MioError(.invalidInput, "a voice needs the same number of codes, at least one, of every codebook")
+    }
+    self.text = text
+    self.codes = codes
+  }
+}
+
 /// A stretch of speech, in the order of the text.
 public struct SpeechChunk: Sendable {
-  /// Mono samples, nominally in -1...1.
-  public let samples: [Float]
-  public let sampleRateHz: Int
+  public let audio: Audio
   /// The words that the chunk speaks.
   public let text: String
   /// Number of the segment, and how many there are.
@@ -34,7 +55,14 @@ public struct SpeechChunk: Sendable {
   public let codes: [[Int32]]
   /// Whether the speech was cut off because the model did not come to an end within the tokens allowed.
   public let isCutShort: Bool
+
+  /// Mono samples, nominally in -1...1.
+  public var samples: [Float] { audio.samples }
+  public var sampleRateHz: Int { audio.sampleRateHz }
 }
+
+/// Speech as it is made.
+public typealias SpeechStream = ModelStream<SpeechChunk>
 
 extension Model {
   /// Speaks a text of any length, segment by segment.
@@ -44,20 +72,30 @@ extension Model {
   /// can be played while the others are made. The same seed gives the same samples for any number of threads and segments
   /// at once.
   ///
-  /// - Throws: ``MioError`` while iterating.
-  public func speak(
-    _ text: String, options: SpeechOptions = SpeechOptions(), cancellation: Cancellation = Cancellation()
-  ) -> AsyncThrowingStream<SpeechChunk, any Error> {
-    stream(cancellation) { yield in
-      try SpeechSynthesis(self, text, options).run(cancellation: cancellation, yield: yield)
+  /// - Returns: a stream that throws ``MioError``, with code `.unsupported` without a speech codec, with `.invalidInput` if the
+  ///   text has nothing that can be said.
+  public func speech(for text: String, options: SpeechOptions = SpeechOptions()) -> SpeechStream {
+    SpeechStream(limit: 8) { outlet in
+      try SpeechSynthesis(self, text, options).run(cancellation: outlet.cancellation) { try outlet.yield($0) }
     }
   }
 
   /// Speaks a whole text and returns all of it.
-  public func speech(for text: String, options: SpeechOptions = SpeechOptions()) async throws -> AudioClip {
-    var clip = AudioClip(samples: [], sampleRateHz: try requiredCodec().config.sampleRateHz)
-    for try await chunk in speak(text, options: options) { clip.samples += chunk.samples }
-    return clip
+  ///
+  /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` as ``speech(for:options:)``.
+  public func speak(_ text: String, options: SpeechOptions = SpeechOptions()) async throws -> Audio {
+    var audio = Audio(samples: [], sampleRateHz: try requiredCodec().config.sampleRateHz)
+    for try await chunk in speech(for: text, options: options) { audio.samples += chunk.samples }
+    return audio
+  }
+
+  /// The voice of a recording of a few seconds.
+  ///
+  /// - Parameter text: what is said in it.
+  /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` as ``codes(of:codebooks:)-(Audio,_)``.
+  public func voice(of audio: Audio, saying text: String) async throws -> Voice {
+    let count = try requiredTokenizer().media.speechCodebooks.count
+    return try Voice(codes: try await codes(of: audio, codebooks: max(count, 1)), text: text)
   }
 }
 
@@ -72,6 +110,7 @@ struct SpeechSynthesis {
   private static let maxSegmentsAtOnce = 1024
   /// The model has a single voice, so nothing needs to carry it over.
   private let isOneVoice: Bool
+  private let voice: Voice?
 
   init(_ model: Model, _ text: String, _ options: SpeechOptions) throws(MioError) {
     self.model = model
@@ -95,39 +134,57 @@ struct SpeechSynthesis {
       candidateCount = sampling.isDrawing ? try model.candidatesPerSegment : 1
     }
     isOneVoice = try model.isOneVoice
+    voice = options.voice
+    try voice.map(check)
+  }
+
+  /// Refuses a voice of another model.
+  private func check(_ voice: Voice) throws(MioError) {
+    let codebooks = try model.requiredTokenizer().media.speechCodebooks
+    guard voice.codes.count == codebooks.count,
+      zip(voice.codes, codebooks).allSatisfy({ codes, ids in codes.allSatisfy { ids.indices.contains(Int($0)) } })
+    else {
+      throw MioError(.invalidInput, "the voice has codes that this model does not speak; make it anew with this model")
+    }
   }
 
   /// Speaks the first segment, then all others together.
-  func run(cancellation: Cancellation, yield: (SpeechChunk) -> Void) throws {
+  func run(cancellation: Cancellation, yield: (SpeechChunk) throws -> Void) throws {
     let engine = try model.engine
     var next = 0  // segment whose chunk comes next
     var finished: [Int: SpeechBlock] = [:]
     func deliver(_ index: Int, _ block: SpeechBlock) throws {
       finished[index] = block
       while let block = finished.removeValue(forKey: next) {
-        yield(try engine.codec.run(cancellation) { try chunk(next, block, on: $0) })
+        try yield(try engine.codec.run(cancellation) { try chunk(next, block, on: $0) })
         next += 1
       }
     }
-    var voice: SpeechBlock?
-    try speak([0], on: engine, cancellation: cancellation) { index, block in
-      voice = block
-      try deliver(index, block)
+    var voice = self.voice.map { KnownVoice(text: $0.text, prompt: VoicePrompt(codebooks: $0.codes.map { $0.map(Int.init) })) }
+    if voice == nil {
+      try speak([0], on: engine, cancellation: cancellation) { index, block in
+        voice = KnownVoice(text: segments[0].text, prompt: VoicePrompt(codebooks: block.codebooks))
+        try deliver(index, block)
+      }
+      if !options.keepsVoice || isOneVoice { voice = nil }
     }
-    guard segments.count > 1 else { return }
-    if !options.keepsVoice || isOneVoice { voice = nil }
-    try speak(Array(1..<segments.count), voice: voice, on: engine, cancellation: cancellation, deliver: deliver)
+    guard next < segments.count else { return }
+    try speak(Array(next..<segments.count), voice: voice, on: engine, cancellation: cancellation, deliver: deliver)
+  }
+
+  private struct KnownVoice {
+    let text: String
+    let prompt: VoicePrompt
   }
 
   private func speak(
-    _ indexes: [Int], voice: SpeechBlock? = nil, on engine: Engine, cancellation: Cancellation,
+    _ indexes: [Int], voice: KnownVoice? = nil, on engine: Engine, cancellation: Cancellation,
     deliver: (Int, SpeechBlock) throws -> Void
   ) throws {
-    let prompt = voice.map { VoicePrompt(codebooks: $0.codebooks) }
     let requests = try indexes.map { index in
-      let text = prompt == nil ? segments[index].text : segments[0].text + " " + segments[index].text
-      let ids = try model.prompt(.speak, [.text: .untrusted(text)])
-      let grammar = ModalityGrammar(engine.classes, rules: .speechOnly, voice: prompt)
+      let text = (voice.map { $0.text + " " } ?? "") + segments[index].text
+      let ids = try model.prompt(.textToSpeech, [.text: .untrusted(text)])
+      let grammar = ModalityGrammar(engine.classes, rules: .speechOnly, voice: voice?.prompt)
       var request = GenerationRequest(prompt: ids, options: sampling, grammar: grammar, stream: UInt64(index))
       if candidateCount != 1 { request.candidates = try candidates(of: text, engine) }
       return request
@@ -142,12 +199,12 @@ struct SpeechSynthesis {
     let end = Array(engine.classes.stopIds.prefix(1))
     var transcripts: [[Int32]] = []
     for spelling in [text, BestOfN.plainWords(text)] where !spelling.isEmpty {
-      let ids = try model.answer(spelling, to: .transcribe, [.speech: Prompt([.tokens([])])]) + end
+      let ids = try model.answer(spelling, to: .speechRecognition, [.speech: Prompt([.tokens([])])]) + end
       if !transcripts.contains(ids) { transcripts.append(ids) }
     }
     let (model, media) = (model, engine.tokenizer.media)
     return BestOfN(count: candidateCount, transcripts: transcripts) { content in
-      try model.prompt(.transcribe, [.speech: Prompt([.tokens(media.speechTokens([content]))])])
+      try model.prompt(.speechRecognition, [.speech: Prompt([.tokens(media.speechTokens([content]))])])
     }
   }
 
@@ -161,7 +218,7 @@ struct SpeechSynthesis {
       samples += Array(repeating: 0, count: Int(pause(after: segments[index].end) * Double(codec.config.sampleRateHz)))
     }
     return SpeechChunk(
-      samples: samples, sampleRateHz: codec.config.sampleRateHz, text: segments[index].text, index: index,
+      audio: Audio(samples: samples, sampleRateHz: codec.config.sampleRateHz), text: segments[index].text, index: index,
       count: segments.count, codes: codes.map { Array($0.dropFirst(block.voiceFrameCount)) }, isCutShort: block.isCutShort)
   }
 

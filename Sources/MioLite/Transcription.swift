@@ -1,8 +1,9 @@
+import Foundation
 import MioKernels
 import MioMedia
 import MioModel
 
-/// How ``Model/transcribe(path:options:)`` listens.
+/// How speech is written down.
 public struct TranscriptionOptions: Sendable {
   public var sampling: Sampling
   /// Windows of long audio that are transcribed at the same time.
@@ -24,38 +25,67 @@ public struct TranscriptSegment: Hashable, Sendable {
   public let shortfall: String?
 }
 
+/// What is said in a recording.
+public struct Transcript: Hashable, Sendable {
+  /// In the order of time.
+  public let segments: [TranscriptSegment]
+
+  /// All words.
+  public var text: String { segments.map(\.text).filter { !$0.isEmpty }.joined(separator: " ") }
+}
+
+/// Segments of a transcript as they are found.
+public typealias TranscriptionStream = ModelStream<TranscriptSegment>
+
 extension Model {
-  /// Transcribes a sound file ('-' is standard input) of any format, rate, channel count and length.
+  /// Writes down a recording of any format, rate, channel count and length, reading it as it goes.
   ///
   /// MIO was trained on at most 15 seconds (a file may say less): longer audio is cut into windows at its quietest
   /// moments, and windows are transcribed together in one batch. Segments come in order.
   ///
-  /// - Throws: ``MioError`` while iterating.
-  public func transcribe(
-    path: String, options: TranscriptionOptions = TranscriptionOptions(), cancellation: Cancellation = Cancellation()
-  ) -> AsyncThrowingStream<TranscriptSegment, any Error> {
-    stream(cancellation) { yield in
+  /// - Returns: a stream that throws ``MioError``, with code `.invalidInput` if it is no sound or empty, with `.unsupported`
+  ///   without a speech codec.
+  public func transcription(
+    of source: MediaSource, options: TranscriptionOptions = TranscriptionOptions()
+  ) -> TranscriptionStream {
+    TranscriptionStream { outlet in
       let transcription = try Transcription(self, options)
-      let file = path == "-" ? try AudioFile.open(descriptor: 0, name: "standard input") : try AudioFile.open(path: path)
-      let source = AudioSource(file, sampleRateHz: try self.requiredCodec().config.sampleRateHz)
-      try transcription.run(source, cancellation: cancellation, yield: yield)
+      let reading = AudioSource(try source.audioFile(), sampleRateHz: try self.requiredCodec().config.sampleRateHz)
+      try transcription.run(reading, cancellation: outlet.cancellation) { try outlet.yield($0) }
     }
   }
 
-  /// Transcribes sound in memory and returns all its words.
-  public func transcript(of clip: AudioClip, options: TranscriptionOptions = TranscriptionOptions()) async throws -> String {
-    var texts: [String] = []
-    let cancellation = Cancellation()
-    let segments: AsyncThrowingStream<TranscriptSegment, any Error> = stream(cancellation) { yield in
-      let rate = try self.requiredCodec().config.sampleRateHz
-      guard Resampler.supportedRates.contains(clip.sampleRateHz) else {
-        throw MioError(.invalidInput, "the clip has \(clip.sampleRateHz) samples per second; \(Resampler.supportedRates) are supported")
-      }
-      let samples = Resampler.resample(clip.samples, from: clip.sampleRateHz, to: rate)
-      try Transcription(self, options).run(samples, cancellation: cancellation, yield: yield)
+  /// The same for sound in memory.
+  public func transcription(
+    of audio: Audio, options: TranscriptionOptions = TranscriptionOptions()
+  ) -> TranscriptionStream {
+    TranscriptionStream { outlet in
+      let transcription = try Transcription(self, options)
+      let samples = try audio.resampled(to: try self.requiredCodec().config.sampleRateHz).samples
+      try transcription.run(samples, cancellation: outlet.cancellation) { try outlet.yield($0) }
     }
-    for try await segment in segments { texts.append(segment.text) }
-    return texts.filter { !$0.isEmpty }.joined(separator: " ")
+  }
+
+  /// Writes down sound and returns all of it.
+  ///
+  /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` as ``transcription(of:options:)-(MediaSource,_)``.
+  public func transcribe(
+    _ audio: Audio, options: TranscriptionOptions = TranscriptionOptions()
+  ) async throws -> Transcript {
+    try await transcript(transcription(of: audio, options: options))
+  }
+
+  /// The same for a sound file of any length.
+  public func transcribe(
+    contentsOf url: URL, options: TranscriptionOptions = TranscriptionOptions()
+  ) async throws -> Transcript {
+    try await transcript(transcription(of: MediaSource(contentsOf: url), options: options))
+  }
+
+  private func transcript(_ stream: TranscriptionStream) async throws -> Transcript {
+    var segments: [TranscriptSegment] = []
+    for try await segment in stream { segments.append(segment) }
+    return Transcript(segments: segments)
   }
 }
 
@@ -75,14 +105,14 @@ struct Transcription {
   }
 
   /// Transcribes a source as it is read; memory does not grow with its length.
-  func run(_ source: AudioSource, cancellation: Cancellation, yield: (TranscriptSegment) -> Void) throws {
+  func run(_ source: AudioSource, cancellation: Cancellation, yield: (TranscriptSegment) throws -> Void) throws {
     var source = source
     let file = source.file
     try run(cancellation: cancellation, yield: yield, shortfall: { file.shortfall }) { try source.next() }
   }
 
   /// Transcribes samples at the codec's rate.
-  func run(_ samples: [Float], cancellation: Cancellation, yield: (TranscriptSegment) -> Void) throws {
+  func run(_ samples: [Float], cancellation: Cancellation, yield: (TranscriptSegment) throws -> Void) throws {
     var rest: [Float]? = samples
     try run(cancellation: cancellation, yield: yield) {
       defer { rest = [] }
@@ -94,7 +124,7 @@ struct Transcription {
   ///   - shortfall: asked at the end: what is missing of the recording.
   ///   - next: further samples; none at the end.
   private func run(
-    cancellation: Cancellation, yield: (TranscriptSegment) -> Void, shortfall: () -> String? = { nil },
+    cancellation: Cancellation, yield: (TranscriptSegment) throws -> Void, shortfall: () -> String? = { nil },
     next: () throws -> [Float]
   ) throws {
     let engine = try model.engine
@@ -120,13 +150,13 @@ struct Transcription {
 
   private func transcribe(
     _ windows: [AudioWindows.Window], shortfall: String?, on engine: Engine, cancellation: Cancellation,
-    yield: (TranscriptSegment) -> Void
+    yield: (TranscriptSegment) throws -> Void
   ) throws {
     let requests = try windows.map { window in
       let codes = try engine.codec.run(cancellation) { try codec.encode(window.samples, codebooks: 1, on: $0) }
       let speech = try engine.tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
       return GenerationRequest(
-        prompt: try model.prompt(.transcribe, [.speech: Prompt([.tokens(speech)])]), options: sampling,
+        prompt: try model.prompt(.speechRecognition, [.speech: Prompt([.tokens(speech)])]), options: sampling,
         grammar: ModalityGrammar(engine.classes, rules: .textOnly), stream: UInt64(window.index))
     }
     var texts = Array(repeating: "", count: windows.count)
@@ -136,7 +166,7 @@ struct Transcription {
     let rate = Double(codec.config.sampleRateHz)
     for (window, text) in zip(windows, texts) {
       let start = Double(window.start) / rate
-      yield(
+      try yield(
         TranscriptSegment(
           text: text, start: start, end: start + Double(window.samples.count) / rate,
           shortfall: window.index == windows.last?.index ? shortfall : nil))

@@ -69,7 +69,7 @@ enum AudioInput {
     return target
   }
 
-  private static func unnamedTemporaryFile() throws(MediaError) -> FileDescriptor {
+  static func unnamedTemporaryFile() throws(MediaError) -> FileDescriptor {
     let folder = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
     var template = Array("\(folder)/mio-sound-XXXXXX".utf8CString)
     let descriptor = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress!) }

@@ -4,8 +4,8 @@
 /// (Floyd and Steinberg 1976). The same frames give the same bytes.
 package struct GIFWriter {
   private var bytes: [UInt8]
-  private let width: Int
-  private let height: Int
+  package let width: Int
+  package let height: Int
 
   /// Longest side that the format can state.
   package static let sideLimit = 65535

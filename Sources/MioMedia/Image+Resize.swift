@@ -3,7 +3,7 @@ extension Image {
   ///
   /// Bit for bit what Pillow 10.1.0 (`Image.resize` with `BILINEAR`) gives, which the reference uses: a triangle that
   /// widens with the reduction, weights of 22 bits, first along the rows, rounded to 8 bits, then along the columns.
-  package func resized(width: Int, height: Int) -> Image {
+  public func resized(width: Int, height: Int) -> Image {
     precondition(width > 0 && height > 0, "an image needs a width and a height")
     var pixels = rgb
     if width != self.width {

@@ -1,10 +1,10 @@
 /// An image of 8-bit red, green and blue, `[height, width, 3]`, rows from the top.
-package struct Image: Hashable, Sendable {
-  package let width: Int
-  package let height: Int
-  package let rgb: [UInt8]
+public struct Image: Hashable, Sendable {
+  public let width: Int
+  public let height: Int
+  public let rgb: [UInt8]
 
-  package init(width: Int, height: Int, rgb: [UInt8]) {
+  public init(width: Int, height: Int, rgb: [UInt8]) {
     precondition(width > 0 && height > 0, "an image needs a width and a height")
     precondition(rgb.count == 3 * width * height, "\(rgb.count) numbers do not fill an image of \(width) x \(height)")
     self.width = width

@@ -20,6 +20,12 @@ package enum MediaFile {
     try open(AudioInput.seekable(FileDescriptor(descriptor, owned: false), name: name), name: name)
   }
 
+  /// The same for a file in memory.
+  package static func open(bytes: [UInt8], name: String) throws(MediaError) -> MediaFile {
+    if ImageFile.isImage(Array(bytes.prefix(16))) { return .image(try ImageFile.open(bytes: bytes, name: name)) }
+    return .sound(try AudioFile.open(bytes: bytes, name: name))
+  }
+
   private static func open(_ input: AudioInput, name: String) throws(MediaError) -> MediaFile {
     guard case .file(let descriptor) = input, ImageFile.isImage(descriptor.firstBytes) else {
       return .sound(try AudioFile(input, name: name))
@@ -41,6 +47,30 @@ package enum MediaFile {
       return .video(try VideoFile(path: path, isCancelled: isCancelled))
     }
     let input = path == "-" ? try AudioInput.seekable(FileDescriptor(0, owned: false), name: name) : try AudioInput.opening(path: path)
+    return try openVisual(input, name: name, isCancelled: isCancelled)
+  }
+
+  /// The same for a descriptor that stays the caller's.
+  package static func openVisual(
+    descriptor: Int32, name: String, isCancelled: @escaping () -> Bool = { false }
+  ) throws(MediaError) -> MediaFile {
+    try openVisual(
+      AudioInput.seekable(FileDescriptor(descriptor, owned: false), name: name), name: name, isCancelled: isCancelled)
+  }
+
+  /// The same for a file in memory.
+  package static func openVisual(
+    bytes: [UInt8], name: String, isCancelled: @escaping () -> Bool = { false }
+  ) throws(MediaError) -> MediaFile {
+    let descriptor = try AudioInput.unnamedTemporaryFile()
+    try descriptor.write(bytes, name: name)
+    lseek(descriptor.value, 0, SEEK_SET)
+    return try openVisual(.file(descriptor), name: name, isCancelled: isCancelled)
+  }
+
+  private static func openVisual(
+    _ input: AudioInput, name: String, isCancelled: @escaping () -> Bool
+  ) throws(MediaError) -> MediaFile {
     guard case .file(let descriptor) = input else { throw MediaError(.notImage, name, "not a file that can be read") }
     let start = descriptor.firstBytes
     guard ImageFile.isImage(start) else {

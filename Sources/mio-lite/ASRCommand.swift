@@ -39,7 +39,7 @@ struct ASRCommand: AsyncParsableCommand {
     for path in audio {
       try await Interrupts.during { cancellation in
         var segments: [Segment] = []
-        for try await segment in opened.transcribe(path: path, options: options, cancellation: cancellation) {
+        for try await segment in cancellation.stopping(opened.transcription(of: Input.source(path), options: options)) {
           if let missing = segment.shortfall { Output.note("mio-lite: \(path): \(missing)") }
           segments.append(Segment(start: segment.start, end: segment.end, text: segment.text))
           if !json && !segment.text.isEmpty { try Output.write((segments.count > 1 ? " " : "") + segment.text) }

@@ -1,5 +1,5 @@
 import Foundation
-import MioMedia
+import MioLite
 
 /// Where speech goes: a file, a stream on standard output, or a player.
 protocol AudioSink: AnyObject {
@@ -26,11 +26,11 @@ enum AudioSinks {
 /// A sound file, complete or not there at all.
 final class FileSink: AudioSink {
   let destination: String
-  private let writer: AudioWriter
+  private let writer: AudioFileWriter
 
   init(path: String, sampleRateHz: Int) throws {
     destination = path
-    writer = try AudioWriter(path: path, sampleRateHz: sampleRateHz)
+    writer = try AudioFileWriter(to: URL(fileURLWithPath: path), sampleRateHz: sampleRateHz)
   }
 
   func write(_ samples: [Float]) throws { try writer.write(samples) }
@@ -46,11 +46,11 @@ final class FileSink: AudioSink {
 /// Sound on standard output, as it is made.
 final class StreamSink: AudioSink {
   let destination = "standard output"
-  private let stream: AudioStream
+  private let stream: AudioPipeWriter
 
-  init(format: AudioStream.Format, sampleRateHz: Int) throws {
-    stream = try AudioStream(
-      descriptor: STDOUT_FILENO, name: "standard output", format: format, sampleRateHz: sampleRateHz)
+  init(format: AudioPipeWriter.Format, sampleRateHz: Int) throws {
+    stream = try AudioPipeWriter(
+      to: .standardOutput, name: "standard output", format: format, sampleRateHz: sampleRateHz)
   }
 
   func write(_ samples: [Float]) throws { try stream.write(samples) }
@@ -79,7 +79,7 @@ final class PlayerSink: AudioSink {
   private let sampleRateHz: Int
   private let process = Process()
   private let pipe = Pipe()
-  private var stream: AudioStream?
+  private var stream: AudioPipeWriter?
 
   /// The first player on the PATH.
   static func find() -> (Player, URL)? {
@@ -103,7 +103,7 @@ final class PlayerSink: AudioSink {
   /// Starts the player with the first samples: a text that cannot be spoken should not open a sound device.
   func write(_ samples: [Float]) throws { try started().write(samples) }
 
-  private func started() throws -> AudioStream {
+  private func started() throws -> AudioPipeWriter {
     if let stream { return stream }
     process.executableURL = program
     process.arguments = arguments
@@ -113,8 +113,8 @@ final class PlayerSink: AudioSink {
     } catch {
       throw Failure(.failed, "\(program.path): cannot be started (\(error.localizedDescription)); use -o FILE")
     }
-    let stream = try AudioStream(
-      descriptor: pipe.fileHandleForWriting.fileDescriptor, name: destination, format: .raw16, sampleRateHz: sampleRateHz)
+    let stream = try AudioPipeWriter(
+      to: pipe.fileHandleForWriting, name: destination, format: .raw16, sampleRateHz: sampleRateHz)
     self.stream = stream
     return stream
   }

@@ -67,8 +67,8 @@ struct ChatCommand: AsyncParsableCommand {
     if prompt != nil || recipe != nil {
       try await answerOnce(media, try oneAnswer(opened, parts, wishes, options))
     } else {
-      let conversation = try Conversation(
-        opened, options: ConversationOptions(sampling: wishes, speaks: voice, drawing: options, system: system))
+      let conversation = try opened.session(
+        instructions: system, options: SessionOptions(sampling: wishes, speaks: voice, image: options))
       var terminal = ChatTerminal(
         conversation, media: media, attachments: parts, quiet: common.quiet, showsImages: !drawing.noPreview)
       try await terminal.run()
@@ -78,19 +78,19 @@ struct ChatCommand: AsyncParsableCommand {
   /// How the answer to a single turn is asked for.
   private func oneAnswer(
     _ opened: Model, _ parts: [InputPart], _ wishes: Sampling, _ options: ImageOptions
-  ) throws -> (Cancellation) -> AsyncThrowingStream<OutputPart, any Error> {
+  ) throws -> PartStream {
     if recipe == nil, opened.takesTurns {
-      let conversation = try Conversation(
-        opened, options: ConversationOptions(sampling: wishes, speaks: voice, drawing: options, system: system))
-      return { conversation.send(parts, cancellation: $0) }
+      let session = try opened.session(
+        instructions: system, options: SessionOptions(sampling: wishes, speaks: voice, image: options))
+      return session.streamResponse(to: parts)
     }
-    let task = TaskOptions(sampling: wishes, drawing: options, maxImages: images)
+    let task = TaskOptions(sampling: wishes, image: options, maxImages: images)
     let chosen = try recipe.map(RecipeOption.find) ?? baseRecipe(hasWords: !(prompt ?? "").isEmpty)
-    return { opened.perform(chosen, parts, options: task, cancellation: $0) }
+    return opened.perform(chosen, parts, options: task)
   }
 
   /// The words of a base model's training that fit what was given.
-  private func baseRecipe(hasWords: Bool) -> Recipe {
+  private func baseRecipe(hasWords: Bool) -> MioTask {
     let (sees, hears) = (!given.image.isEmpty || !given.video.isEmpty, !given.audio.isEmpty)
     if voice { return hears ? .speechToSpeech : .speechAnswer }
     guard hasWords, given.text.isEmpty else { return .interleaved }
@@ -98,13 +98,13 @@ struct ChatCommand: AsyncParsableCommand {
   }
 
   private func answerOnce(
-    _ media: MediaFolder, _ answer: (Cancellation) -> AsyncThrowingStream<OutputPart, any Error>
+    _ media: MediaFolder, _ answer: PartStream
   ) async throws {
     var parts: [AnswerPart] = []
     try await Interrupts.during { cancellation in
       let bar = ProgressBar("chat", quiet: common.quiet)
       defer { bar.finish() }
-      for try await part in answer(cancellation) {
+      for try await part in cancellation.stopping(answer) {
         if case .progress(let progress) = part {
           bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
           continue
@@ -174,7 +174,7 @@ final class MediaFolder {
     case .image(let clip, let codes):
       let file = try clip.map { clip in
         let file = try nextPath("image", "png")
-        try clip.write(to: file, origin: origin)
+        try clip.write(to: URL(fileURLWithPath: file), origin: origin)
         return file
       }
       return AnswerPart(type: "image", file: file, codes: [codes])

@@ -3,7 +3,7 @@ import MioLite
 
 /// A conversation in the terminal, line by line.
 struct ChatTerminal {
-  private let conversation: Conversation
+  private let conversation: Session
   private let media: MediaFolder
   private let quiet: Bool
   private let isInteractive = isatty(STDIN_FILENO) == 1
@@ -21,7 +21,7 @@ struct ChatTerminal {
     """
 
   init(
-    _ conversation: Conversation, media: MediaFolder, attachments: [InputPart], quiet: Bool, showsImages: Bool = true
+    _ conversation: Session, media: MediaFolder, attachments: [InputPart], quiet: Bool, showsImages: Bool = true
   ) {
     self.conversation = conversation
     self.media = media
@@ -61,9 +61,9 @@ struct ChatTerminal {
     case "/reset":
       conversation.reset()
       history = []
-    case "/audio", "/speech": try attach(argument, parts[0], "a sound file", InputPart.audioFile)
-    case "/image": try attach(argument, parts[0], "an image", InputPart.imageFile)
-    case "/video": try attach(argument, parts[0], "a video or a folder of frames", InputPart.videoFile)
+    case "/audio", "/speech": try attach(argument, parts[0], "a sound file", InputPart.audio(contentsOf:))
+    case "/image": try attach(argument, parts[0], "an image", InputPart.image(contentsOf:))
+    case "/video": try attach(argument, parts[0], "a video or a folder of frames", InputPart.video(contentsOf:))
     case "/save":
       guard !argument.isEmpty else { throw Failure(.wrongInput, "/save: give a file name") }
       try save(argument)
@@ -72,12 +72,12 @@ struct ChatTerminal {
   }
 
   private mutating func attach(
-    _ path: String, _ command: String, _ what: String, _ part: (String) -> InputPart
+    _ path: String, _ command: String, _ what: String, _ part: (URL) -> InputPart
   ) throws {
     guard FileManager.default.isReadableFile(atPath: path) else {
       throw Failure(.wrongInput, "\(command): '\(path)' cannot be read; give the path of \(what)")
     }
-    attachments.append(part(path))
+    attachments.append(part(URL(fileURLWithPath: path)))
     Output.note("[\(path) goes with your next words]")
   }
 
@@ -91,7 +91,7 @@ struct ChatTerminal {
     try await Interrupts.during { cancellation in
       let bar = ProgressBar("chat", quiet: quiet)
       defer { bar.finish() }
-      for try await part in conversation.send(parts, cancellation: cancellation) {
+      for try await part in cancellation.stopping(conversation.streamResponse(to: parts)) {
         if case .progress(let progress) = part {
           bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
           continue
@@ -132,10 +132,10 @@ extension AnswerPart {
   fileprivate init?(_ part: InputPart) {
     switch part {
     case .text(let text): self.init(type: "text", text: text)
-    case .audioFile(let path): self.init(type: "speech", file: path)
-    case .imageFile(let path), .visualFile(let path): self.init(type: "image", file: path)
-    case .videoFile(let path): self.init(type: "video", file: path)
-    case .audio, .image, .video: return nil
+    case .audioFile(let source): self.init(type: "speech", file: source.name)
+    case .imageFile(let source), .visualFile(let source): self.init(type: "image", file: source.name)
+    case .videoFile(let source): self.init(type: "video", file: source.name)
+    case .audio, .image, .video, .speechCodes, .imageCodes: return nil
     }
   }
 }

@@ -1,43 +1,17 @@
 import ArgumentParser
 import Foundation
-import MioKernels
 import MioLite
-import MioMedia
-import MioModel
 
 /// What `encode` prints and `decode` reads.
 struct CodedMedia: Codable {
   var modality: String?
-  var codes: Codes
+  var codes: MediaCodes
   var ids: [Int32]?
   var text: String?
 }
 
-/// Codes of speech, a list for each codebook, or of an image, one list.
-enum Codes: Codable {
-  case speech([[Int32]])
-  case image([Int32])
-
-  init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if let codebooks = try? container.decode([[Int32]].self) {
-      self = .speech(codebooks)
-    } else {
-      self = .image(try container.decode([Int32].self))
-    }
-  }
-
-  func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    switch self {
-    case .speech(let codebooks): try container.encode(codebooks)
-    case .image(let codes): try container.encode(codes)
-    }
-  }
-}
-
 /// `encode AUDIO|IMAGE`: sound or an image to codes, ids and token text.
-struct EncodeCommand: ParsableCommand {
+struct EncodeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "encode", abstract: "Turn a sound file or an image into the codes and tokens that the model reads.")
 
@@ -53,57 +27,35 @@ struct EncodeCommand: ParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var common: CommonOptions
 
-  func run() throws {
+  func run() async throws {
     let opened = try model.open()
-    let file = input == "-" ? try MediaFile.open(descriptor: STDIN_FILENO, name: "standard input")
-      : try MediaFile.open(path: input)
-    let context = KernelContext(threads: model.threads ?? Processors.usableCoreCount)
-    let coded =
-      switch file {
-      case .sound(let sound): try encode(sound, opened, context)
-      case .image(let image): try encode(image, opened, context)
-      case .video: throw Failure(.wrongInput, "\(input): this is a video; encode its frames one by one")
-      }
+    let codebooks = timbre ? min(4, opened.speechCodebookCount ?? 4) : 1
+    let codes = try await Interrupts.during { cancellation in
+      try await cancellation.stopping { [input] in try await opened.codes(of: Input.source(input), codebooks: codebooks) }
+    }
+    let coded = try coded(codes, opened)
     if json {
       try Output.json(coded)
     } else if let text = coded.text {
       try Output.line(text)
     } else {
       throw Failure(
-        .wrongInput, "\(opened.path): the file has no tokenizer to name the tokens; use --json for the codes")
+        .wrongInput, "\(opened.name): the file has no tokenizer to name the tokens; use --json for the codes")
     }
   }
 
-  private func encode(_ file: AudioFile, _ opened: Model, _ context: KernelContext) throws -> CodedMedia {
-    let codec = try opened.requiredCodec()
-    var source = AudioSource(file, sampleRateHz: codec.config.sampleRateHz)
-    let codebooks = timbre ? min(4, codec.config.codebookCount) : 1
-    let stream = try SpeechEncoderStream(codec, codebooks: codebooks, on: context)
-    var codes = Array(repeating: [Int32](), count: codebooks)
-    func append(_ more: [[Int32]]) {
-      for (codebook, new) in more.enumerated() { codes[codebook] += new }
+  private func coded(_ codes: MediaCodes, _ opened: Model) throws -> CodedMedia {
+    var coded = CodedMedia(codes: codes)
+    switch codes {
+    case .speech(let codes):
+      coded.modality = "speech"
+      coded.ids = opened.hasSpeechTokens ? try opened.tokens(ofSpeech: codes) : nil
+    case .image(let codes):
+      if timbre { throw Failure(.wrongInput, "\(input): --timbre is about sound; an image has one list of codes") }
+      coded.modality = "image"
+      coded.ids = opened.hasImageTokens ? try opened.tokens(ofImage: codes) : nil
     }
-    while case let block = try source.next(), !block.isEmpty { append(try stream.push(block)) }
-    append(stream.finish())
-    if codes[0].isEmpty { throw Failure(.wrongInput, "\(input): the sound is empty") }
-    var coded = CodedMedia(modality: "speech", codes: .speech(codes))
-    if let tokenizer = opened.tokenizer, tokenizer.media.speech != nil {
-      let ids = try tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
-      coded.ids = ids
-      coded.text = ids.compactMap(tokenizer.piece).joined()
-    }
-    return coded
-  }
-
-  private func encode(_ image: Image, _ opened: Model, _ context: KernelContext) throws -> CodedMedia {
-    if timbre { throw Failure(.wrongInput, "\(input): --timbre is about sound; an image has one list of codes") }
-    let codes = try opened.codes(of: image, on: context)
-    var coded = CodedMedia(modality: "image", codes: .image(codes))
-    if let tokenizer = opened.tokenizer, tokenizer.media.image != nil {
-      let ids = try tokenizer.media.imageTokens(codes.map(Int.init))
-      coded.ids = ids
-      coded.text = ids.compactMap(tokenizer.piece).joined()
-    }
+    coded.text = coded.ids.flatMap { ids in opened.tokenizer.map { ids.compactMap($0.token).joined() } }
     return coded
   }
 }
@@ -148,38 +100,38 @@ struct DecodeCommand: AsyncParsableCommand {
   }
 
   private func decode(_ codes: [[Int32]], _ opened: Model) async throws {
-    let codec = try opened.requiredCodec()
+    try opened.require(.speech)
     guard !codes.isEmpty, !codes[0].isEmpty else {
       throw Failure(.wrongInput, "\(input): \"codes\" is empty; give one list of codes per codebook")
     }
-    let context = KernelContext(threads: model.threads ?? Processors.usableCoreCount)
-    let samples = try codec.decode(codes, on: context)
     try await Interrupts.during { cancellation in
-      let sink = try AudioSinks.make(
-        output: output, raw: false, play: false, sampleRateHz: codec.config.sampleRateHz)
-      try sink.write(samples)
-      if cancellation.isCancelled { throw MioError(.cancelled, "cancelled") }
+      let audio = try await cancellation.stopping { try await opened.audio(from: codes) }
+      let sink = try AudioSinks.make(output: output, raw: false, play: false, sampleRateHz: audio.sampleRateHz)
+      try sink.write(audio.samples)
+      try cancellation.check()
       try sink.finish()
     }
   }
 
   private func draw(_ codes: [Int32], _ opened: Model) async throws {
-    if output != "-" { _ = try ImageFormat(path: output) }
+    try Output.checkImageName(output)
     let chosen = seed ?? .random(in: 0...0xFFFF_FFFF)
     if seed == nil && !common.quiet { Output.note("seed \(chosen)") }
     let options = drawing.options(Sampling(seed: chosen))
     let image = try await Interrupts.during { cancellation in
       let bar = ProgressBar("decode", quiet: common.quiet)
       defer { bar.finish() }
-      return try opened.image(of: codes, options: options, cancellation: cancellation) { index, count in
-        bar.update(Double(index + 1) / Double(count + 1), detail: "step \(index + 1) of \(count)")
+      return try await cancellation.stopping {
+        try await opened.image(from: codes, options: options) { index, count in
+          bar.update(Double(index + 1) / Double(count + 1), detail: "step \(index + 1) of \(count)")
+        }
       }
     }
     let origin = ImageOrigin(prompt: "", options: options)
     if output == "-" {
       try Output.write(image.encoded(origin: origin))
     } else {
-      try image.write(to: output, origin: origin)
+      try image.write(to: URL(fileURLWithPath: output), origin: origin)
     }
     if !common.quiet, !drawing.noPreview { Preview.show(image) }
   }

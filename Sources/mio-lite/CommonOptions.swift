@@ -1,7 +1,5 @@
 import ArgumentParser
 import Foundation
-import MioFormat
-import MioKernels
 import MioLite
 
 /// Options that every command takes.
@@ -60,17 +58,6 @@ enum ModelLocation {
   }
 }
 
-extension CacheOption {
-  /// The same choice in the terms of the kernels.
-  var format: KeyValueFormat {
-    switch self {
-    case .int8: .int8
-    case .f16: .f16
-    case .f32: .f32
-    }
-  }
-}
-
 extension ModelOptions {
   /// Opens the model.
   func open() throws -> Model {
@@ -81,6 +68,6 @@ extension ModelOptions {
       case .f32: .f32
       }
     return try Model(
-      path: try path(), options: Model.Options(threads: threads, contextLength: context, cache: cache, promptStyle: style))
+      contentsOf: URL(fileURLWithPath: try path()), options: Model.Options(threads: threads, contextLength: context, cache: cache, promptStyle: style))
   }
 }

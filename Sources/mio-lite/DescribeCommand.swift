@@ -42,17 +42,17 @@ struct DescribeCommand: AsyncParsableCommand {
     if let question, question.allSatisfy(\.isWhitespace) { throw Failure(.wrongInput, "the question is empty; ask something") }
     let recipe = try self.recipe.map(RecipeOption.find) ?? (question == nil ? .imageCaption : .imageQuestion)
     let opened = try model.open()
-    _ = try opened.requiredImageTokenizer()
+    try opened.require(.seeing)
     let options = TaskOptions(
-      sampling: sampling.sampling(draws: false, quiet: common.quiet), drawing: nil, maxFrames: frames,
-      spacesFramesEvenly: uniform)
-    let parts: [InputPart] = [.visualFile(input)] + (question.map { [.text($0)] } ?? [])
+      sampling: sampling.sampling(draws: false, quiet: common.quiet), image: nil, maxFrames: frames,
+      frameSelection: uniform ? .uniform : .scenes)
+    let parts: [InputPart] = [.visualFile(Input.source(input))] + (question.map { [.text($0)] } ?? [])
     var shown = TrimmedText()
     var whole = ""
     try await Interrupts.during { cancellation in
       let bar = ProgressBar("describe", quiet: common.quiet)
       defer { bar.finish() }
-      for try await part in opened.perform(recipe, parts, options: options, cancellation: cancellation) {
+      for try await part in cancellation.stopping(opened.perform(recipe, parts, options: options)) {
         switch part {
         case .progress(let progress): bar.update(progress.fraction, detail: progress.detail)
         case .text(let text):
@@ -91,8 +91,8 @@ struct TrimmedText {
 
 /// Finds recipes by the names that people give.
 enum RecipeOption {
-  static func find(_ name: String) throws -> Recipe {
-    guard let recipe = Recipe(name: name) else {
+  static func find(_ name: String) throws -> MioTask {
+    guard let recipe = MioTask(rawValue: name) else {
       throw Failure(.wrongInput, "--recipe: there is none called '\(name)'; 'mio-lite recipes' lists them")
     }
     return recipe
@@ -112,8 +112,8 @@ struct RecipesCommand: ParsableCommand {
   }
 
   func run() throws {
-    let rows = Recipe.all.map {
-      Row(name: $0.name, output: $0.output, instruct: $0.instructWords, base: $0.baseWords)
+    let rows = MioTask.allCases.map {
+      Row(name: $0.rawValue, output: $0.output.map(\.rawValue).joined(separator: ", "), instruct: $0.instructWords, base: $0.baseWords)
     }
     if json { return try Output.json(rows, pretty: true) }
     for row in rows {

@@ -1,9 +1,5 @@
 import Foundation
-import MioConverter
-import MioFormat
 import MioLite
-import MioMedia
-import MioModel
 
 /// What ends a command early: one line for a person, and the exit status of the contract.
 struct Failure: Error {
@@ -34,29 +30,12 @@ extension Failure {
     case let failure as Failure:
       self = failure
     case let error as MioError:
-      switch error.code {
-      case .cancelled: self.init(.interrupted, "interrupted")
-      case .failed: self.init(.failed, error.message)
-      default: self.init(.wrongInput, error.message)
-      }
-    case let error as ConversionError:
-      let codes = Set(error.problems.map(\.code))
-      self.init(codes.contains(.cancelled) ? .interrupted : codes.contains(.output) ? .failed : .wrongInput, error.description)
-    case let error as ModelFileError:
-      self.init(Self.kind(of: error.code), error.description)
-    case is MediaError, is TextError, is SpeechCodecError, is ImageTokenizerError, is DiffusionError, is LanguageError,
-      is GenerationError:
-      self.init(MioError(error))
+      self.init(error.code == .failed ? .failed : .wrongInput, error.message)
+    case is CancellationError:
+      self.init(.interrupted, "interrupted")
     default:
-      return nil
-    }
-  }
-
-  private static func kind(of code: ModelFileError.Code) -> Kind {
-    switch code {
-    case .cancelled: .interrupted
-    case .cannotWrite, .readFailed: .failed
-    default: .wrongInput
+      guard let failure = Failure(inside: error) else { return nil }
+      self = failure
     }
   }
 }

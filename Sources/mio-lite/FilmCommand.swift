@@ -54,16 +54,16 @@ struct FilmCommand: AsyncParsableCommand {
     let opened = try model.open()
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
-    var animation = Animation(
+    var animation = GIFEncoder(
       millisecondsPerFrame: delay, comment: ImageOrigin(prompt: words, options: options).summary)
-    var thumbnails: [ImageClip] = []
+    var thumbnails: [Image] = []
     var record: [Record.Frame] = []
     let target = isSingle ? nil : ResultFolder(path: output)
     try await Interrupts.during { cancellation in
       let bar = ProgressBar("film", quiet: common.quiet)
       defer { bar.finish() }
-      let task = TaskOptions(sampling: sampling, drawing: options, maxImages: frames)
-      for try await part in opened.perform(.videoGeneration, [.text(words)], options: task, cancellation: cancellation) {
+      let task = TaskOptions(sampling: sampling, image: options, maxImages: frames)
+      for try await part in cancellation.stopping(opened.perform(.videoGeneration, [.text(words)], options: task)) {
         switch part {
         case .progress(let progress) where progress.kind == .image:
           bar.update(
@@ -73,7 +73,7 @@ struct FilmCommand: AsyncParsableCommand {
           let name = "frame-\(record.count + 1).png"
           try target?.write(clip.encoded(origin: ImageOrigin(prompt: words, options: options)), name)
           record.append(Record.Frame(file: name, codes: codes))
-          animation.add(clip)
+          try animation.add(clip)
           thumbnails.append(clip.thumbnail)
           if !common.quiet, !drawing.noPreview { Preview.show(clip) }
         case .problem(let problem): Output.note("mio-lite: \(problem)")
@@ -83,7 +83,7 @@ struct FilmCommand: AsyncParsableCommand {
     }
     guard !record.isEmpty else { throw Failure(.failed, "the model did not finish a frame; allow more tokens") }
     if let target {
-      if let sheet = ImageClip.contactSheet(thumbnails) { try target.write(sheet.encoded(), "contact-sheet.png") }
+      if let sheet = Image.contactSheet(thumbnails) { try target.write(sheet.encoded(), "contact-sheet.png") }
       try target.write(animation.finish(), "film.gif")
       try target.write(
         Output.readableJSON(
@@ -97,9 +97,9 @@ struct FilmCommand: AsyncParsableCommand {
   }
 }
 
-extension ImageClip {
+extension Image {
   /// The image with at most 256 columns.
-  var thumbnail: ImageClip {
+  var thumbnail: Image {
     let width = min(self.width, 256)
     return width == self.width ? self : resized(width: width, height: max(1, height * width / self.width))
   }

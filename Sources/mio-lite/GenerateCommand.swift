@@ -1,6 +1,5 @@
 import ArgumentParser
 import MioLite
-import MioModel
 
 /// `generate PROMPT`: raw completion without a template.
 struct GenerateCommand: AsyncParsableCommand {
@@ -41,20 +40,21 @@ struct GenerateCommand: AsyncParsableCommand {
 
   func run() async throws {
     let opened = try model.open()
-    let tokenizer = try opened.requiredTokenizer()
+    try opened.require(.text)
+    guard let tokenizer = opened.tokenizer else { return }
     let tokens: [Int32]
     if let ids {
       tokens = try Input.ids(ids, option: "--ids")
     } else {
-      tokens = try tokenizer.encode(Input.text(prompt ?? ""), trusted: true)
+      tokens = try tokenizer.encode(Input.text(prompt ?? ""), special: true)
     }
     let options = GenerationOptions(
       sampling: sampling.sampling(draws: false, quiet: common.quiet),
       stopIds: try stopIds.map { try Input.ids($0, option: "--stop-ids") }, usesGrammar: grammar == .media)
     try await Interrupts.during { cancellation in
       var new: [Int32] = []
-      var shown = PlainTextDecoder(tokenizer, continuing: true)
-      for try await id in opened.generate(from: tokens, options: options, cancellation: cancellation) {
+      var shown = tokenizer.textDecoder()
+      for try await id in cancellation.stopping(opened.generate(from: tokens, options: options)) {
         new.append(id)
         if !json { try Output.write(shown.append(id)) }
       }

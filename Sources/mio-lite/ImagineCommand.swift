@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import MioLite
-import MioMedia
 
 /// `imagine PROMPT`: draws.
 struct ImagineCommand: AsyncParsableCommand {
@@ -62,7 +61,7 @@ struct EditCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    let image = try ImageClip(path: image)
+    let image = try Image(Input.source(image))
     try await ImageTask(
       title: "edit", recipe: .imageEditing, parts: [.image(image), .text(instruction)], prompt: instruction,
       output: output, drawing: drawing, model: model, sampling: sampling, common: common
@@ -73,7 +72,7 @@ struct EditCommand: AsyncParsableCommand {
 /// A command whose result is one image.
 struct ImageTask {
   let title: String
-  let recipe: Recipe
+  let recipe: MioTask
   let parts: [InputPart]
   let prompt: String
   let output: String
@@ -83,17 +82,17 @@ struct ImageTask {
   let common: CommonOptions
 
   func run() async throws {
-    if output != "-" { _ = try ImageFormat(path: output) }
+    try Output.checkImageName(output)
     let opened = try model.open()
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
     let started = ContinuousClock.now
-    var image: ImageClip?
+    var image: Image?
     try await Interrupts.during { cancellation in
       let bar = ProgressBar(title, quiet: common.quiet)
       defer { bar.finish() }
-      let task = TaskOptions(sampling: sampling, drawing: options, maxImages: 1)
-      for try await part in opened.perform(recipe, parts, options: task, cancellation: cancellation) {
+      let task = TaskOptions(sampling: sampling, image: options, maxImages: 1)
+      for try await part in cancellation.stopping(opened.perform(recipe, parts, options: task)) {
         switch part {
         case .progress(let progress): bar.update(progress.fraction, detail: progress.detail)
         case .image(let clip, _): image = clip
@@ -107,7 +106,7 @@ struct ImageTask {
     if output == "-" {
       try Output.write(image.encoded(origin: origin))
     } else {
-      try image.write(to: output, origin: origin)
+      try image.write(to: URL(fileURLWithPath: output), origin: origin)
     }
     if !common.quiet {
       if !drawing.noPreview { Preview.show(image) }

@@ -1,5 +1,5 @@
 import Foundation
-import MioModel
+import MioLite
 
 /// What people hand to commands: text, files, '-' for standard input.
 enum Input {
@@ -10,11 +10,22 @@ enum Input {
   static func text(_ argument: String) throws -> String {
     guard argument == "-" else { return argument }
     let bytes = try standardInput(limit: longestText)
-    do {
-      return try String(checking: bytes)
-    } catch {
-      throw Failure(.wrongInput, "standard input: \(error)")
-    }
+    if let text = String(validating: bytes, as: UTF8.self) { return text }
+    throw Failure(.wrongInput, "standard input: the text is not UTF-8 (byte \(firstBadByte(bytes))); convert it with iconv")
+  }
+
+  private static func firstBadByte(_ bytes: [UInt8]) -> Int {
+    var decoder = UTF8()
+    var iterator = bytes.makeIterator()
+    var offset = 0
+    while case .scalarValue(let scalar) = decoder.decode(&iterator) { offset += UTF8.width(scalar) }
+    return offset
+  }
+
+  /// Where a medium is read from; '-' is standard input.
+  static func source(_ path: String) -> MediaSource {
+    path == "-" ? MediaSource(readingFrom: .standardInput, name: "standard input")
+      : MediaSource(contentsOf: URL(fileURLWithPath: path))
   }
 
   /// All of standard input.

@@ -22,8 +22,8 @@ struct MediaFlags: ParsableArguments {
   /// The parser keeps the order within each option only, so the order of the options is looked up in `arguments`.
   func parts(arguments: [String] = CommandLine.arguments) -> [InputPart] {
     var queues: [String: [InputPart]] = [
-      "audio": audio.map(InputPart.audioFile), "image": image.map(InputPart.imageFile),
-      "video": video.map(InputPart.videoFile), "text": text.map(InputPart.text),
+      "audio": audio.map { .audioFile(Input.source($0)) }, "image": image.map { .imageFile(Input.source($0)) },
+      "video": video.map { .videoFile(Input.source($0)) }, "text": text.map(InputPart.text),
     ]
     var parts: [InputPart] = []
     for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {

@@ -1,5 +1,5 @@
 import Foundation
-import MioFiles
+import MioLite
 
 /// Where results and notes go: results to standard output, everything else to standard error.
 enum Output {
@@ -8,11 +8,12 @@ enum Output {
 
   /// Writes a whole file, or nothing.
   static func write(_ bytes: [UInt8], to path: String) throws {
-    do throws(AtomicFileError) {
-      try AtomicFile.write(bytes, to: path)
-    } catch {
-      throw Failure(.failed, "\(path): \(error.message)")
-    }
+    try OutputFile.write(bytes, to: URL(fileURLWithPath: path))
+  }
+
+  /// Refuses a name whose suffix is of no image that can be written; '-' is standard output.
+  static func checkImageName(_ path: String) throws {
+    if path != "-" { _ = try Image.Format(suffixOf: URL(fileURLWithPath: path)) }
   }
 
   /// Writes text to standard output: as it is to files and pipes, without control characters to a terminal.

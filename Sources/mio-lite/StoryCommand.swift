@@ -25,7 +25,7 @@ struct StoryCommand: AsyncParsableCommand {
   var images: Int = 8
 
   @Option(help: "Ask in the words of this recipe ('mio-lite recipes' lists them): storytelling, interleaved, visual-thought.")
-  var recipe: String = Recipe.storytelling.name
+  var recipe: String = MioTask.storytelling.rawValue
 
   @Flag(help: "Let the story speak, too.")
   var speech = false
@@ -48,15 +48,15 @@ struct StoryCommand: AsyncParsableCommand {
     let opened = try model.open()
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
-    let task = TaskOptions(sampling: sampling, drawing: options, maxImages: images, allowsSpeech: speech)
-    let given = image.map(InputPart.imageFile) + (words.isEmpty ? [] : [.text(words)])
+    let task = TaskOptions(sampling: sampling, image: options, maxImages: images, allowsSpeech: speech)
+    let given = image.map { InputPart.imageFile(Input.source($0)) } + (words.isEmpty ? [] : [.text(words)])
     let origin = ImageOrigin(prompt: words, options: options)
     let media = MediaFolder(path: output, quiet: common.quiet, origin: origin, replacing: true)
-    var story = Story(title: words, made: origin.summary, model: URL(fileURLWithPath: opened.path).lastPathComponent)
+    var story = Story(title: words, made: origin.summary, model: URL(fileURLWithPath: opened.name).lastPathComponent)
     try await Interrupts.during { cancellation in
       let bar = ProgressBar("story", quiet: common.quiet)
       defer { bar.finish() }
-      for try await part in opened.perform(recipe, given, options: task, cancellation: cancellation) {
+      for try await part in cancellation.stopping(opened.perform(recipe, given, options: task)) {
         if case .progress(let progress) = part {
           bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
           continue
@@ -64,7 +64,7 @@ struct StoryCommand: AsyncParsableCommand {
         let kept = try media.keep(part)
         if kept.type == "problem" { Output.note("mio-lite: \(kept.text ?? "")") }
         if case .image(let clip?, _) = part {
-          story.add(kept, data: try clip.encoded(asJPEG: true))
+          story.add(kept, data: try clip.encoded(as: .jpeg))
           if !common.quiet, !drawing.noPreview { Preview.show(clip) }
         } else {
           story.add(kept, data: try kept.file.map { try Array(Data(contentsOf: URL(fileURLWithPath: $0))) })

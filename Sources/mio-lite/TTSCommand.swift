@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import MioLite
-import MioMedia
 
 /// `tts TEXT`: speaks.
 struct TTSCommand: AsyncParsableCommand {
@@ -52,7 +51,8 @@ struct TTSCommand: AsyncParsableCommand {
 
   func run() async throws {
     let opened = try model.open()
-    let rate = try opened.requiredCodec().config.sampleRateHz
+    try opened.require(.speech)
+    guard let rate = opened.speechSampleRateHz else { return }
     let words = try Input.text(text)
     let leftOut = try opened.unspeakableCharacters(in: words)
     if !leftOut.isEmpty && !common.quiet {
@@ -68,7 +68,7 @@ struct TTSCommand: AsyncParsableCommand {
       let sink = try AudioSinks.make(output: output, raw: raw, play: play, sampleRateHz: rate)
       let bar = ProgressBar("tts", quiet: common.quiet)
       defer { bar.finish() }
-      for try await chunk in opened.speak(words, options: options, cancellation: cancellation) {
+      for try await chunk in cancellation.stopping(opened.speech(for: words, options: options)) {
         firstAudio = firstAudio ?? (ContinuousClock.now - started).seconds
         seconds += Double(chunk.samples.count) / Double(rate)
         try sink.write(chunk.samples)

@@ -43,7 +43,7 @@ import Testing
         atPath: Goldens.image("images/\(name)").path, toPath: folder.path("frames/frame_\(index + 9).png"))
     }
     let model = try Model(path: model)
-    let clips = try ["rgba.png", "gray.png", "rgb_portrait.png"].map { try ImageClip(path: Goldens.image("images/\($0)").path) }
+    let frames = try ["rgba.png", "gray.png", "rgb_portrait.png"].map { try Image(contentsOf: Goldens.image("images/\($0)")) }
     let options = TaskOptions(sampling: Sampling(maxTokens: 8, greedy: true))
     func answer(_ part: InputPart) async throws -> String {
       var text = ""
@@ -52,9 +52,9 @@ import Testing
       }
       return text
     }
-    let expected = try await answer(.video(clips))
-    #expect(try await answer(.videoFile(folder.path("frames"))) == expected)
-    #expect(try await answer(.visualFile(folder.path("frames"))) == expected)
+    let expected = try await answer(.video(Video(frames: frames)))
+    #expect(try await answer(.videoFile(MediaSource(path: folder.path("frames")))) == expected)
+    #expect(try await answer(.visualFile(MediaSource(path: folder.path("frames")))) == expected)
     #expect(!expected.isEmpty)
   }
 
@@ -122,10 +122,10 @@ import Testing
 
   @Test func `draws every image of a film from noise of its own when told to`() async throws {
     let model = try Model(path: model)
-    func film(varying: Bool) async throws -> [ImageClip] {
+    func film(varying: Bool) async throws -> [Image] {
       let drawing = ImageOptions(sampling: Sampling(seed: 7), steps: 1, seedsEachImage: varying)
-      let options = TaskOptions(sampling: Sampling(seed: 2), drawing: drawing, maxImages: 3)
-      var clips: [ImageClip] = []
+      let options = TaskOptions(sampling: Sampling(seed: 2), image: drawing, maxImages: 3)
+      var clips: [Image] = []
       for try await case .image(let clip?, _) in model.perform(.videoGeneration, [.text("a boat")], options: options) {
         clips.append(clip)
       }
@@ -138,10 +138,10 @@ import Testing
 
   @Test func `tells how many images it has looked at`() async throws {
     let model = try Model(path: model)
-    let clip = try ImageClip(path: photo)
+    let clip = try Image(contentsOf: URL(fileURLWithPath: photo))
     var details: [String] = []
     let options = TaskOptions(sampling: Sampling(maxTokens: 2, greedy: true))
-    for try await case .progress(let progress) in model.perform(.videoCaption, [.video([clip, clip])], options: options) {
+    for try await case .progress(let progress) in model.perform(.videoCaption, [.video(Video(frames: [clip, clip]))], options: options) {
       details.append(progress.detail)
     }
     #expect(details == ["looking at image 1 of 2", "looking at image 2 of 2"])
@@ -150,7 +150,7 @@ import Testing
   @Test func `an iteration that ends early stops the drawing`() async throws {
     let model = try Model(path: model)
     var steps = 0
-    let options = TaskOptions(sampling: Sampling(seed: 1), drawing: ImageOptions(steps: 500))
+    let options = TaskOptions(sampling: Sampling(seed: 1), image: ImageOptions(steps: 500))
     for try await case .progress(let progress) in model.perform(.imageGeneration, [.text("a tree")], options: options) {
       if progress.detail.hasPrefix("step") { steps += 1 }
       if steps == 2 { break }

@@ -16,18 +16,18 @@ import Testing
       options.usesGrammar = call > 4
       return try await model.generate(from: [1, 5, 9, Int32(call)], options: options).reduce(into: []) { $0.append("\($1)") }
     case 1:
-      let clip = try await model.speech(
-        for: "One. Two, \(call). Three.", options: SpeechOptions(sampling: Sampling(maxTokens: 42, seed: UInt64(call))))
-      return clip.samples.map { "\($0)" }
+      let audio = try await model.speak(
+        "One. Two, \(call). Three.", options: SpeechOptions(sampling: Sampling(maxTokens: 42, seed: UInt64(call))))
+      return audio.samples.map { "\($0)" }
     case 2:
-      return try await model.transcribe(
-        path: sound, options: TranscriptionOptions(sampling: Sampling(beams: 1 + call % 5, maxTokens: 12))
+      return try await model.transcription(
+        of: MediaSource(path: sound), options: TranscriptionOptions(sampling: Sampling(beams: 1 + call % 5, maxTokens: 12))
       ).reduce(into: []) { $0.append($1.text) }
     default:
       let options = TaskOptions(
-        sampling: Sampling(maxTokens: 120, seed: UInt64(call)), drawing: ImageOptions(steps: 2), maxImages: 1)
-      return try await model.perform(.storytelling, [.imageFile(photo), .text("a tree")], options: options)
-        .reduce(into: []) { $0.append("\($1)") }
+        sampling: Sampling(maxTokens: 120, seed: UInt64(call)), image: ImageOptions(steps: 2), maxImages: 1)
+      return try await model.perform(.storytelling, [.imageFile(MediaSource(path: photo)), .text("a tree")], options: options)
+        .reduce(into: []) { if case .progress = $1 {} else { $0.append("\($1)") } }
     }
   }
 

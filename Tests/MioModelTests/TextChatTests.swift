@@ -127,12 +127,12 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
 
   @Test func `speaks with the recipe of the reference`() throws {
     let item = try #require(cases.instruct.first { $0.name == "tts" })
-    let recipe = PromptRecipe.instruct(.speak)
+    let recipe = MioTask.textToSpeech.row.instruct
     let prompt = try recipe.prompt([.text: .untrusted("two hearts talked together")], for: tokenizer)
     #expect(try tokenizer.encode(prompt) == item.ids)
     let asr = try #require(cases.instruct.first { $0.name == "asr" })
     let speech = Prompt.tokens(try media([], asr.speeches).speeches[0])
-    let transcribe = try PromptRecipe.instruct(.transcribe).prompt([.speech: speech], for: tokenizer)
+    let transcribe = try MioTask.speechRecognition.row.instruct.prompt([.speech: speech], for: tokenizer)
     #expect(try tokenizer.encode(transcribe) == asr.ids)
   }
 
@@ -144,17 +144,17 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
       #expect(try tokenizer.encode(prompt) == item.ids, "\(item.name)")
     }
     let hearts = try #require(cases.base.first { $0.name == "base tts" })
-    let speak = try PromptRecipe.base(.speak).prompt([.text: .untrusted("two hearts")], for: tokenizer)
+    let speak = try MioTask.textToSpeech.row.base.prompt([.text: .untrusted("two hearts")], for: tokenizer)
     #expect(try tokenizer.encode(speak) == hearts.ids)
     let heard = try #require(cases.base.first { $0.name == "base asr" })
     let speech = Prompt.tokens(try media([], heard.speeches).speeches[0])
-    let transcribe = try PromptRecipe.base(.transcribe).prompt([.speech: speech], for: tokenizer)
+    let transcribe = try MioTask.speechRecognition.row.base.prompt([.speech: speech], for: tokenizer)
     #expect(try tokenizer.encode(transcribe) == heard.ids)
   }
 
   @Test func `fills every slot of every recipe`() throws {
-    for recipe in PromptTask.allCases.flatMap({ [PromptRecipe.instruct($0), .base($0)] }) {
-      let filling = Dictionary(uniqueKeysWithValues: PromptRecipe.Slot.allCases.map { ($0, Prompt.untrusted("XYZ")) })
+    for recipe in MioTask.allCases.flatMap({ [$0.row.instruct, $0.row.base] }) {
+      let filling = Dictionary(uniqueKeysWithValues: PromptTemplate.Slot.allCases.map { ($0, Prompt.untrusted("XYZ")) })
       let text = try tokenizer.decode(tokenizer.encode(recipe.prompt(filling, for: tokenizer)))
       #expect(text.contains("XYZ"))
       #expect(!text.contains("{") && !text.contains("}"))

@@ -58,16 +58,25 @@ package struct ChatTemplate: Hashable, Sendable {
   /// - Throws: ``TextError`` with code `.invalidConversation` if `.custom` lacks the system's turn.
   package func prompt(_ turns: [ChatTurn], for tokenizer: TextTokenizer) throws(TextError) -> Prompt {
     var prompt = Prompt()
-    append("system", try systemText(turns), to: &prompt)
+    Self.append("system", try systemText(turns), to: &prompt)
     for turn in turns where turn.role != .system {
       prompt.append(.trusted("\n"))
-      append(turn.role.rawValue, turn.content, to: &prompt)
+      Self.append(turn.role.rawValue, turn.content, to: &prompt)
     }
-    if opensReply { prompt.append(.trusted("\n<|im_start|>assistant\n")) }
+    if opensReply { prompt.append(Self.opening) }
     return tokenizer.beginning(prompt)
   }
 
-  private func append(_ role: String, _ content: Prompt, to prompt: inout Prompt) {
+  /// What continues a conversation: the user's next turn, behind the last one, and the opening of the reply.
+  package static func nextTurn(_ content: Prompt) -> Prompt {
+    var prompt = Prompt.trusted("\n")
+    append(ChatTurn.Role.user.rawValue, content, to: &prompt)
+    return prompt + opening
+  }
+
+  private static let opening = Prompt.trusted("\n<|im_start|>assistant\n")
+
+  private static func append(_ role: String, _ content: Prompt, to prompt: inout Prompt) {
     prompt.append(.trusted("<|im_start|>\(role)\n"))
     prompt.append(content)
     prompt.append(.trusted("<|im_end|>"))

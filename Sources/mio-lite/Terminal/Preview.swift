@@ -10,7 +10,7 @@ enum Preview {
     case kitty, iterm, sixel, blocks, none
   }
 
-  static func show(_ clip: ImageClip) {
+  static func show(_ clip: Image) {
     let terminal = Terminal.shared
     guard terminal.hasNotes else { return }
     let environment = ProcessInfo.processInfo.environment
@@ -39,12 +39,12 @@ enum Preview {
 
   /// The bytes that show an image.
   private static func rendering(
-    _ clip: ImageClip, way: Way, within size: (columns: Int, rows: Int), hasAllColors: Bool
+    _ clip: Image, way: Way, within size: (columns: Int, rows: Int), hasAllColors: Bool
   ) throws -> [UInt8] {
     // Characters have at least 8 x 16 pixels where a terminal shows pixels, and the prompt wants a row, too.
     let (columns, rows) = (size.columns - 1, size.rows - 1)
     guard columns >= 4, rows >= 2 else { return [] }
-    func pixels(_ most: Int) -> ImageClip { clip.thumbnail(within: min(most, 8 * columns), min(most, 16 * rows)) }
+    func pixels(_ most: Int) -> Image { clip.thumbnail(within: min(most, 8 * columns), min(most, 16 * rows)) }
     switch way {
     case .none: return []
     case .kitty: return kitty(try pixels(512).encoded())
@@ -72,7 +72,7 @@ enum Preview {
 
   /// Two pixels to a character: the upper as its color, the lower as its background; with 256 colors where no more are
   /// known to be there.
-  private static func blocks(_ small: ImageClip, hasAllColors: Bool) -> [UInt8] {
+  private static func blocks(_ small: Image, hasAllColors: Bool) -> [UInt8] {
     let (columns, rows) = (small.width, small.height / 2)
     var text = ""
     for row in 0..<rows {
@@ -94,7 +94,7 @@ enum Preview {
   private static func level(_ value: UInt8) -> Int { (Int(value) * 5 + 127) / 255 }
 
   /// Six rows at a time, color by color, of a cube of 6 x 6 x 6 colors.
-  private static func sixel(_ clip: ImageClip) -> [UInt8] {
+  private static func sixel(_ clip: Image) -> [UInt8] {
     var bytes = Array("\u{1B}Pq\"1;1;\(clip.width);\(clip.height)".utf8)
     for color in 0..<216 {
       bytes += Array("#\(color);2;\(color / 36 * 20);\(color / 6 % 6 * 20);\(color % 6 * 20)".utf8)
@@ -132,16 +132,16 @@ enum Preview {
   }
 }
 
-extension ImageClip {
+extension Image {
   /// The image with sides of at most so many pixels.
-  fileprivate func thumbnail(within width: Int, _ height: Int) -> ImageClip {
+  fileprivate func thumbnail(within width: Int, _ height: Int) -> Image {
     guard self.width > width || self.height > height else { return self }
     let scale = min(Double(width) / Double(self.width), Double(height) / Double(self.height))
     return resized(width: max(1, Int(Double(self.width) * scale)), height: max(1, Int(Double(self.height) * scale)))
   }
 
   /// The image as large as it can be within so many pixels, with an even number of rows.
-  fileprivate func fitting(within width: Int, _ height: Int) -> ImageClip {
+  fileprivate func fitting(within width: Int, _ height: Int) -> Image {
     let scale = min(Double(width) / Double(self.width), Double(height) / Double(self.height))
     return resized(width: max(1, Int(Double(self.width) * scale)), height: 2 * max(1, Int(Double(self.height) * scale / 2)))
   }

@@ -246,7 +246,7 @@ struct Benchmark {
   // MARK: - Timing
 
   func checkCancellation() throws {
-    if cancellation.isCancelled { throw MioError(.cancelled, "interrupted") }
+    if cancellation.isCancelled { throw CancellationError() }
   }
 
   /// Runs `body` once to warm up and then as often as asked; returns what it did per second each time.

@@ -1,0 +1,162 @@
+import Foundation
+import MioMedia
+
+/// Mono sound in memory.
+public struct Audio: Hashable, Sendable {
+  /// Samples, nominally in -1...1.
+  public var samples: [Float]
+  /// Samples per second.
+  public var sampleRateHz: Int
+
+  public init(samples: [Float], sampleRateHz: Int) {
+    self.samples = samples
+    self.sampleRateHz = sampleRateHz
+  }
+
+  /// Length in seconds.
+  public var duration: Double { Double(samples.count) / Double(sampleRateHz) }
+
+  /// The forms in which sound is written.
+  public enum Format: String, CaseIterable, Sendable {
+    /// RIFF WAVE with 32-bit floats: every sample as it is, beyond full scale too.
+    case waveFloat
+    /// RIFF WAVE with 16-bit integers.
+    case wave16
+    case flac
+    /// Ogg Vorbis.
+    case vorbis
+    /// Ogg Opus.
+    case opus
+  }
+}
+
+extension Audio {
+  /// Samples of the longest recording that is held in memory: 4 hours at 16 kHz.
+  private static let maxSampleCount = 1 << 28
+
+  /// Reads a sound file of any format that libsndfile knows, at its own rate; several channels become their mean.
+  ///
+  /// - Throws: ``MioError`` with code `.invalidInput` if it is no sound, or longer than 2^28 samples: see
+  ///   ``Model/transcription(of:options:)-(MediaSource,_)``, which reads as it goes.
+  public init(contentsOf url: URL) throws(MioError) { try self.init(MediaSource(contentsOf: url)) }
+
+  /// The same for a file in memory.
+  public init(bytes: [UInt8]) throws(MioError) { try self.init(MediaSource(bytes: bytes, name: "sound")) }
+
+  /// The same, wherever it is read from.
+  public init(_ source: MediaSource) throws(MioError) {
+    do {
+      let file = try source.audioFile()
+      var reading = AudioSource(file, sampleRateHz: file.sampleRateHz)
+      self.init(samples: try reading.readAll(maximumSamples: Self.maxSampleCount), sampleRateHz: file.sampleRateHz)
+    } catch {
+      throw MioError(error)
+    }
+  }
+
+  /// The sound at another rate.
+  ///
+  /// - Throws: ``MioError`` with code `.invalidInput` if one of the rates is not supported.
+  public func resampled(to rate: Int) throws(MioError) -> Audio {
+    for rate in [sampleRateHz, rate] where !Resampler.supportedRates.contains(rate) {
+      throw MioError(.invalidInput, "the sound has \(rate) samples per second; \(Resampler.supportedRates) are supported")
+    }
+    if rate == sampleRateHz { return self }
+    return Audio(samples: Resampler.resample(samples, from: sampleRateHz, to: rate), sampleRateHz: rate)
+  }
+
+  /// Writes a file that appears when it is complete.
+  ///
+  /// - Parameter format: `nil` takes the one that the suffix names: .wav, .flac, .ogg or .opus.
+  public func write(to url: URL, format: Format? = nil) throws(MioError) {
+    let writer = try AudioFileWriter(to: url, format: format, sampleRateHz: sampleRateHz)
+    try writer.write(samples)
+    try writer.finish()
+  }
+
+  /// The bytes of a file.
+  public func encoded(as format: Format) throws(MioError) -> [UInt8] {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("mio-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: url) }
+    try write(to: url, format: format)
+    do { return try Array(Data(contentsOf: url)) } catch { throw MioError(.failed, "\(url.path): \(error.localizedDescription)") }
+  }
+}
+
+/// Writes a mono sound file, piece by piece; it appears under its name when ``finish()`` has succeeded.
+///
+/// Dropping the writer without `finish` leaves nothing behind. The same samples give the same bytes.
+public final class AudioFileWriter {
+  private let writer: AudioWriter
+
+  /// - Parameters:
+  ///   - url: the file.
+  ///   - format: `nil` takes the one that the suffix names: .wav, .flac, .ogg or .opus.
+  ///   - sampleRateHz: 1,000 to 768,000.
+  public init(to url: URL, format: Audio.Format? = nil, sampleRateHz: Int) throws(MioError) {
+    guard Resampler.supportedRates.contains(sampleRateHz) else {
+      throw MioError(.invalidInput, "\(sampleRateHz) samples per second; \(Resampler.supportedRates) can be written")
+    }
+    do {
+      writer = try AudioWriter(
+        path: url.relativePath, format: format.flatMap { AudioFormat(rawValue: $0.rawValue) }, sampleRateHz: sampleRateHz)
+    } catch {
+      throw MioError(error)
+    }
+  }
+
+  /// Samples that were beyond full scale and had to be cut off.
+  public var clippedSampleCount: Int { writer.clippedSampleCount }
+
+  public func write(_ samples: [Float]) throws(MioError) {
+    do { try writer.write(samples) } catch { throw MioError(error) }
+  }
+
+  /// Completes the file and gives it its name.
+  public func finish() throws(MioError) {
+    do { try writer.finish() } catch { throw MioError(error) }
+  }
+}
+
+/// Sends mono sound to a pipe, a device or a program while it is made.
+public final class AudioPipeWriter {
+  /// The forms in which sound is sent.
+  public enum Format: Sendable {
+    /// Signed 16-bit little-endian samples, no header.
+    case raw16
+    /// RIFF WAVE with 16-bit samples; its sizes say "until the end", because the header goes out first.
+    case wave16
+    /// The same with 32-bit floats.
+    case waveFloat
+  }
+
+  private let handle: FileHandle
+  private let stream: AudioStream
+
+  /// - Parameters:
+  ///   - handle: stays the caller's and open.
+  ///   - name: what messages call it.
+  ///   - sampleRateHz: 1,000 to 768,000.
+  public init(to handle: FileHandle, name: String, format: Format, sampleRateHz: Int) throws(MioError) {
+    self.handle = handle
+    let format: AudioStream.Format =
+      switch format {
+      case .raw16: .raw16
+      case .wave16: .wave16
+      case .waveFloat: .waveFloat
+      }
+    do {
+      stream = try AudioStream(
+        descriptor: handle.fileDescriptor, name: name, format: format, sampleRateHz: sampleRateHz)
+    } catch {
+      throw MioError(error)
+    }
+  }
+
+  /// Samples that were beyond full scale and had to be cut off.
+  public var clippedSampleCount: Int { stream.clippedSampleCount }
+
+  public func write(_ samples: [Float]) throws(MioError) {
+    do { try stream.write(samples) } catch { throw MioError(error) }
+  }
+}
