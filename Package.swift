@@ -11,6 +11,8 @@ let package = Package(
   name: "mio-lite",
   products: [
     .library(name: "MioLite", targets: ["MioLite"]),
+    // The demo model beside the program that uses it.
+    .library(name: "MioLiteDemo", targets: ["MioLiteDemo"]),
     .executable(name: "mio-lite", targets: ["mio-lite"]),
   ],
   dependencies: [
@@ -48,7 +50,9 @@ let package = Package(
     // MARK: - Front doors
     // The public API: open a model, speak, transcribe, chat.
     .target(
-      name: "MioLite", dependencies: ["MioModel", "MioMedia", "MioFiles"], resources: [.copy("Resources/demo.mio")],
+      name: "MioLite", dependencies: ["MioModel", "MioMedia", "MioFiles"], swiftSettings: swiftSettings),
+    .target(
+      name: "MioLiteDemo", dependencies: ["MioLite"], resources: [.copy("Resources/demo.mio")],
       swiftSettings: swiftSettings),
     // Checkpoint directory in, `.mio` file out.
     .target(
@@ -58,7 +62,7 @@ let package = Package(
     .executableTarget(
       name: "mio-lite",
       dependencies: [
-        "MioLite", "MioModel", "MioMedia", "MioFormat", "MioFiles", "MioKernels", "MioConverter",
+        "MioLite", "MioLiteDemo", "MioModel", "MioMedia", "MioFormat", "MioKernels", "MioConverter",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swiftSettings),
 

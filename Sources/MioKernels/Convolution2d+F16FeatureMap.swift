@@ -95,6 +95,7 @@ private struct F16FeatureMapSweep {
     let carried = before == nil ? 0 : 2
     unsafe convolution.withPointers(scaling) { factors, offsets in
       context.pool.run(tasks: segment.lineCount - carried) { task in
+        if context.isCancelled() { return }
         let (place, number) = (task + carried, segment.firstLine + task + carried)
         guard (0..<plan.height).contains(number) else { return view.clear(place * line..<(place + 1) * line) }
         view.clear(place * line..<(place * line + pixel))
@@ -138,6 +139,7 @@ private struct F16FeatureMapSweep {
     guard let shortcut, let shortcutMatrix else { return }
     let view = memory.shortcutStrip.view
     context.pool.run(tasks: segment.outputs.count) { line in
+      if context.isCancelled() { return }
       let first = pixels.lowerBound + line * plan.width
       unsafe round(
         x, source, first..<(first + plan.width), to: line * plan.width * plan.pixelPositions, view, (nil, nil, false),
@@ -160,6 +162,7 @@ private struct F16FeatureMapSweep {
     let width = plan.outputWidth
     let (results, shortcutResults) = unsafe (memory.results.base, memory.shortcutResults.base)
     context.pool.run(tasks: pixels.count / width) { line in
+      if context.isCancelled() { return }
       let part = pixels.lowerBound + line * width..<pixels.lowerBound + (line + 1) * width
       unsafe y.convertToF16(
         results + line * width * target.count, adds: adds, part, target, variant: context.variant)

@@ -68,6 +68,7 @@ extension Convolution2d {
     let (channels, stride) = (inputChannels, plan.blockTiles * plan.tilePositions)
     let (values, scales) = unsafe (sums.values, sums.scales)
     context.pool.run(tasks: strip.count) { line in
+      if context.isCancelled() { return }
       let first = line * plan.across * plan.tilePositions
       let source = unsafe mio_tile_line(
         base: lines + 2 * line * plan.lineFloats, line_stride: plan.lineFloats, channels: channels, tiles: plan.across)
@@ -115,6 +116,7 @@ extension Convolution2d {
   ) {
     let (channels, across) = (outputChannels, plan.across)
     context.pool.run(tasks: lines) { line in
+      if context.isCancelled() { return }
       let source = unsafe mio_tile_products(
         base: products + line * across * channels, stride: plan.blockTiles * channels, columns: channels, tiles: across,
         bias: bias.base, adds: adds ? 1 : 0)

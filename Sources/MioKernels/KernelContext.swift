@@ -5,6 +5,8 @@ package final class KernelContext {
   package let pool: WorkerPool
   package let variant: KernelVariant
   private var scratch = Scratch(byteCount: 1 << 16)
+  /// Asked between the tiles of long kernels: once it says yes, they leave the rest undone and their results are of no use.
+  package var isCancelled: @Sendable () -> Bool = { false }
 
   /// - Parameter threads: those to use, at most one for each processor that this process may run on: more would only take
   ///   turns, and a thread that has to wait for its turn keeps all others waiting.

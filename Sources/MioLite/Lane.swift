@@ -47,7 +47,11 @@ final class Lane: Sendable {
   ///
   /// - Throws: ``MioError/Code/cancelled`` if the call is cancelled while it waits.
   func run<Result>(_ cancellation: Cancellation, _ body: (KernelContext) throws -> Result) throws -> Result {
-    try turn.take(cancellation) { try body(KernelContext(pool: pool)) }
+    try turn.take(cancellation) {
+      let context = KernelContext(pool: pool)
+      context.isCancelled = { cancellation.isCancelled }
+      return try body(context)
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import MioLite
+import MioLiteDemo
 
 /// Options that every command takes.
 struct CommonOptions: ParsableArguments {
@@ -52,7 +53,7 @@ enum ModelLocation {
   static func path(given: String?) throws -> String {
     if let given { return given }
     if let path = ProcessInfo.processInfo.environment["MIO_MODEL"], !path.isEmpty { return path }
-    if let path = Model.demoPath { return path }
+    if let url = DemoModel.url { return url.path }
     throw Failure(
       .wrongInput, "no model: name one with -m FILE or in $MIO_MODEL; 'mio-lite convert CHECKPOINT_DIR -o F.mio' makes one")
   }

@@ -3,6 +3,7 @@ import MioConverter
 import MioKernels
 import MioModel
 import MioTestSupport
+import Synchronization
 import Testing
 
 @Suite struct DiffusionTests {
@@ -49,6 +50,14 @@ import Testing
   @Test func `the decoded image agrees with the reference`() throws {
     let fixture = try DiffusionFixture()
     let image = try fixture.model.decode(fixture.finalLatents(steps: 20), on: context)
+    // Cancelled at its tenth tile, it throws instead of giving a part.
+    let asked = Atomic(0)
+    let stopping = KernelContext(threads: 2)
+    stopping.isCancelled = { asked.add(1, ordering: .relaxed).newValue > 10 }
+    let error = #expect(throws: DiffusionError.self) {
+      try fixture.model.decode(fixture.finalLatents(steps: 20), on: stopping)
+    }
+    #expect(error?.code == .cancelled && asked.load(ordering: .relaxed) < 1000)
     let expected = try fixture.sampling.floats("vae_out_20")
     #expect(largestDifference(image.values, expected) < 1e-4)
     #expect([3, image.height, image.width] == (try fixture.sampling.shape("vae_out_20")))

@@ -75,9 +75,11 @@ package struct DiffusionModel: Sendable {
   }
 
   /// Latents as the sampler leaves them, to an image.
+  ///
+  /// - Throws: ``DiffusionError`` with code `.cancelled` if the context is cancelled, between two tiles.
   package func decode(_ latents: Latents, on context: KernelContext) throws(DiffusionError) -> GeneratedImage {
     try check(latents)
-    let map = decoder.forward(latents.map(images: 1), on: context)
+    let map = try decoder.forward(latents.map(images: 1), on: context)
     return GeneratedImage(width: map.width, height: map.height, values: map.channelsFirst)
   }
 

@@ -4,7 +4,7 @@ import MioKernels
 // input x, which its results replace, and for what lies between its two convolutions, h.
 extension VAEDecoder {
   /// The blocks behind the attention, and the last convolution. Needs matrices of 16-bit floats.
-  func forwardCompact(_ start: consuming FeatureMap, on context: KernelContext) -> FeatureMap {
+  func forwardCompact(_ start: consuming FeatureMap, on context: KernelContext) throws(DiffusionError) -> FeatureMap {
     var channels = start.channels
     var map = F16FeatureMap(height: start.height, width: start.width, columns: columns(of: 0, from: channels))
     map.store(start.rows, in: input(map, channels), on: context)
@@ -12,6 +12,7 @@ extension VAEDecoder {
     for (index, block) in blocks.enumerated() {
       for layer in block.layers {
         layer.replace(map, input(map, channels), on: context)
+        try Self.check(context)
         channels = layer.conv2.outputChannels
       }
       guard let double = block.double else { continue }
@@ -22,11 +23,13 @@ extension VAEDecoder {
       map = map.copy(of: input(map, channels), toEndOf: large, on: context)
       double.forward(map, input(map, channels), into: large, input(large, channels), on: context)
       map = large
+      try Self.check(context)
     }
     let region = input(map, channels)
     let scaling = norm.scaling(of: map, region, activates: true, on: context)
     let result = FeatureMap(images: 1, height: map.height, width: map.width, channels: output.outputChannels)
     output.forward(map, region, scaling: scaling, into: &result.rows, on: context)
+    try Self.check(context)
     return result
   }
 

@@ -59,7 +59,7 @@ struct VAEDecoder: Sendable {
 
   /// - Parameter latents: one image, as the sampler leaves it.
   /// - Returns: one image of three channels, nominally in -1...1.
-  func forward(_ latents: FeatureMap, on context: KernelContext) -> FeatureMap {
+  func forward(_ latents: FeatureMap, on context: KernelContext) throws(DiffusionError) -> FeatureMap {
     let none = Activations(rows: 0, columns: 0)
     latents.rows.scale(by: 1 / config.latentScale)
     let z = latents.like(channels: latents.channels)
@@ -68,12 +68,22 @@ struct VAEDecoder: Sendable {
     h = first.forward(h, condition: none, on: context)
     h = attention.forward(h, on: context)
     h = second.forward(h, condition: none, on: context)
-    if output.weight.isFixedPoint { return forwardCompact(h, on: context) }
+    if output.weight.isFixedPoint { return try forwardCompact(h, on: context) }
     for block in blocks {
-      for layer in block.layers { h = layer.forward(h, condition: none, on: context) }
+      for layer in block.layers {
+        h = layer.forward(h, condition: none, on: context)
+        try Self.check(context)
+      }
       if let double = block.double { h = double(h, on: context) }
     }
-    return output(h, scaling: norm.activation(of: h, on: context), on: context)
+    let result = output(h, scaling: norm.activation(of: h, on: context), on: context)
+    try Self.check(context)
+    return result
+  }
+
+  /// Throws if the layer before was left undone.
+  static func check(_ context: KernelContext) throws(DiffusionError) {
+    if context.isCancelled() { throw DiffusionError(.cancelled, "stopped while the image was decoded") }
   }
 }
 
