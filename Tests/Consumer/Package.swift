@@ -5,7 +5,7 @@ import PackageDescription
 // asks for one.
 let package = Package(
   name: "consumer",
-  dependencies: [.package(path: "../..")],
+  dependencies: [.package(name: "mio-lite", path: "../..")],
   targets: [
     .executableTarget(
       name: "consumer",
