@@ -1,6 +1,7 @@
 // PNG and BMP by stb_image, PNG out by stb_image_write.
 #include "readers.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,11 @@ void *mio_stb_decode(
   header->is_deep = deep;
   *ran_out = from.ran_out;
   return pixels;
+}
+
+long mio_image_inflate(const uint8_t *bytes, size_t count, uint8_t *target, size_t capacity) {
+  if (count > INT_MAX || capacity > INT_MAX) return -1;
+  return stbi_zlib_decode_buffer((char *)target, (int)capacity, (const char *)bytes, (int)count);
 }
 
 int mio_image_encode_png(mio_image_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb) {

@@ -69,8 +69,10 @@ struct PartReader {
     return content
   }
 
-  private func frames(_ video: VideoFile) throws(MediaError) -> [Image] {
-    try video.keyFrames(selection, most: maxFrames).map(\.image)
+  private func frames(_ video: VideoFile) throws -> [Image] {
+    // At the size that the network sees, so that many large frames do not fill the memory.
+    let side = try model.requiredImageTokenizer().config.imageSize
+    return try video.keyFrames(selection, most: maxFrames) { $0.resized(width: side, height: side) }.map(\.image)
   }
 
   private func append(_ text: String, to content: inout Content) {

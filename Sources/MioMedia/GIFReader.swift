@@ -10,8 +10,9 @@ package struct GIFReader {
     package let milliseconds: Int
   }
 
-  package let width: Int
-  package let height: Int
+  /// Size of the image so far: a frame that sticks out makes it larger, as Pillow does.
+  package private(set) var width: Int
+  package private(set) var height: Int
   private let name: String
   private let bytes: [UInt8]
   private var position: Int
@@ -70,7 +71,8 @@ package struct GIFReader {
     while position < bytes.count {
       switch try byte() {
       case 0x21: try readExtension()
-      case 0x2C: return try readFrame()
+      // Frames without a pixel show nothing.
+      case 0x2C: if let frame = try readFrame() { return frame }
       case 0x3B: return nil
       // Stray zeros between blocks are written by some programs.
       case 0x00: continue
@@ -110,11 +112,11 @@ package struct GIFReader {
     }
   }
 
-  private mutating func readFrame() throws(MediaError) -> Frame {
+  /// A frame; nil if it has no pixel.
+  private mutating func readFrame() throws(MediaError) -> Frame? {
     let area = Area(left: try number(), top: try number(), width: try number(), height: try number())
-    guard area.width > 0, area.height > 0, area.left + area.width <= width, area.top + area.height <= height else {
-      throw damaged("a frame of \(area.width) x \(area.height) outside of the image")
-    }
+    let isEmpty = area.width == 0 || area.height == 0
+    if !isEmpty { try grow(toHold: area) }
     drawnPixels += width * height
     guard drawnPixels <= Self.workLimit else {
       throw MediaError(.tooLarge, name, "an animation of more than \(Self.workLimit) pixels; shorten it first")
@@ -129,12 +131,38 @@ package struct GIFReader {
     }
     // Indices beyond the palette are black.
     colors += Array(repeating: 0, count: 768 - colors.count)
+    guard !isEmpty else {
+      _ = try byte()  // width of the codes
+      try skipBlocks()
+      control = Control()
+      return nil
+    }
     let indices = try readIndices(count: area.width * area.height)
     begin(area, colors)
     draw(indices, area, colors, isInterlaced: flags & 0x40 != 0)
     frameCount += 1
     defer { control = Control() }
     return Frame(image: Image(width: width, height: height, rgb: canvas), milliseconds: control.milliseconds)
+  }
+
+  private mutating func skipBlocks() throws(MediaError) {
+    while case let length = Int(try byte()), length > 0 {
+      guard position + length <= bytes.count else { throw cutOff() }
+      position += length
+    }
+  }
+
+  /// Makes the image large enough for an area; what is new in a later frame has the first color of the palette.
+  private mutating func grow(toHold area: Area) throws(MediaError) {
+    let (newWidth, newHeight) = (max(width, area.left + area.width), max(height, area.top + area.height))
+    guard newWidth > width || newHeight > height else { return }
+    try ImageFile.check(newWidth, newHeight, name: name)
+    let (old, oldWidth, oldHeight) = (canvas, width, height)
+    (width, height) = (newWidth, newHeight)
+    if frameCount == 0 { return }
+    canvas = [UInt8](repeating: 0, count: 3 * width * height)
+    if palette.count >= 3 { fill(Area(left: 0, top: 0, width: width, height: height), color(0, palette)) }
+    restore(Area(left: 0, top: 0, width: oldWidth, height: oldHeight), old)
   }
 
   private func color(_ index: Int, _ colors: [UInt8]) -> [UInt8] { Array(colors[3 * index..<3 * index + 3]) }

@@ -40,7 +40,8 @@ package enum ImageFile {
       }
       image = first.image
     } else {
-      image = try decode(bytes, inspect(bytes, name: name), name: name)
+      let whole = PNGChunks.ended(bytes)
+      image = try decode(whole, inspect(whole, name: name), name: name)
     }
     return upright ? image.turned(ImageOrientation(of: bytes)) : image
   }
@@ -109,6 +110,7 @@ package enum ImageFile {
   /// Why bytes without a header that can be read are refused.
   private static func refusal(of bytes: [UInt8], name: String) -> MediaError {
     guard isImage(bytes) else {
+      if let format = ForeignImage(bytes) { return format.refusal(name) }
       return MediaError(.notImage, name, "not an image that can be read; convert it to png, jpg, webp, gif or bmp")
     }
     // The decoders give up on sizes of their own, so the size is looked up where it is easy to find.
@@ -152,7 +154,8 @@ package enum ImageFile {
   ) throws(MediaError) -> Image {
     var result = mio_image_header()
     var ranOut: Int32 = 0
-    let isDeepGray = header.is_deep != 0 && header.channels < 3
+    // Pillow cuts 16-bit gray off at 255, but keeps the upper half of gray with alpha; a transparent gray is still gray.
+    let isDeepGray = header.is_deep != 0 && PNGChunks.isGray(bytes)
     let (pixels, reason) = unsafe reasoned { reason in
       unsafe bytes.withUnsafeBufferPointer {
         unsafe mio_image_decode($0.baseAddress, $0.count, isDeepGray ? 1 : 0, &result, &ranOut, reason)

@@ -92,6 +92,8 @@ package enum MediaFile {
 
   /// Whether a file starts with words, as no video does.
   private static func isText(_ start: [UInt8]) -> Bool {
-    start.allSatisfy { $0 >= 32 && $0 < 127 || $0 == 9 || $0 == 10 || $0 == 13 }
+    // Videos whose headers are words.
+    if ["RIFF", "YUV4MPEG2 ", "nut/multimedia"].contains(where: { start.starts(with: Array($0.utf8)) }) { return false }
+    return start.allSatisfy { $0 >= 32 && $0 < 127 || $0 == 9 || $0 == 10 || $0 == 13 }
   }
 }

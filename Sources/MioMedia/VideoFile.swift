@@ -28,6 +28,8 @@ package struct VideoFile {
 
   /// Most frames of a video.
   package static let frameLimit = 1_000_000
+  /// Most pixels of all key frames together, as the caller keeps them: 1.2 GB.
+  package static let pixelLimit = 400_000_000
   /// Key frames that are taken if the caller does not say how many: what fits a context beside words.
   package static let maxKeyFrames = 20
 
@@ -58,7 +60,10 @@ package struct VideoFile {
   /// - Parameter descriptor: a regular file.
   init(_ descriptor: FileDescriptor, name: String, isCancelled: @escaping () -> Bool) throws(MediaError) {
     if descriptor.regularFileLength == 0 { throw MediaError(.empty, name, "the file is empty; export it again") }
-    if GIFReader.isGIF(descriptor.firstBytes) {
+    let start = descriptor.firstBytes
+    // ffmpeg would show one tile of many, and a still image is no film.
+    if let format = ForeignImage(start) { throw format.refusal(name) }
+    if GIFReader.isGIF(start) {
       self.init(.gif(try ImageFile.bytes(of: descriptor, name: name)), name, isCancelled)
     } else {
       self.init(.program(descriptor), name, isCancelled)
@@ -74,11 +79,18 @@ package struct VideoFile {
   /// The key frames, in the order of time.
   ///
   /// The video is read twice, frame by frame, so that memory does not grow with its length.
-  package func keyFrames(_ selection: Selection = .automatic, most: Int = maxKeyFrames) throws(MediaError) -> [Frame] {
+  ///
+  /// - Parameters:
+  ///   - pixelLimit: most pixels of all frames together, once scaled.
+  ///   - scaled: applied to each frame as it comes, so that one alone is held at its full size.
+  package func keyFrames(
+    _ selection: Selection = .automatic, most: Int = maxKeyFrames, pixelLimit: Int = Self.pixelLimit,
+    scaled: (Image) -> Image = { $0 }
+  ) throws(MediaError) -> [Frame] {
     precondition(most >= 1, "a video needs a frame")
     if case .folder(let paths) = source, selection == .automatic, paths.count < 20 {
       // So few images are somebody's choice already.
-      return try frames(Self.thinned(Array(paths.indices), to: most))
+      return try frames(Self.thinned(Array(paths.indices), to: most), pixelLimit, scaled)
     }
     var detector = SceneDetector()
     var count = 0
@@ -90,7 +102,7 @@ package struct VideoFile {
     guard count > 0 else { throw MediaError(.empty, name, "no frame can be read from it; export the video again") }
     var chosen = detector.middles(of: count)
     if chosen.isEmpty { chosen = Array(stride(from: 0, to: count, by: max(1, count / 10))) }
-    return try frames(Self.thinned(chosen, to: most))
+    return try frames(Self.thinned(chosen, to: most), pixelLimit, scaled)
   }
 
   /// At most `most` of the numbers, evenly spaced.
@@ -99,16 +111,29 @@ package struct VideoFile {
     return (0..<most).map { numbers[(2 * $0 + 1) * numbers.count / (2 * most)] }
   }
 
-  private func frames(_ chosen: [Int]) throws(MediaError) -> [Frame] {
+  private func frames(
+    _ chosen: [Int], _ pixelLimit: Int, _ scaled: (Image) -> Image
+  ) throws(MediaError) -> [Frame] {
     var frames: [Frame] = []
+    var pixels = 0
+    func keep(_ index: Int, _ image: Image) throws(MediaError) {
+      let image = scaled(image)
+      pixels += image.width * image.height
+      guard pixels <= pixelLimit else {
+        throw MediaError(
+          .tooLarge, name,
+          "its frames have more than \(pixelLimit) pixels together; take fewer of them, or scale the video down first")
+      }
+      frames.append(Frame(index: index, image: image))
+    }
     if case .folder(let paths) = source {
-      for index in chosen { frames.append(Frame(index: index, image: try ImageFile.open(path: paths[index], upright: true))) }
+      for index in chosen { try keep(index, ImageFile.open(path: paths[index], upright: true)) }
       return frames
     }
     var rest = chosen[...]
-    try forEach { index, image in
+    try forEach { index, image throws(MediaError) in
       if index == rest.first {
-        frames.append(Frame(index: index, image: image))
+        try keep(index, image)
         rest = rest.dropFirst()
       }
       return !rest.isEmpty
@@ -190,7 +215,7 @@ extension FileDescriptor {
   /// The bytes at the current position, which stays where it is; none of a pipe.
   var firstBytes: [UInt8] {
     let start = lseek(value, 0, SEEK_CUR)
-    return unsafe [UInt8](unsafeUninitializedCapacity: 16) { buffer, used in
+    return unsafe [UInt8](unsafeUninitializedCapacity: 512) { buffer, used in
       used = unsafe max(0, pread(value, buffer.baseAddress!, buffer.count, max(0, start)))
     }
   }

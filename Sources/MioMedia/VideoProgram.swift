@@ -43,6 +43,9 @@ enum VideoProgram {
       if count > 0 { return }
       let complaints = child.readComplaints()
       if option == "-vsync", complaints.contains("vsync") { continue }
+      if complaints.contains("matches no streams") {
+        throw MediaError(.malformed, name, "there is no moving picture in it; sound is read by commands that listen")
+      }
       let reason = Self.lastLine(complaints)
       throw MediaError(
         .malformed, name, "ffmpeg finds no frame in it" + (reason.isEmpty ? "" : " (\(reason))") + "; is it a video?")
@@ -51,10 +54,10 @@ enum VideoProgram {
 
   /// - Parameter option: the one that says that no frame is to be left out or doubled.
   private static func arguments(_ option: String) -> [String] {
-    // The child sees the file as descriptor 3. Opening it anew by that name starts at its beginning.
+    // V leaves out cover art. The child sees the file as descriptor 3. Opening it anew by that name starts at its beginning.
     [
       "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist",
-      formats, "-i", "file:/proc/self/fd/3", "-map", "0:v:0", "-an", "-sn", "-dn", option, "passthrough", "-f", "image2pipe",
+      formats, "-i", "file:/proc/self/fd/3", "-map", "0:V:0", "-an", "-sn", "-dn", option, "passthrough", "-f", "image2pipe",
       "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1",
     ]
   }

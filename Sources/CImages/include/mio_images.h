@@ -43,6 +43,10 @@ void *mio_image_decode(
 
 void mio_image_free(void *pixels);
 
+/// Unpacks a zlib stream, as PNGs hold texts. Returns the number of bytes written to `target`, or -1 if the stream is
+/// damaged or has more than `capacity`.
+long mio_image_inflate(const uint8_t *bytes, size_t count, uint8_t *target, size_t capacity);
+
 /// Receives encoded bytes.
 typedef void mio_image_sink(void *context, void *bytes, int count);
 
