@@ -108,7 +108,10 @@ long mio_image_inflate(const uint8_t *bytes, size_t count, uint8_t *target, size
   if (count > INT_MAX || capacity > INT_MAX) return -1;
   return stbi_zlib_decode_buffer((char *)target, (int)capacity, (const char *)bytes, (int)count);
 }
+// stb_image_write counts in `int`: the filtered rows, a byte longer than the pixels, and a buffer for them that doubles.
+#define ENCODING_LIMIT ((int64_t)1 << 29)
 
 int mio_image_encode_png(mio_image_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb) {
+  if (width < 1 || height < 1 || (3 * (int64_t)width + 1) * height > ENCODING_LIMIT) return 0;
   return stbi_write_png_to_func(sink, context, width, height, 3, rgb, width * 3);
 }

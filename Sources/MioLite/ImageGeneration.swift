@@ -126,7 +126,7 @@ struct ImageDecoding {
     }
     side = size / config.pixelFactor
     do {
-      try drawing.check(maxSteps: diffusion.schedule.maxSteps)
+      try drawing.check(on: diffusion.schedule)
     } catch {
       throw MioError(error)
     }

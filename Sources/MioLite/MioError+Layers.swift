@@ -12,10 +12,15 @@ extension MioError {
     case let error as MediaError:
       let writing = [MediaError.Code.writeFailed, .brokenPipe, .readFailed].contains(error.code)
       self.init(writing ? .failed : .invalidInput, error.description)
+    case let error as GenerationError where error.underlying is LanguageError: self.init(error.underlying ?? error)
     case let error as GenerationError:
       self.init(
         error.code == .promptTooLong ? .contextFull : error.code == .cacheTooSmall ? .cacheFull : .invalidInput,
         error.description)
+    case let error as LanguageError where error.code == .notFinite: self.init(.failed, error.description)
+    case let error as ImageTokenizerError where error.code == .notFinite: self.init(.failed, error.description)
+    case let error as SpeechCodecError where error.code == .notFinite: self.init(.failed, error.description)
+    case let error as DiffusionError where error.code == .notFinite: self.init(.failed, error.description)
     case let error as TextError: self.init(.invalidInput, error.description)
     case let error as ImageTokenizerError: self.init(.invalidInput, error.description)
     case let error as SpeechCodecError: self.init(.invalidInput, error.description)

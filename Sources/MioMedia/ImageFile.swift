@@ -15,6 +15,8 @@ import Musl
 package enum ImageFile {
   /// Most pixels of an image that is read: decoding takes up to eight bytes for each.
   package static let pixelLimit = 100_000_000
+  /// Most pixels of a PNG that is written; the encoder counts bytes in 32 bits.
+  package static let writablePixelLimit = 170_000_000
   /// Longest side of an image that is read.
   package static let sideLimit = Int(MIO_IMAGE_SIDE_LIMIT)
   /// Longest file that is read.

@@ -47,6 +47,10 @@ extension Image {
     guard width <= ImageFile.sideLimit, height <= ImageFile.sideLimit else {
       throw MediaError(.tooLarge, "image", "\(width) x \(height) pixels; a side has at most \(ImageFile.sideLimit)")
     }
+    guard format != .png || width * height <= ImageFile.writablePixelLimit else {
+      throw MediaError(
+        .tooLarge, "image", "\(width) x \(height) pixels; a PNG is written with at most \(ImageFile.writablePixelLimit)")
+    }
     let sink = ImageSink()
     let context = unsafe Unmanaged.passUnretained(sink).toOpaque()
     // A zero would end the comment in most readers.

@@ -50,7 +50,7 @@ long mio_image_inflate(const uint8_t *bytes, size_t count, uint8_t *target, size
 /// Receives encoded bytes.
 typedef void mio_image_sink(void *context, void *bytes, int count);
 
-/// Encode [height][width][3]. Return 1, or 0 on failure. Quality is 1...100; the comment, without a zero in it, may be
+/// Encode [height][width][3]. Return 1, or 0 on failure; a PNG may have 2^29 bytes of pixels and rows. Quality is 1...100; the comment, without a zero in it, may be
 /// empty and is cut after 65,533 bytes.
 int mio_image_encode_png(mio_image_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb);
 int mio_image_encode_jpeg(

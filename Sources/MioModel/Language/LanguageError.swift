@@ -11,6 +11,8 @@ package struct LanguageError: Error, Hashable, Sendable, CustomStringConvertible
     package static let cacheFull = Code(rawValue: "cacheFull")
     /// A token id is not a row of the embedding.
     package static let tokenOutOfRange = Code(rawValue: "tokenOutOfRange")
+    /// The network computed something that is no number.
+    package static let notFinite = Code(rawValue: "notFinite")
   }
 
   package let code: Code
@@ -29,6 +31,13 @@ package struct LanguageError: Error, Hashable, Sendable, CustomStringConvertible
     LanguageError(
       code: .cacheFull,
       message: "the key/value cache lacks room for \(missingTokens) tokens; use fewer beams or pieces at a time, or a shorter context")
+  }
+
+  static func notFinite(position: Int, inHead: Bool) -> LanguageError {
+    LanguageError(
+      code: .notFinite,
+      message: "the language model's \(inHead ? "logits" : "layers") gave numbers that are not finite at token \(position); its weights are "
+        + "damaged ('mio-lite verify' tells) or too large for a 16-bit cache (ask for a cache of 32-bit floats)")
   }
 
   static func tokenOutOfRange(_ token: Int32, vocabularySize: Int) -> LanguageError {

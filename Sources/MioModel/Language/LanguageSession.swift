@@ -75,7 +75,7 @@ package final class LanguageSession: SequenceDecoder {
     }
     last.reshape(rows: wanted.count, columns: model.config.width)
     forward(inputs)
-    score(inputs, into: &logits)
+    try score(inputs, into: &logits)
   }
 
   // MARK: - Room
@@ -140,7 +140,7 @@ package final class LanguageSession: SequenceDecoder {
   // MARK: - Scores
 
   /// Applies the final norm and the head to the kept rows.
-  private func score(_ inputs: [DecoderInput], into logits: inout Activations) {
+  private func score(_ inputs: [DecoderInput], into logits: inout Activations) throws(LanguageError) {
     guard !wanted.isEmpty else { return }
     last.rmsNormalize(weight: model.norm, epsilon: model.config.normEpsilon, on: context)
     allowed.removeAll(keepingCapacity: true)
@@ -155,7 +155,12 @@ package final class LanguageSession: SequenceDecoder {
       model.head.apply(last, rows: allowed, into: &scores, on: context)
       for (row, index) in wanted.enumerated() { logits.copyRows(row..<row + 1, from: scores, to: index) }
     }
-    for index in wanted {
+    for (row, index) in wanted.enumerated() {
+      let ranges = inputs[index].allowed ?? [0..<vocabularySize]
+      let isNumber = last.isFinite(row: row, 0..<last.columns)
+      guard isNumber, ranges.allSatisfy({ logits.isFinite(row: index, $0) }) else {
+        throw .notFinite(position: cache.length(of: inputs[index].sequence) - 1, inHead: isNumber)
+      }
       guard let allowed = inputs[index].allowed else { continue }
       unsafe Self.exclude(in: logits.row(index), outside: allowed)
     }

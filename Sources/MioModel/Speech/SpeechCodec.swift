@@ -35,7 +35,7 @@ package struct SpeechCodec: Sendable {
   ) throws(SpeechCodecError) -> [[Int32]] {
     let stream = try SpeechEncoderStream(self, codebooks: codebooks, windows: windows, trace: trace, on: context)
     let first = try stream.push(samples)
-    return zip(first, stream.finish()).map { $0 + $1 }
+    return zip(first, try stream.finish()).map { $0 + $1 }
   }
 
   /// Decodes a whole clip.
@@ -47,6 +47,6 @@ package struct SpeechCodec: Sendable {
   ) throws(SpeechCodecError) -> [Float] {
     let stream = try SpeechDecoderStream(self, codebooks: codes.count, trace: trace, on: context)
     let first = try stream.push(codes)
-    return first + stream.finish()
+    return first + (try stream.finish())
   }
 }

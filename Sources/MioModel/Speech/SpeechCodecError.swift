@@ -13,6 +13,8 @@ package struct SpeechCodecError: Error, Hashable, Sendable, CustomStringConverti
     package static let codeOutOfRange = Code(rawValue: "codeOutOfRange")
     /// A sample that is not a number, or infinite.
     package static let badSample = Code(rawValue: "badSample")
+    /// The network computed something that is no number.
+    package static let notFinite = Code(rawValue: "notFinite")
   }
 
   package let code: Code
@@ -21,6 +23,13 @@ package struct SpeechCodecError: Error, Hashable, Sendable, CustomStringConverti
   init(_ code: Code, _ message: String) {
     self.code = code
     self.message = message
+  }
+
+  /// - Parameter part: what gave the numbers, "encoder" for example.
+  static func notFinite(_ part: String, frame: Int) -> SpeechCodecError {
+    SpeechCodecError(
+      .notFinite, "the speech \(part) gave numbers that are not finite near frame \(frame); its weights are damaged, which "
+        + "'mio-lite verify' tells, or no codec's: convert the checkpoint again")
   }
 
   package var description: String { message }

@@ -8,6 +8,8 @@ import MioKernels
 /// end, are known.
 package final class SpeechDecoderStream {
   package let codebookCount: Int
+  /// Frames that came in so far.
+  private var frameCount = 0
   /// Frames that must follow a frame before its samples are complete.
   package let lookaheadFrames: Int
 
@@ -56,19 +58,22 @@ package final class SpeechDecoderStream {
     let count = try quantizer.frameCount(of: codes, codebooks: codebookCount)
     var samples: [Float] = []
     for start in stride(from: 0, to: count, by: Self.blockFrames) {
-      advance(codes, frames: start..<min(start + Self.blockFrames, count), isLast: false, into: &samples)
+      try advance(codes, frames: start..<min(start + Self.blockFrames, count), isLast: false, into: &samples)
     }
     return samples
   }
 
   /// Ends the clip: the remaining samples. The stream cannot be used again.
-  package func finish() -> [Float] {
+  package func finish() throws(SpeechCodecError) -> [Float] {
     var samples: [Float] = []
-    advance(Array(repeating: [], count: codebookCount), frames: 0..<0, isLast: true, into: &samples)
+    try advance(Array(repeating: [], count: codebookCount), frames: 0..<0, isLast: true, into: &samples)
     return samples
   }
 
-  private func advance(_ codes: [[Int32]], frames: Range<Int>, isLast: Bool, into samples: inout [Float]) {
+  private func advance(
+    _ codes: [[Int32]], frames: Range<Int>, isLast: Bool, into samples: inout [Float]
+  ) throws(SpeechCodecError) {
+    frameCount += frames.count
     quantizer.decode(codes, frames: frames, into: &x, codeword: &codeword)
     trace?.record("quantized", x)
     decoder.stem.forward(x, isLast: isLast, state: stem, into: &y, on: context)
@@ -96,6 +101,7 @@ package final class SpeechDecoderStream {
     decoder.head.forward(x, isLast: isLast, state: head, into: &y, on: context)
     trace?.recordModule("decoder.model.\(decoder.headIndex + 1)", y)
     trace?.record("wave", y)
+    guard y.isFinite else { throw .notFinite("decoder", frame: max(frameCount - 1, 0)) }
     samples += y.values
   }
 }

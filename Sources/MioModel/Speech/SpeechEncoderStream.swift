@@ -95,34 +95,36 @@ package final class SpeechEncoderStream {
     var codes = emptyCodes
     let length = hopLength * Self.blockFrames
     for start in stride(from: 0, to: samples.count, by: length) {
-      advance(samples[start..<min(start + length, samples.count)], isLast: false, codes: &codes)
+      try advance(samples[start..<min(start + length, samples.count)], isLast: false, codes: &codes)
     }
     return codes
   }
 
   /// Ends the clip: the remaining codes. The stream cannot be used again.
-  package func finish() -> [[Int32]] {
+  package func finish() throws(SpeechCodecError) -> [[Int32]] {
     var codes = emptyCodes
-    advance([], isLast: true, codes: &codes)
+    try advance([], isLast: true, codes: &codes)
     return codes
   }
 
   private var emptyCodes: [[Int32]] { Array(repeating: [], count: codebookCount) }
 
-  private func advance(_ samples: ArraySlice<Float>, isLast: Bool, codes: inout [[Int32]]) {
+  private func advance(
+    _ samples: ArraySlice<Float>, isLast: Bool, codes: inout [[Int32]]
+  ) throws(SpeechCodecError) {
     x.setColumn(samples)
     convolve(isLast: isLast)
     switch recurrence {
     case .forward(let lstm, let state):
       lstm.forward(&x, state: state, on: context)
       trace?.recordModule("encoder.model.\(encoder.recurrenceIndex)", x)
-      quantizeRows(isLast: isLast, codes: &codes)
+      try quantizeRows(isLast: isLast, codes: &codes)
     case .bidirectional(let lstm, let state):
       state.input.appendRows(of: x)
       while state.input.rows >= windows.frames + windows.contextFrames, !isLast {
-        runWindow(lstm, state, keptRows: windows.frames, isLast: false, codes: &codes)
+        try runWindow(lstm, state, keptRows: windows.frames, isLast: false, codes: &codes)
       }
-      if isLast { runWindow(lstm, state, keptRows: state.input.rows, isLast: true, codes: &codes) }
+      if isLast { try runWindow(lstm, state, keptRows: state.input.rows, isLast: true, codes: &codes) }
     }
   }
 
@@ -149,24 +151,25 @@ package final class SpeechEncoderStream {
 
   private func runWindow(
     _ lstm: BidirectionalLSTM, _ state: BidirectionalLSTM.State, keptRows: Int, isLast: Bool, codes: inout [[Int32]]
-  ) {
+  ) throws(SpeechCodecError) {
     lstm.forward(state: state, keptRows: keptRows, on: context)
     for start in stride(from: 0, to: max(keptRows, 1), by: Self.headFrames) {
       let end = min(start + Self.headFrames, keptRows)
       lstm.copyResult(start..<end, from: state, into: &x)
       trace?.recordModule("encoder.model.\(encoder.recurrenceIndex)", x)
-      quantizeRows(isLast: isLast && end == keptRows, codes: &codes)
+      try quantizeRows(isLast: isLast && end == keptRows, codes: &codes)
     }
     state.input.dropFirstRows(keptRows)
   }
 
   /// Sends the rows in `x` through the head and the quantizer.
-  private func quantizeRows(isLast: Bool, codes: inout [[Int32]]) {
+  private func quantizeRows(isLast: Bool, codes: inout [[Int32]]) throws(SpeechCodecError) {
     encoder.headActivation.apply(to: &x, on: context)
     trace?.recordModule("encoder.model.\(encoder.recurrenceIndex + 1)", x)
     encoder.head.forward(x, isLast: isLast, state: head, into: &y, on: context)
     trace?.recordModule("encoder.model.\(encoder.recurrenceIndex + 2)", y)
     trace?.record("features", y)
+    guard y.isFinite else { throw .notFinite("encoder", frame: codes.first?.count ?? 0) }
     quantizer.encode(y, into: &codes, state: quantizing, on: context)
   }
 }

@@ -18,7 +18,7 @@ import Testing
       for start in stride(from: 0, to: codes[0].count, by: piece) {
         samples += try stream.push(codes.map { Array($0[start..<min(start + piece, codes[0].count)]) })
       }
-      samples += stream.finish()
+      samples += try stream.finish()
       #expect(samples == whole, "pieces of \(piece)")
     }
   }
@@ -51,7 +51,7 @@ import Testing
         let next = try stream.push(Array(wave[start..<min(start + piece, wave.count)]))
         codes = zip(codes, next).map { $0 + $1 }
       }
-      codes = zip(codes, stream.finish()).map { $0 + $1 }
+      codes = zip(codes, try stream.finish()).map { $0 + $1 }
       #expect(codes == whole, "pieces of \(piece)")
       #expect(pieces.tensors["features"]?.values == trace.tensors["features"]?.values, "pieces of \(piece)")
     }

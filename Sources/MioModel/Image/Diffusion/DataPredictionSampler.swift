@@ -34,7 +34,7 @@ package struct DataPredictionSampler {
   /// - Parameter corrected: UniPC instead of DPM-Solver++(2M).
   package init(_ schedule: DiffusionSchedule, steps: Int, corrected: Bool) {
     isCorrected = corrected
-    let first = schedule.timesteps(min(20, schedule.maxSteps))[0]
+    let first = schedule.firstDataStep
     timesteps = (0..<steps).map { max(1, (2 * first * (steps - $0) + steps) / (2 * steps)) }
     levels = timesteps.map { Level(schedule.alphas[min($0, schedule.alphas.count - 1)]) } + [Level(schedule.alphas[0])]
   }

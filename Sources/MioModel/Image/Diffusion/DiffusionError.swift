@@ -12,6 +12,8 @@ package struct DiffusionError: Error, Hashable, Sendable, CustomStringConvertibl
     package static let wrongSteps = Code(description: "wrongSteps")
     /// The guidance is not a number.
     package static let wrongGuidance = Code(description: "wrongGuidance")
+    /// The network computed something that is no number.
+    package static let notFinite = Code(description: "notFinite")
     /// The caller asked to stop.
     package static let cancelled = Code(description: "cancelled")
   }

@@ -53,7 +53,7 @@ package struct DiffusionModel: Sendable {
   ) throws(DiffusionError) -> Latents {
     try check(latents)
     try check(embedding)
-    try options.check(maxSteps: schedule.maxSteps)
+    try options.check(on: schedule)
     // Without guidance, the row that is told nothing is not needed.
     let isGuided = options.guidance > 1
     let classes = network.conditions.classes(isGuided ? [nil, embedding] : [embedding], on: context)
@@ -67,6 +67,11 @@ package struct DiffusionModel: Sendable {
       ).channelsFirst
       let guided = isGuided ? Self.guide(output, options.guidance) : output
       sampler.advance(&state.values, along: guided)
+      guard Activations.areFinite(state.values) else {
+        throw DiffusionError(
+          .notFinite, "the latents are not finite after evaluation \(index + 1) of \(sampler.timesteps.count) (timestep \(timestep)); lower "
+            + "the guidance, or if that does not help, the weights are damaged, which 'mio-lite verify' tells")
+      }
       let step = DiffusionStep(
         index: index, count: sampler.timesteps.count, timestep: timestep, guided: guided, latents: state)
       if !progress(step) { throw DiffusionError(.cancelled, "stopped after \(index + 1) evaluations") }
@@ -80,7 +85,13 @@ package struct DiffusionModel: Sendable {
   package func decode(_ latents: Latents, on context: KernelContext) throws(DiffusionError) -> GeneratedImage {
     try check(latents)
     let map = try decoder.forward(latents.map(images: 1), on: context)
-    return GeneratedImage(width: map.width, height: map.height, values: map.channelsFirst)
+    let values = map.channelsFirst
+    guard Activations.areFinite(values) else {
+      throw DiffusionError(
+        .notFinite, "the VAE decoder gave pixels that are not finite; its weights are damaged, which 'mio-lite verify' tells, or too "
+          + "large for 16 bits: convert the checkpoint with --quantize f32")
+    }
+    return GeneratedImage(width: map.width, height: map.height, values: values)
   }
 
   /// `v_u + g (v_c - v_u)` of the two halves of a batch.
@@ -134,9 +145,10 @@ package struct DrawingOptions: Hashable, Sendable {
   }
 
   /// Refuses what cannot be drawn.
-  package func check(maxSteps: Int) throws(DiffusionError) {
+  package func check(on schedule: DiffusionSchedule) throws(DiffusionError) {
+    let maxSteps = schedule.maxSteps(method)
     guard (1...maxSteps).contains(steps) else {
-      throw DiffusionError(.wrongSteps, "\(steps) steps; the schedule allows 1 to \(maxSteps)")
+      throw DiffusionError(.wrongSteps, "\(steps) steps; the schedule has 1 to \(maxSteps) different ones for the sampler \(method.rawValue)")
     }
     guard (1...maxSteps).contains(reuse) else {
       throw DiffusionError(.wrongSteps, "reuse of \(reuse) evaluations; 1 (none) to \(maxSteps) are possible")

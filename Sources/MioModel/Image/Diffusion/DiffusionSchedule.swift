@@ -41,6 +41,18 @@ package struct DiffusionSchedule: Sendable {
   /// The greatest number of steps whose every timestep lies on the schedule.
   package var maxSteps: Int { max(1, alphas.count - stepOffset) }
 
+  /// The greatest number of steps that a sampler can take: each goes to a timestep of its own, without which there is no
+  /// way to extrapolate over.
+  package func maxSteps(_ method: DrawingOptions.Method) -> Int {
+    switch method {
+    case .plms: maxSteps
+    case .dpm2m, .unipc: max(1, firstDataStep)
+    }
+  }
+
+  /// The timestep that samplers of data predictions begin at: the noisiest of the reference's 20.
+  var firstDataStep: Int { timesteps(min(20, maxSteps))[0] }
+
   /// The step as waves: `[cos(t f_k), sin(t f_k)]`, `f_k = 10000^(-k / (n/2))`.
   static func waves(_ timestep: Int, count: Int) -> [Float] {
     let half = count / 2

@@ -57,9 +57,11 @@ package struct ImageTokenizer: Sendable {
     }
     var features = Activations(rows: config.tokenCount, columns: config.visionWidth)  // [T, Ev]
     encodeVision(pixels, into: &features, trace: trace, on: context)
+    try check(features.isFinite, "vision transformer")
     var queries = Activations(rows: config.queryCount, columns: config.queryWidth)  // [Q, Eq]
     var scratch = QueryFormer.Scratch(config)
     queryFormer.forward(features, into: &queries, scratch: &scratch, trace: trace, on: context)
+    try check(queries.isFinite, "Q-Former")
     var quantizing = CodeQuantizer.Scratch(config)
     return quantizer.forward(queries, scratch: &quantizing, trace: trace, on: context)
   }
@@ -85,7 +87,16 @@ package struct ImageTokenizer: Sendable {
       throw ImageTokenizerError(
         .codeOutOfRange, "code \(codes[index]) at place \(index); codes are 0...\(config.codebookSize - 1)")
     }
-    return embedder.forward(codes, codebook: quantizer, trace: trace, on: context)
+    let embedding = embedder.forward(codes, codebook: quantizer, trace: trace, on: context)
+    try check(Activations.areFinite(embedding), "path from codes to embedding")
+    return embedding
+  }
+
+  private func check(_ areNumbers: Bool, _ part: String) throws(ImageTokenizerError) {
+    if areNumbers { return }
+    throw ImageTokenizerError(
+      .notFinite, "the image tokenizer's \(part) gave numbers that are not finite; its weights are damaged, which 'mio-lite verify' "
+        + "tells, or no image tokenizer's: convert the checkpoint again")
   }
 
   private func wrongPixelCount(_ count: Int) -> ImageTokenizerError {

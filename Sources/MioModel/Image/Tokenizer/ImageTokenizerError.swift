@@ -13,6 +13,8 @@ package struct ImageTokenizerError: Error, Hashable, Sendable, CustomStringConve
     package static let wrongPixelCount = Code(rawValue: "wrongPixelCount")
     /// A pixel that is not a number, or infinite.
     package static let badPixel = Code(rawValue: "badPixel")
+    /// The network computed something that is no number.
+    package static let notFinite = Code(rawValue: "notFinite")
   }
 
   package let code: Code
