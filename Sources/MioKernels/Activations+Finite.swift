@@ -2,6 +2,17 @@ extension Activations {
   /// Whether every element is a number: neither infinite nor not-a-number.
   package var isFinite: Bool { unsafe Self.isFinite(UnsafeBufferPointer(start: base, count: rows * columns)) }
 
+  /// Whether every element is a number of at most that magnitude.
+  package func isWithin(_ largest: Float) -> Bool {
+    guard largest < .greatestFiniteMagnitude else { return isFinite }
+    let (count, whole) = (rows * columns, rows * columns & ~15)
+    for start in stride(from: 0, to: whole, by: 16) {
+      let lanes = unsafe UnsafeRawPointer(base + start).loadUnaligned(as: SIMD16<Float>.self)
+      if any(.!(lanes .<= largest) .| .!(lanes .>= -largest)) { return false }
+    }
+    return unsafe (whole..<count).allSatisfy { unsafe abs(base[$0]) <= largest }
+  }
+
   /// The same for some columns of a row.
   package func isFinite(row: Int, _ columns: Range<Int>) -> Bool {
     unsafe Self.isFinite(UnsafeBufferPointer(rebasing: self.row(row)[columns]))

@@ -144,7 +144,7 @@ extension Model {
           append(try stream.push(Array(block[start..<min(start + codec.config.sampleRateHz, block.count)])))
         }
       }
-      append(stream.finish())
+      append(try stream.finish())
       if codes[0].isEmpty { throw MioError(.invalidInput, "\(name): the sound is empty") }
       return codes
     }

@@ -110,7 +110,7 @@ void check_fixed_rows(const mio_kernels *level) {
 static uint16_t *halves(const mio_kernels *level, Pattern pattern, size_t count) {
   float *x = numbers(pattern, count);
   uint16_t *y = zeros(count * 2);
-  level->narrow(x, 0, y, count);
+  level->f32_to_f16(x, 0, y, count);
   free(x);
   return y;
 }
@@ -168,18 +168,18 @@ void check_halves(const mio_kernels *level) {
   float *wide = zeros(65536 * 4);
   // All that are numbers, there and back.
   for (size_t i = 0; i < 65536; i++) every[i] = (uint16_t)((i & 0x7C00) == 0x7C00 ? 0 : i);
-  level->widen(every, wide, 65536), mix(wide, 65536 * 4);
-  level->narrow(wide, 0, back, 65536), mix(back, 65536 * 2);
+  level->f16_to_f32(every, wide, 65536), mix(wide, 65536 * 4);
+  level->f32_to_f16(wide, 0, back, 65536), mix(back, 65536 * 2);
   // Floats of any bits: ties, infinities and NaNs among them.
   for (size_t i = 0; i < 65536; i++) {
     const uint32_t bits = next_number() << 8 | (i % 4 == 0 ? 0 : next_number() & 0xFF);
     memcpy(wide + i, &bits, 4);
   }
-  level->narrow(wide, 0, back, 65536), mix(back, 65536 * 2);
+  level->f32_to_f16(wide, 0, back, 65536), mix(back, 65536 * 2);
   for (size_t count = 1; count <= 70; count++) {
     fill(count % PATTERNS, wide, count);
-    level->narrow(wide, 1, every, count), mix(every, (count + 20) * 2);
-    level->widen(every, wide, count), mix(wide, (count + 20) * 4);
+    level->f32_to_f16(wide, 1, every, count), mix(every, (count + 20) * 2);
+    level->f16_to_f32(every, wide, count), mix(wide, (count + 20) * 4);
   }
   free(every), free(back), free(wide);
 }
@@ -199,7 +199,7 @@ static void soften(const mio_kernels *level, size_t visible, size_t width) {
         level->online_softmax_fixed((mio_online_softmax_row){scores, groups * 64, visible, 0.7f, state, result, width}, values, scales);
         mix(values, groups * 128), mix(scales, groups * 4);
       } else {
-        level->soften((mio_online_softmax_row){scores, padded, visible, 0.7f, state, result, width});
+        level->online_softmax((mio_online_softmax_row){scores, padded, visible, 0.7f, state, result, width});
         mix(scores, padded * 4);
       }
       mix(state, sizeof state), mix(result, width * 4);

@@ -33,11 +33,12 @@ package struct LanguageError: Error, Hashable, Sendable, CustomStringConvertible
       message: "the key/value cache lacks room for \(missingTokens) tokens; use fewer beams or pieces at a time, or a shorter context")
   }
 
-  static func notFinite(position: Int, inHead: Bool) -> LanguageError {
+  /// - Parameter part: what gave the numbers, "layer 3" for example.
+  static func notFinite(_ part: String, position: Int) -> LanguageError {
     LanguageError(
       code: .notFinite,
-      message: "the language model's \(inHead ? "logits" : "layers") gave numbers that are not finite at token \(position); its weights are "
-        + "damaged ('mio-lite verify' tells) or too large for a 16-bit cache (ask for a cache of 32-bit floats)")
+      message: "the language model's \(part) gave numbers that are not finite, or too large for the cache, within the first \(position) "
+        + "tokens; the weights are damaged, which 'mio-lite verify' tells, or need a wider cache: --cache f32")
   }
 
   static func tokenOutOfRange(_ token: Int32, vocabularySize: Int) -> LanguageError {

@@ -75,6 +75,10 @@ package final class LanguageSession: SequenceDecoder {
     }
     last.reshape(rows: wanted.count, columns: model.config.width)
     forward(inputs)
+    if let layer = workspace.scratch.attention.overflowingLayer {
+      workspace.scratch.attention.overflowingLayer = nil
+      throw .notFinite("layer \(layer)", position: inputs.map { cache.length(of: $0.sequence) }.max() ?? 0)
+    }
     try score(inputs, into: &logits)
   }
 
@@ -159,7 +163,7 @@ package final class LanguageSession: SequenceDecoder {
       let ranges = inputs[index].allowed ?? [0..<vocabularySize]
       let isNumber = last.isFinite(row: row, 0..<last.columns)
       guard isNumber, ranges.allSatisfy({ logits.isFinite(row: index, $0) }) else {
-        throw .notFinite(position: cache.length(of: inputs[index].sequence) - 1, inHead: isNumber)
+        throw .notFinite(isNumber ? "head" : "last layer", position: cache.length(of: inputs[index].sequence))
       }
       guard let allowed = inputs[index].allowed else { continue }
       unsafe Self.exclude(in: logits.row(index), outside: allowed)

@@ -18,6 +18,10 @@ struct SelfAttention: Sendable {
     var kept: Activations  // [T, E]
     var attention: Attention.Scratch
 
+    /// The first layer that computed queries, keys or values that are no numbers or that the cache cannot hold; attention
+    /// would hide them, since a row that is no number weighs nothing.
+    var overflowingLayer: Int?
+
     init(_ config: Config, format: KeyValueFormat, maxRows: Int) {
       let (queryWidth, keyWidth) = (
         config.attention.headCount * config.attention.headWidth,
@@ -70,6 +74,12 @@ struct SelfAttention: Sendable {
       attend(rows: pass.keptRows, layer: layer, pass: pass, scratch: &scratch, on: context)
     }
     output.apply(scratch.heads, into: &y, on: context)
+    let largest: Float = pass.cache.shape.format == .f16 ? 65504 : .greatestFiniteMagnitude
+    if scratch.overflowingLayer == nil,
+      !(scratch.queries.isFinite && scratch.keys.isWithin(largest) && scratch.values.isWithin(largest))
+    {
+      scratch.overflowingLayer = layer
+    }
   }
 
   private func attend(
