@@ -8,6 +8,7 @@
 #define MIO_NAME(name) name##_avx2
 #include "../vector/functions.h"
 #include "../vector/dense_rows.h"
+#include "levels.h"
 #include "../vector/pack.h"
 #include "../vector/fixed_rows.h"
 #include "../vector/online_softmax.h"

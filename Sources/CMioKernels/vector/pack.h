@@ -50,26 +50,31 @@ void MIO_NAME(mio_pack_q8)(const float *rows, size_t row_count, size_t columns, 
     load_group(rows, row_count, columns, group, x);
     const integers scale = half_bits(peak_of(x) / 127);
     const lanes factor = reciprocal(half_value(scale), 0);
-    int8_t *target = (int8_t *)panel + group * 512;
-    for (int k = 0; k < MIO_GROUP; k++) {
-      // Adding 1.5 * 2^23 rounds and leaves the integer in the low bits.
-      integers quantum = bits_of(x[k] * factor + 12582912.0f) - 0x4B400000;
-      quantum = __builtin_elementwise_min(__builtin_elementwise_max(quantum, (integers)-127), (integers)127);
-      for (int row = 0; row < LANES; row++) target[k / 4 * 64 + row * 4 + k % 4] = (int8_t)quantum[row];
+    uint8_t *target = panel + group * 512;
+    for (int k = 0; k < MIO_GROUP; k += 4) {
+      integers four = 0;
+      for (int byte = 0; byte < 4; byte++) {
+        // Adding 1.5 * 2^23 rounds and leaves the integer in the low bits.
+        integers quantum = bits_of(x[k + byte] * factor + 12582912.0f) - 0x4B400000;
+        quantum = __builtin_elementwise_min(__builtin_elementwise_max(quantum, (integers)-127), (integers)127);
+        four |= (quantum & 255) << 8 * byte;
+      }
+      memcpy(target + k * 16, &four, sizeof four);
     }
     store_scales(panel + groups * 512 + group * 32, scale);
   }
 }
 
-/// The variant nearest to v: steps from variant to variant are added where v lies beyond the middle between them.
+#ifndef MIO_HAS_NEAREST_LEVELS
+/// The level nearest to v: steps from level to level are added where v lies beyond the middle between them.
 INLINE lanes nearest_level(lanes v) {
-  lanes variant = mio_q4_levels[0];
+  lanes level = mio_q4_levels[0];
   for (int i = 0; i < 15; i++) {
     const float middle = 0.5f * (mio_q4_levels[i] + mio_q4_levels[i + 1]);
     const lanes step = mio_q4_levels[i + 1] - mio_q4_levels[i];
-    variant += lanes_of((v > middle) & bits_of(step));
+    level += lanes_of((v > middle) & bits_of(step));
   }
-  return variant;
+  return level;
 }
 
 INLINE integers nearest_index(lanes v) {
@@ -77,20 +82,22 @@ INLINE integers nearest_index(lanes v) {
   for (int i = 0; i < 15; i++) index -= v > 0.5f * (mio_q4_levels[i] + mio_q4_levels[i + 1]);
   return index;
 }
+#endif
 
 /// The scale of least squared error among those that fit 24 trial assignments of variants: the largest magnitude is laid on
 /// +-50, 52.5 ... 77.5, and a trial with products a = sum u q, b = sum q q leaves the error sum u u - a a / b.
 INLINE lanes best_scale(const lanes x[MIO_GROUP]) {
   const lanes peak = peak_of(x);
   const lanes inverse = reciprocal(peak, 1e-30f);
+  lanes u[MIO_GROUP];
+  for (int k = 0; k < MIO_GROUP; k++) u[k] = x[k] * inverse;
   lanes best = 0, scale = 0;
   for (int trial = 0; trial < 24; trial++) {
     const float extent = (50 + 2.5f * (trial / 2)) * (trial % 2 == 0 ? 1.0f : -1.0f);
     lanes a = 0, b = 0;
     for (int k = 0; k < MIO_GROUP; k++) {
-      const lanes u = x[k] * inverse;
-      const lanes q = nearest_level(u * extent);
-      a += u * q;
+      const lanes q = nearest_level(u[k] * extent);
+      a += u[k] * q;
       b += q * q;
     }
     const lanes score = a * a / b;
@@ -101,6 +108,13 @@ INLINE lanes best_scale(const lanes x[MIO_GROUP]) {
   return peak * scale;
 }
 
+/// The indexes of two columns in one byte. Beyond 80 the nearest levels are the outermost ones.
+INLINE integers level_pair(lanes low, lanes high, lanes factor) {
+  low = at_most(at_least(low * factor, -80), 80);
+  high = at_most(at_least(high * factor, -80), 80);
+  return nearest_index(low) | nearest_index(high) << 4;
+}
+
 void MIO_NAME(mio_pack_q4)(const float *rows, size_t row_count, size_t columns, uint8_t *panel) {
   const size_t groups = (columns + MIO_GROUP - 1) / MIO_GROUP;
   for (size_t group = 0; group < groups; group++) {
@@ -109,9 +123,10 @@ void MIO_NAME(mio_pack_q4)(const float *rows, size_t row_count, size_t columns, 
     const integers scale = half_bits(best_scale(x));
     const lanes factor = reciprocal(half_value(scale), 0);
     uint8_t *target = panel + group * 256;
-    for (int k = 0; k < MIO_GROUP / 2; k++) {
-      const integers pair = nearest_index(x[k] * factor) | nearest_index(x[k + 16] * factor) << 4;
-      for (int row = 0; row < LANES; row++) target[k / 4 * 64 + row * 4 + k % 4] = (uint8_t)pair[row];
+    for (int k = 0; k < MIO_GROUP / 2; k += 4) {
+      integers four = 0;
+      for (int byte = 0; byte < 4; byte++) four |= level_pair(x[k + byte], x[k + byte + 16], factor) << 8 * byte;
+      memcpy(target + k * 16, &four, sizeof four);
     }
     store_scales(panel + groups * 256 + group * 32, scale);
   }
