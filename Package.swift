@@ -56,7 +56,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Checkpoint directory in, `.mio` file out.
     .target(
-      name: "MioConverter", dependencies: ["MioFormat", "MioKernels"], path: "converter/MioConverter",
+      name: "MioConverter", dependencies: ["MioFormat", "MioKernels", "MioModel"], path: "converter/MioConverter",
       swiftSettings: swiftSettings),
     // The command line: one file per subcommand.
     .executableTarget(

@@ -1,6 +1,6 @@
 extension Activations {
   /// Whether every element is a number: neither infinite nor not-a-number.
-  package var isFinite: Bool { unsafe Self.isFinite(UnsafeBufferPointer(start: base, count: rows * columns)) }
+  package var isFinite: Bool { Self.isFinite(UnsafeBufferPointer(start: base, count: rows * columns)) }
 
   /// Whether every element is a number of at most that magnitude.
   package func isWithin(_ largest: Float) -> Bool {

@@ -34,7 +34,7 @@ struct ChatCommand: AsyncParsableCommand {
   @Option(help: "Ask in the words of this recipe, in one turn: visual-thought, reasoning, in-context, interleaved ...")
   var recipe: String?
 
-  @Option(help: "Most images of an answer.")
+  @Option(name: [.customLong("images"), .customLong("pictures")], help: "Most images of an answer.")
   var images: Int = 8
 
   @Flag(help: "With PROMPT: print the answer's parts as JSON.")

@@ -21,7 +21,7 @@ struct StoryCommand: AsyncParsableCommand {
   @Option(help: "An image that the story goes on from; may be repeated.", completion: .file())
   var image: [String] = []
 
-  @Option(help: "Most images; the model may end earlier.")
+  @Option(name: [.customLong("images"), .customLong("pictures")], help: "Most images; the model may end earlier.")
   var images: Int = 8
 
   @Option(help: "Ask in the words of this recipe ('mio-lite recipes' lists them): storytelling, interleaved, visual-thought.")

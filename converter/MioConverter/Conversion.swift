@@ -23,10 +23,13 @@ package struct Conversion: Sendable {
 
   /// Reads the checkpoint's configuration and the directories of its weight files, and plans the output.
   ///
-  /// - Parameter ignored: keys of configuration files to pass over although they are not known.
+  /// - Parameters:
+  ///   - ignored: keys of configuration files to pass over although they are not known.
+  ///   - acceptsTokenizerAlone: whether a directory with a tokenizer and nothing else is meant.
   /// - Throws: every missing, extra, misshapen or mistyped tensor, missing file and unsupported setting.
   package init(
-    checkpoint path: String, quantization: Quantization = .q4, ignoringSettings ignored: Set<String> = [], threads: Int
+    checkpoint path: String, quantization: Quantization = .q4, ignoringSettings ignored: Set<String> = [],
+    acceptsTokenizerAlone: Bool = false, threads: Int
   ) throws(ConversionError) {
     precondition(threads >= 1, "a conversion needs at least one thread")
     let checkpoint = try CheckpointDirectory(path: path, ignoringSettings: ignored)
@@ -46,6 +49,17 @@ package struct Conversion: Sendable {
     found.add { () throws(ConversionError) in try SpeechPlan.plan(for: checkpoint) }
     found.add { () throws(ConversionError) in try ImageTokenizerPlan.plan(for: checkpoint) }
     found.add { () throws(ConversionError) in try DiffusionPlan.plan(for: checkpoint, threads: threads) }
+    if !checkpoint.hasLanguageWeights, let adapter = Self.adapterFiles.first(where: checkpoint.has) {
+      throw ConversionError(
+        .notACheckpoint, file: adapter,
+        "this is a LoRA adapter, not a whole model; merge it into the model it was trained for: "
+          + "model.merge_and_unload().save_pretrained(folder)")
+    }
+    if found.problems.isEmpty, found.plans.map(\.component) == [TextPlan.component], !acceptsTokenizerAlone {
+      throw ConversionError(
+        .notACheckpoint, file: path,
+        "only a tokenizer is here, no weights; to pack it alone, ask for --tokenizer-only")
+    }
     if found.plans.isEmpty && found.problems.isEmpty {
       throw ConversionError(
         .notACheckpoint, file: path,
@@ -62,6 +76,17 @@ package struct Conversion: Sendable {
     components = found.plans
     notes = found.plans.flatMap(\.notes) + Self.absences(in: found.plans, checkpoint)
   }
+
+  /// Some components of a checkpoint that was looked through before.
+  init(of checkpoint: CheckpointDirectory, components: [ComponentPlan], quantization: Quantization, threads: Int) {
+    self.checkpoint = checkpoint
+    self.quantization = quantization
+    self.threads = threads
+    self.components = components
+    notes = []
+  }
+
+  private static let adapterFiles = ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"]
 
   /// The rules of all components: which tensors keep how many bits, and why.
   package static let rules = LanguagePlan.rules + SpeechPlan.rules + ImageTokenizerPlan.rules
@@ -130,6 +155,8 @@ package struct ConversionSummary: Sendable {
   /// The length of the output.
   package let fileByteCount: Int
   package let files: [SourceFile]
+  /// What was noticed in the weights, a sentence each.
+  package let notes: [String]
 }
 
 /// A file of the checkpoint, for the provenance.

@@ -12,6 +12,10 @@ package struct ConversionError: Error, Hashable, Sendable {
     package static let missingFile = Code("missingFile")
     /// A file cannot be opened or read.
     package static let unreadable = Code("unreadable")
+    /// A file holds something else than its name says: a Git-LFS pointer, a web page, nothing but zeros.
+    package static let wrongFile = Code("wrongFile")
+    /// A file holds other bytes than its checksum was taken of.
+    package static let damagedFile = Code("damagedFile")
     /// A file is not valid JSON, or not the JSON expected.
     package static let badJSON = Code("badJSON")
     /// A safetensors file breaks its format.

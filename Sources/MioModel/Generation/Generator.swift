@@ -64,7 +64,7 @@ package final class Generator {
       request, id: nextId, vocabularySize: engine.decoder.vocabularySize, contextLength: engine.decoder.contextLength)
     guard plan.rowCount <= batchLimit else {
       throw GenerationError(
-        .invalidOption, at: plan.candidates == nil ? "beams" : "takes",
+        .invalidOption, at: plan.candidates == nil ? "beams" : "candidates",
         "\(plan.rowCount) sequences side by side do not fit a batch of \(batchLimit)")
     }
     let (pages, limit) = (maxPages(plan), engine.decoder.pageLimit)

@@ -22,6 +22,14 @@ struct ConvertCommand: AsyncParsableCommand {
   @Option(help: "q4 (4.5 bits a weight), q8 (8.5 bits), f16 or f32.")
   var quantize: Quantization = .q4
 
+  @Option(
+    help: """
+      Choose the 4 bits by what they do to the model's own activations, on the tokens of a file (text, or lists of token ids as
+      JSON) or "builtin": what the model itself makes up. Takes minutes for small models, hours for 7B; needs OpenBLAS.
+      """,
+    completion: .file())
+  var calibrate: String?
+
   @Option(name: .shortAndLong, help: "Threads (default: the physical cores this process may use).")
   var threads: Int?
 
@@ -32,10 +40,16 @@ struct ConvertCommand: AsyncParsableCommand {
     help: "Pass over a setting of the checkpoint's configuration files that is not known; may be given several times.")
   var ignoreSetting: [String] = []
 
+  @Flag(help: "Pack a directory that holds a tokenizer and no weights.")
+  var tokenizerOnly = false
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
     if output == nil && !plan { throw ValidationError("name the model file with -o, or ask for the --plan") }
+    if calibrate != nil && quantize != .q4 {
+      throw ValidationError("--calibrate chooses 4-bit codes; it goes with --quantize q4 only")
+    }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads takes a number from 1 to 1024, not \(threads)")
     }
@@ -43,7 +57,8 @@ struct ConvertCommand: AsyncParsableCommand {
 
   func run() async throws {
     let conversion = try Conversion(
-      checkpoint: checkpoint, quantization: quantize, ignoringSettings: Set(ignoreSetting), threads: threads ?? Processors.usableCoreCount)
+      checkpoint: checkpoint, quantization: quantize, ignoringSettings: Set(ignoreSetting),
+      acceptsTokenizerAlone: tokenizerOnly, threads: threads ?? Processors.usableCoreCount)
     if !common.quiet { for note in conversion.notes { Output.note("note: \(note)") } }
     guard let output, !plan else { return try Output.write(ConversionChart.plan(of: conversion)) }
     let started = ContinuousClock.now
@@ -51,11 +66,12 @@ struct ConvertCommand: AsyncParsableCommand {
       let bar = ProgressBar("convert", quiet: common.quiet)
       defer { bar.finish() }
       return try conversion.run(
-        output: output,
+        output: output, calibration: calibrate.map { $0 == "builtin" ? .builtin : .file($0) },
         progress: { bar.update(Double($0.bytesDone) / Double(max($0.bytesTotal, 1)), detail: $0.tensor) },
         isCancelled: { cancellation.isCancelled })
     }
     if !common.quiet {
+      for note in summary.notes { Output.note("note: \(note)") }
       Output.note(ConversionChart.summary(summary, output: output, seconds: (ContinuousClock.now - started).seconds))
     }
   }

@@ -51,6 +51,11 @@ package struct CheckpointDirectory: Sendable {
   /// A JSON file whose value is an object.
   package func object(_ file: String) throws(ConversionError) -> JSON.Object {
     guard let object = try json(file).object else { throw ConversionError(.badJSON, file: file, "not a JSON object") }
+    // What servers answer instead of a file that they do not have or do not give away.
+    if object.keys.count <= 3, let message = object["error"]?.string {
+      throw ConversionError(
+        .wrongFile, file: file, "this is an error message (\"\(message.prefix(60))\"), not the file; download it again")
+    }
     return object
   }
 
@@ -62,13 +67,13 @@ package struct CheckpointDirectory: Sendable {
   /// The tensors of a file written by `torch.save`.
   package func torchTensors(_ file: String) throws(ConversionError) -> TensorSet {
     guard has(file) else { throw ConversionError(.missingFile, file: file, "missing") }
-    return try TorchArchive.tensors(path: path(of: file), label: file)
+    return try TorchArchive.tensors(path: path(of: file), label: file).unwrapped()
   }
 
   /// The tensors of a safetensors file.
   package func safetensors(_ file: String) throws(ConversionError) -> TensorSet {
     guard has(file) else { throw ConversionError(.missingFile, file: file, "missing") }
-    return try SafetensorsFile(path: path(of: file), label: file).tensors
+    return try SafetensorsFile(path: path(of: file), label: file).tensors.unwrapped()
   }
 
   /// The forms that weights come in, the preferred first, as in transformers.
@@ -79,8 +84,13 @@ package struct CheckpointDirectory: Sendable {
   /// Whether there are language model weights, complete or not.
   package var hasLanguageWeights: Bool { Self.weightForms.contains(where: has) }
 
-  /// The language model's tensors and the files they came from.
+  /// The language model's tensors, under the names that transformers gives them, and the index of their files.
   package func languageTensors() throws(ConversionError) -> (tensors: TensorSet, index: String?) {
+    let (tensors, index) = try storedLanguageTensors()
+    return (try tensors.unwrapped().namedAsCausalModel(), index)
+  }
+
+  private func storedLanguageTensors() throws(ConversionError) -> (tensors: TensorSet, index: String?) {
     guard let form = Self.weightForms.first(where: has) else {
       throw ConversionError(
         .missingFile, file: Self.weightForms[0],

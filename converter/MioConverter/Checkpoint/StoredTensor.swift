@@ -41,6 +41,12 @@ package enum StoredType: Sendable, CaseIterable {
   package var isConvertible: Bool { self == .bf16 || self == .f16 || self == .f32 }
 }
 
+/// Bytes of a file and the CRC-32 that was taken of them when they were written.
+struct ChecksummedBytes: Hashable, Sendable {
+  let range: Range<Int>
+  let checksum: UInt32
+}
+
 /// A tensor inside a mapped file of a checkpoint: a checked view, no copy.
 package struct StoredTensor: Sendable {
   package let name: String
@@ -53,12 +59,14 @@ package struct StoredTensor: Sendable {
   /// Where element zero lies.
   let byteOffset: Int
   let mapping: MappedFile
+  /// Where the file keeps a checksum of the bytes the tensor lies in.
+  let storage: ChecksummedBytes?
 
   /// - Parameter strides: nil for row-major order without gaps. The caller has checked that every element lies inside
   ///   the file.
   init(
     name: String, shape: [Int], strides: [Int]? = nil, type: StoredType, byteOffset: Int, file: String,
-    mapping: MappedFile
+    mapping: MappedFile, storage: ChecksummedBytes? = nil
   ) {
     self.name = name
     self.shape = shape
@@ -66,7 +74,15 @@ package struct StoredTensor: Sendable {
     self.file = file
     self.byteOffset = byteOffset
     self.mapping = mapping
+    self.storage = storage
     self.strides = strides ?? Self.rowMajorStrides(shape)
+  }
+
+  /// The same tensor under another name.
+  func named(_ name: String) -> StoredTensor {
+    StoredTensor(
+      name: name, shape: shape, strides: strides, type: type, byteOffset: byteOffset, file: file, mapping: mapping,
+      storage: storage)
   }
 
   package var elementCount: Int { shape.reduce(1, *) }

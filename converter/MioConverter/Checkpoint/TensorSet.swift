@@ -21,6 +21,16 @@ package struct TensorSet: Sendable {
     if !problems.isEmpty { throw ConversionError(problems) }
   }
 
+  /// The same tensors under the names they have in the model itself.
+  func renamed(_ name: (String) -> String) throws(ConversionError) -> TensorSet {
+    var renamed: [StoredTensor] = []
+    for old in names {
+      guard let tensor = tensors[old] else { continue }
+      renamed.append(tensor.named(name(old)))
+    }
+    return try TensorSet(renamed, files: files)
+  }
+
   package var isEmpty: Bool { tensors.isEmpty }
 
   /// All names in ascending order.

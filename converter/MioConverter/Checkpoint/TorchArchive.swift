@@ -119,7 +119,8 @@ enum TorchArchive {
       }
       return StoredTensor(
         name: name, shape: tensor.shape, strides: tensor.strides, type: storage.type,
-        byteOffset: entry.range.lowerBound + tensor.offset * storage.type.byteCount, file: file, mapping: mapping)
+        byteOffset: entry.range.lowerBound + tensor.offset * storage.type.byteCount, file: file, mapping: mapping,
+        storage: ChecksummedBytes(range: entry.range, checksum: entry.checksum))
     }
 
     /// One past the last element that the tensor touches, `Int.max` if that does not fit.

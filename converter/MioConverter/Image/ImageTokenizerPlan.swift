@@ -51,7 +51,7 @@ enum ImageTokenizerPlan {
     }
     let transformer = try checkpoint.torchTensors(visionFile)
     let own = quantizer.names.compactMap { quantizer[$0] }
-    let renamed = transformer.names.compactMap { transformer[$0]?.renamed(vision + $0) }
+    let renamed = transformer.names.compactMap { transformer[$0]?.named(vision + $0) }
     return try TensorSet(own + renamed, files: quantizer.files + transformer.files)
   }
 
@@ -170,13 +170,5 @@ enum ImageTokenizerPlan {
       planned.append(PlannedTensor(name + ".weight", [width], vectors))
       planned.append(PlannedTensor(name + ".bias", [width], vectors))
     }
-  }
-}
-
-extension StoredTensor {
-  /// The same tensor under another name.
-  fileprivate func renamed(_ name: String) -> StoredTensor {
-    StoredTensor(
-      name: name, shape: shape, strides: strides, type: type, byteOffset: byteOffset, file: file, mapping: mapping)
   }
 }

@@ -9,7 +9,7 @@ struct Provenance {
   /// The licence texts of the checkpoint, under the names of their files.
   let blobs: [PlannedBlob]
 
-  init(_ conversion: Conversion, files: [SourceFile]) throws(ConversionError) {
+  init(_ conversion: Conversion, files: [SourceFile], notes: [String]) throws(ConversionError) {
     let lines = conversion.planLines
     config = ConfigTable([
       ("converter", .string("mio-lite \(Conversion.programVersion)")),
@@ -21,7 +21,7 @@ struct Provenance {
       ("plan_tensors", .strings(lines.map(\.rule.tensors))),
       ("plan_encodings", .strings(lines.map(\.encoding.name))),
       ("plan_reasons", .strings(lines.map(\.rule.reason))),
-      ("notes", .strings(conversion.notes)),
+      ("notes", .strings(notes)),
     ])
     var blobs: [PlannedBlob] = []
     for file in Self.licenceFiles(of: conversion.checkpoint) {

@@ -95,11 +95,14 @@ package struct ComponentPlan: Sendable {
   }
 
   /// Everything that keeps the plan from being carried out: sources that are missing, misshapen or of a wrong type, and
-  /// tensors that nothing uses.
+  /// tensors that nothing uses. Of each kind the first twenty are named and the others counted; names that fit nowhere
+  /// are one problem, however many they are.
   package func problems() -> [ConversionError.Problem] {
+    let sources = tensors.flatMap(\.sources)
+    if let stranger = strangers(Set(sources.map(\.name))) { return [stranger] }
     var problems: [ConversionError.Problem] = []
     var checked = Set<String>()
-    for source in tensors.flatMap(\.sources) where checked.insert(source.name).inserted {
+    for source in sources where checked.insert(source.name).inserted {
       if let problem = self.problem(with: source) { problems.append(problem) }
     }
     for name in source.names where !checked.contains(name) && !ignored(name) {
@@ -108,7 +111,48 @@ package struct ComponentPlan: Sendable {
           .extraTensor, file: source[name]?.file ?? "", tensor: name,
           "nothing in a \(component) component uses this tensor; is it a checkpoint of another kind?"))
     }
-    return problems
+    return Self.shortened(problems)
+  }
+
+  /// The one problem of weights whose names are none of the expected ones.
+  private func strangers(_ expected: Set<String>) -> ConversionError.Problem? {
+    guard !source.isEmpty, let wanted = expected.min() else { return nil }
+    let names = source.names.filter { !ignored($0) }
+    let adapted = names.first { $0.contains(".lora_A.") || $0.contains(".lora_B.") || $0.contains(".base_layer.") }
+    if let adapted {
+      return .init(
+        .extraTensor, file: source[adapted]?.file ?? "", tensor: adapted,
+        "the weights have LoRA adapters beside them; merge them first: model.merge_and_unload().save_pretrained(folder)")
+    }
+    guard names.count > 2, let found = names.first, expected.count > 2, !names.contains(where: expected.contains) else {
+      return nil
+    }
+    // A name that ends in an expected one has something before it that is not known to mean nothing.
+    let longer = names.lazy.compactMap { name in
+      expected.first { name.hasSuffix("." + $0) }.map { (name, name.dropLast($0.utf8.count)) }
+    }.first
+    let hint = longer.map { "\($0.0) has the prefix \"\($0.1)\"; save the tensors without it" }
+    return .init(
+      .extraTensor, file: source[found]?.file ?? "", tensor: found,
+      hint ?? "none of the \(names.count) tensors has a name that a \(component) component uses (\(wanted) for example); "
+        + "is it a checkpoint of another kind?")
+  }
+
+  private static func shortened(_ problems: [ConversionError.Problem]) -> [ConversionError.Problem] {
+    let limit = 1000
+    var counts: [ConversionError.Code: Int] = [:]
+    var kept: [ConversionError.Problem] = []
+    var last: [ConversionError.Code: ConversionError.Problem] = [:]
+    for problem in problems {
+      counts[problem.code, default: 0] += 1
+      if counts[problem.code, default: 0] <= limit { kept.append(problem) } else { last[problem.code] = problem }
+    }
+    for (code, problem) in last.sorted(by: { $0.key.description < $1.key.description }) {
+      let count = (counts[code] ?? 0) - limit
+      kept.append(
+        .init(code, file: problem.file, "and \(count) tensors more with the same problem, the last \(problem.tensor ?? "")"))
+    }
+    return kept
   }
 
   private func problem(with expected: PlannedTensor.Source) -> ConversionError.Problem? {

@@ -33,6 +33,7 @@ enum LanguagePlan {
     var weights: (tensors: TensorSet, index: String?) = (TensorSet(), nil)
     do { weights = try checkpoint.languageTensors() } catch { problems += error.problems }
     guard problems.isEmpty else { throw ConversionError(problems) }
+    try checkLayerCount(sizes.layerCount, weights.tensors)
     let head = try Head(sizes, weights.tensors)
     sizes.isTied = head.isTied
     return ComponentPlan(
@@ -73,6 +74,20 @@ enum LanguagePlan {
       notes.append(
         "config.json: tie_word_embeddings is true, but lm_head.weight differs from model.embed_tokens.weight; "
           + "both are kept and the head is used as it is stored")
+    }
+  }
+
+  /// Refuses a number of layers that is far from what the weights have before a list of their tensors is made.
+  private static func checkLayerCount(_ count: Int, _ source: TensorSet) throws(ConversionError) {
+    let prefix = "model.layers."
+    let stored = source.names.lazy.filter { $0.hasPrefix(prefix) }
+      .compactMap { Int($0.dropFirst(prefix.count).prefix { $0 != "." }) }.max().map { $0 + 1 } ?? 0
+    if stored > 0, count > stored + 4096 || count > 2 * stored + 64 {
+      throw ConversionError(
+        .unsupported, file: configFile, "num_hidden_layers: \(count), but the weights have \(stored) layers")
+    }
+    if count > 4096 {
+      throw ConversionError(.unsupported, file: configFile, "num_hidden_layers: \(count); at most 4096 are supported")
     }
   }
 
