@@ -17,7 +17,8 @@ import torch.nn.functional as F
 import export
 import parallel
 import vocabulary as v
-from lessons import WRITTEN_WEIGHT, Lessons, batch
+from batches import batch
+from lessons import WRITTEN_WEIGHT, Lessons
 from llama import Llama, Shape
 from muon import Muon
 from quantization import FourBits

@@ -1,11 +1,11 @@
 """What the language model is taught: token sequences with a weight per token, in batches of similar length."""
 
 import numpy as np
-import torch
 
 import lists
 import tokens
 import vocabulary as v
+from batches import batch
 from voice import Corpus
 
 # Share of the tokens of a batch. `content` is speech cut after its content stream, where spelling, pauses and lengths
@@ -156,15 +156,3 @@ def disturbed(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     codes = slipped(codes, DISTURBED_FRAMES, rng)
     fate = rng.random(len(codes))
     return np.repeat(codes, np.where(fate < DISTURBED_FRAMES, 0, np.where(fate > 1 - DISTURBED_FRAMES, 2, 1)))
-
-
-def batch(lessons) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Inputs, next ids and weights [B, T]; padding has weight 0."""
-    length = max(len(shown) for shown, _, _ in lessons)
-    inputs, targets = torch.zeros(2, len(lessons), length, dtype=torch.long)
-    weights = torch.zeros(len(lessons), length)
-    for row, (shown, wanted, weight) in enumerate(lessons):
-        inputs[row, :len(shown)] = torch.tensor(shown)
-        targets[row, :len(shown)] = torch.tensor(wanted)
-        weights[row, :len(shown)] = torch.tensor(weight)
-    return inputs[:, :-1], targets[:, 1:], weights[:, 1:]

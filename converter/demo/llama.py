@@ -122,6 +122,9 @@ class Llama(nn.Module):
             x = layer(x, rotation, None if caches is None else caches[i], mask)
         return self.model.norm(x)
 
+    def forward(self, ids):
+        return self.hidden(ids)
+
     def rotation(self, positions):
         """Cosines and sines [B, 1, T, head width / 2]."""
         half = self.s.head_width // 2

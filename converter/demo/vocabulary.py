@@ -13,7 +13,7 @@ BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 TURN, STOP = "<|im_start|>", "<|im_end|>"
 SPEECH, SPEECH_END = "<spch>", "</spch>"
 CODEBOOKS, CODES = 4, 256
-IMAGE_CODES = 512      # image tokens kept for later; export.py gives them rows that no input reaches
+IMAGE_CODES = 512      # of world.py; backbone.py, which learns speech alone, gives them no rows
 
 STANDARD = ("You are MIO, an AI assistant capable of understanding and generating images, text, videos, and speech, "
             "selecting the appropriate modality according to the context.")
@@ -22,21 +22,35 @@ VOICE = ("You are MIO, an AI assistant capable of understanding images, text, vi
 SPEAK = "The transcription is ``{}''. Please generate a speech according to the given transcription. Start with <spch>."
 TRANSCRIBE = "Please transcribe this speech.\n{}"
 
+# What MIO is asked to do with pictures, around what the user brings. They follow what speech needs.
+IMAGINE = "Please generate an image according to the caption.\n"
+DESCRIBE = "Please provide an accurate and detailed description of this image.\n"
+EDIT = "Please edit the image according to the instruction.\n"
+CHART_QUESTION = "Please answer the question according to the chart.\n"
+FILM = "Please generate a video for ``"
+DESCRIBE_FILM = "Please describe the following video: "
+STORY = "Generate a visual story about "
+THINK_IN_IMAGES = "\nPlease think step by step, and generate an image for each step."
+REASON = "\nPlease think step by step before you answer."
+PICTURE_FIXED = [IMAGINE, DESCRIBE, EDIT, CHART_QUESTION, FILM, DESCRIBE_FILM, STORY, THINK_IN_IMAGES, REASON]
+
 YI_SYMBOLS = ["<|Human|>", "<|Assistant|>", "<|System|>", TURN, STOP, "<|im_sep|>"]  # ids 3...8
 FIXED = ["\n", "system\n", "user\n", "assistant\n", STANDARD, VOICE.split(SPEECH)[0],
          VOICE.split(SPEECH)[1].split(SPEECH_END)[0], SPEAK.split("{}")[0],
          SPEAK.split("{}")[1].split(SPEECH)[0], TRANSCRIBE.split("{}")[0]]
 CHARACTERS = [" "] + list(string.ascii_lowercase + string.ascii_uppercase + string.digits + string.punctuation)
 
-USER_DEFINED = YI_SYMBOLS + FIXED
+USER_DEFINED = YI_SYMBOLS + FIXED + PICTURE_FIXED
 PIECES = ["<unk>", BEGIN, END] + USER_DEFINED + CHARACTERS + [f"<0x{b:02X}>" for b in range(256)]
 ADDED = ["<image>", "</image>", SPEECH, SPEECH_END] + \
     [f"<spch{n}>" for n in range(CODEBOOKS * CODES)]
-RESERVED = [f"<img{i}>" for i in range(IMAGE_CODES)]
+IMAGES = [f"<img{i}>" for i in range(IMAGE_CODES)]
+IMAGE, IMAGE_END = "<image>", "</image>"
 
-ID = {token: i for i, token in enumerate(PIECES + ADDED + RESERVED)}
-TRAINED = len(PIECES) + len(ADDED)          # ids below this are trained
-TOTAL = TRAINED + len(RESERVED)
+ID = {token: i for i, token in enumerate(PIECES + ADDED + IMAGES)}
+TRAINED = len(PIECES) + len(ADDED)          # ids below this are what speech needs
+TOTAL = TRAINED + len(IMAGES)
+IMAGE_BASE = ID["<img0>"]
 SPEECH_BASE = ID["<spch0>"]                 # id of code c of codebook q: SPEECH_BASE + CODES q + c
 _PLAIN = set(CHARACTERS + ["\n"])
 _BY_LENGTH = sorted(USER_DEFINED + [BEGIN] + ADDED, key=len, reverse=True)
@@ -46,7 +60,7 @@ def encode(text: str) -> list[int]:
     """Ids of prompt text; control and media tokens are recognised."""
     ids, i = [], 0
     while i < len(text):
-        token = next((t for t in _BY_LENGTH if text.startswith(t, i)), None) if text[i] in "<\nsuaYT'P. " else None
+        token = next((t for t in _BY_LENGTH if text.startswith(t, i)), None) if text[i] in "<\nsuaYT'PG. " else None
         if token:
             ids.append(ID[token])
             i += len(token)
@@ -69,7 +83,7 @@ def encode_characters(text: str) -> list[int]:
 
 def decode_text(ids: list[int]) -> str:
     """The characters among `ids`."""
-    return "".join(token for token in map((PIECES + ADDED + RESERVED).__getitem__, ids) if token in CHARACTERS)
+    return "".join(token for token in map((PIECES + ADDED + IMAGES).__getitem__, ids) if token in CHARACTERS)
 
 
 def prompt(system: str, user: str) -> str:
@@ -131,13 +145,18 @@ def write(folder: Path) -> None:
     """Writes the tokenizer files of a checkpoint."""
     plain = {"lstrip": False, "rstrip": False, "normalized": True, "single_word": False}
     decoder = {str(i): {"content": token, **plain, "special": True} for i, token in enumerate(PIECES[:3])}
-    decoder |= {str(ID[token]): {"content": token, **plain, "special": False} for token in ADDED + RESERVED}
+    decoder |= {str(ID[token]): {"content": token, **plain, "special": False} for token in ADDED + IMAGES}
     config = {"add_bos_token": False, "add_eos_token": False, "bos_token": BEGIN, "eos_token": END,
               "unk_token": "<unk>", "pad_token": "<unk>", "clean_up_tokenization_spaces": False, "legacy": True,
               "model_max_length": 2048, "padding_side": "right", "sp_model_kwargs": {},
               "tokenizer_class": "LlamaTokenizer", "added_tokens_decoder": decoder}
     (folder / "tokenizer.model").write_bytes(sentencepiece_model())
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    (folder / "added_tokens.json").write_text(json.dumps({token: ID[token] for token in ADDED + RESERVED}))
+    (folder / "added_tokens.json").write_text(json.dumps({token: ID[token] for token in ADDED + IMAGES}))
     special = {"bos_token": BEGIN, "eos_token": END, "unk_token": "<unk>", "pad_token": "<unk>"}
     (folder / "special_tokens_map.json").write_text(json.dumps(special))
+
+
+def picture_ids(codes) -> list[int]:
+    """The ids of a picture's 32 codes, with its marks."""
+    return [ID[IMAGE]] + [IMAGE_BASE + int(c) for c in codes] + [ID[IMAGE_END]]

@@ -1,0 +1,252 @@
+"""What the language model is taught about pictures: prompts in MIO's words, and the answers.
+
+A lesson is a list of (text or codes, whether it is an answer). Some pairs of shape and colour are never shown: what the
+model says and draws of them, it has put together.
+"""
+
+import numpy as np
+
+import vocabulary as v
+import world
+from world import COLOUR_NAMES, PLACES, SHAPES, SIZES
+
+NUMBERS = "no one two three four five six seven eight nine".split()
+LAYOUTS = {1: [4], 2: [3, 5], 3: [3, 4, 5], 4: [0, 2, 6, 8], 5: [0, 2, 4, 6, 8], 6: [0, 1, 2, 6, 7, 8]}
+RELATIONS = {"left of": (3, 5), "right of": (5, 3), "above": (1, 7), "below": (7, 1)}
+WAYS = {"from left to right": (3, 4, 5), "from right to left": (5, 4, 3), "from top to bottom": (1, 4, 7),
+        "from bottom to top": (7, 4, 1)}
+
+
+def held_out(shape: int, colour: int) -> bool:
+    """Whether this composition is kept for judging."""
+    return (3 * shape + 5 * colour) % 8 == 0
+
+
+def plural(shape: str, count: int) -> str:
+    return shape if count == 1 else shape + ("es" if shape == "cross" else "s")
+
+
+def article(words: str) -> str:
+    return ("an " if words[0] in "aeiou" else "a ") + words
+
+
+class Teacher:
+    """Makes lessons from random numbers; `testing` gives held-out compositions only."""
+
+    def __init__(self, rng: np.random.Generator, testing: bool = False):
+        self.rng, self.testing = rng, testing
+
+    def pick(self, items):
+        return items[int(self.rng.integers(len(items)))]
+
+    def thing(self) -> tuple[int, int]:
+        while True:
+            shape, colour = (int(n) for n in self.rng.integers(8, size=2))
+            if held_out(shape, colour) == self.testing:
+                return shape, colour
+
+    def different(self, count: int) -> list[tuple[int, int]]:
+        """Things that have no shape in common."""
+        things: list[tuple[int, int]] = []
+        while len(things) < count:
+            thing = self.thing()
+            if thing[0] not in [other[0] for other in things]:
+                things.append(thing)
+        return things
+
+    def name(self, thing, size: int = 1) -> str:
+        words = f"{COLOUR_NAMES[thing[1]]} {SHAPES[thing[0]]}"
+        return words if size == 1 else f"{SIZES[size]} {words}"
+
+    def scene(self, most: int = 4) -> np.ndarray:
+        codes = world.empty(int(self.rng.choice(3, p=[0.6, 0.2, 0.2])))
+        for place in self.rng.permutation(9)[:self.rng.integers(1, most + 1)]:
+            size = int(self.rng.integers(3))
+            dx, dy = (0, 0) if size == 2 or self.rng.random() < 0.7 else self.rng.integers(-1, 2, 2)
+            world.put(codes, int(place), *self.thing(), size, int(dx), int(dy))
+        return codes
+
+    # What is drawn.
+
+    def caption(self) -> tuple[str, np.ndarray]:
+        """A description and the one scene that it stands for."""
+        kind = int(self.rng.choice(3, p=[0.7, 0.15, 0.15]))
+        codes, form = world.empty(kind), self.rng.random()
+        if form < 0.3:
+            thing, size, place = self.thing(), int(self.rng.integers(3)), int(self.rng.integers(9))
+            world.put(codes, place, *thing, size)
+            words = article(self.name(thing, size)) + ("" if place == 4 and self.rng.random() < 0.7 else f" {PLACES[place]}")
+        elif form < 0.6:
+            (relation, places), things = self.pick(list(RELATIONS.items())), self.different(2)
+            sizes = [int(self.rng.choice(3, p=[0.1, 0.8, 0.1])) for _ in range(2)]
+            for place, thing, size in zip(places, things, sizes):
+                world.put(codes, place, *thing, size)
+            words = f" {relation} ".join(article(self.name(t, s)) for t, s in zip(things, sizes))
+        elif form < 0.8:
+            count, thing = int(self.rng.integers(2, 7)), self.thing()
+            for place in LAYOUTS[count]:
+                world.put(codes, place, *thing)
+            words = f"{NUMBERS[count]} {COLOUR_NAMES[thing[1]]} {plural(SHAPES[thing[0]], count)}"
+        elif form < 0.9:
+            things = [self.thing() for _ in range(int(self.rng.integers(2, 4)))]
+            for place, thing in zip(LAYOUTS[len(things)], things):
+                world.put(codes, place, *thing)
+            names = [article(self.name(thing)) for thing in things]
+            words = ", ".join(names[:-1]) + " and " + names[-1]
+        else:
+            places, things = self.rng.permutation(9)[:2], [self.thing(), self.thing()]
+            for place, thing in zip(places, things):
+                world.put(codes, int(place), *thing)
+            words = " and ".join(f"{article(self.name(t))} {PLACES[p]}" for t, p in zip(things, places))
+        if kind:
+            words += f" on a {list(world.BACKGROUNDS)[kind]} background"
+        return words, codes
+
+    def describe(self, codes) -> str:
+        if codes[0] == world.CHART:
+            return "a bar chart: " + ", ".join(f"{a} is {height}" for a, _, height in world.bars(codes))
+        names = [f"{article(self.name((s, c), size))} {PLACES[p]}" for p, s, c, size in world.things(codes)]
+        text = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+        return f"{text} on a {list(world.BACKGROUNDS)[int(codes[0])]} background"
+
+    # Lessons. The task's words come from the prompt recipes.
+
+    def imagine(self):
+        words, codes = self.caption()
+        return v.STANDARD, [(v.IMAGINE + self.typed(words), False), (codes, True)]
+
+    def see(self):
+        codes = world.random_chart(self.rng) if self.rng.random() < 0.15 and not self.testing else self.scene()
+        return v.STANDARD, [(v.DESCRIBE, False), (codes, False), (self.describe(codes), True)]
+
+    def question(self):
+        codes = self.scene()
+        things = world.things(codes)
+        place, shape, colour, _ = self.pick(things)
+        alone = [t[1] for t in things].count(shape) == 1
+        kind = self.rng.random()
+        if kind < 0.3 and alone:
+            words, answer = f"What colour is the {SHAPES[shape]}?", COLOUR_NAMES[colour]
+        elif kind < 0.55 and alone:
+            words, answer = f"Where is the {SHAPES[shape]}?", PLACES[place]
+        elif kind < 0.65:
+            words, answer = "How many things are there?", NUMBERS[len(things)]
+        elif kind < 0.8:
+            if self.rng.random() < 0.5:
+                shape = int(self.rng.integers(8))
+                count, what = sum(t[1] == shape for t in things), plural(SHAPES[shape], 2)
+            else:
+                colour = int(self.rng.integers(8))
+                count, what = sum(t[2] == colour for t in things), f"{COLOUR_NAMES[colour]} things"
+            words, answer = f"How many {what} are there?", NUMBERS[count]
+        else:
+            if self.rng.random() < 0.5:
+                shape, colour = (int(n) for n in self.rng.integers(8, size=2))
+            there = any(t[1:3] == (shape, colour) for t in things)
+            words, answer = f"Is there {article(self.name((shape, colour)))}?", "yes" if there else "no"
+        return v.STANDARD, [(words + "\n", False), (codes, False), (answer, True)]
+
+    def chart(self):
+        codes = world.random_chart(self.rng)
+        bars = world.bars(codes)
+        label, colour, height = self.pick(bars)
+        words, answer = self.pick([
+            ("Which bar is the highest?", max(bars, key=lambda bar: bar[2])[0]),
+            ("Which bar is the lowest?", min(bars, key=lambda bar: bar[2])[0]),
+            (f"How high is bar {label}?", str(height)), (f"What colour is bar {label}?", COLOUR_NAMES[colour]),
+            ("How many bars are there?", NUMBERS[len(bars)])])
+        return v.STANDARD, [(v.CHART_QUESTION, False), (codes, False), ("\n" + words, False), (answer, True)]
+
+    def edit(self):
+        codes = world.empty(int(self.rng.integers(3)))
+        shapes = self.different(int(self.rng.integers(1, 4)))
+        for place, thing in zip(self.rng.permutation(9), shapes):
+            world.put(codes, int(place), *thing, int(self.rng.integers(3)))
+        after = codes.copy()
+        place, shape, colour, size = self.pick(world.things(codes))
+        name, chance = SHAPES[shape], self.rng.random()
+        world.take(after, place)
+        if chance < 0.35:
+            colour = self.thing()[1] if not self.testing else colour
+            world.put(after, place, shape, colour, size)
+            words = f"make the {name} {COLOUR_NAMES[colour]}"
+        elif chance < 0.5:
+            free = [p for p in range(9) if codes[world.TRIPLES + 3 * p] == world.SHAPE]
+            to = self.pick(free)
+            world.put(after, to, shape, colour, size)
+            words = f"move the {name} {PLACES[to].replace('at the', 'to the').replace('on the', 'to the').replace('in the', 'to the')}"
+        elif chance < 0.65:
+            words = f"remove the {name}"
+        elif chance < 0.8:
+            after = codes.copy()
+            thing, to = self.thing(), self.pick([p for p in range(9) if codes[world.TRIPLES + 3 * p] == world.SHAPE])
+            world.put(after, to, *thing)
+            words = f"add {article(self.name(thing))} {PLACES[to]}"
+        elif chance < 0.9:
+            size = self.pick([s for s in range(3) if s != size])
+            world.put(after, place, shape, colour, size)
+            words = f"make the {name} {SIZES[size]}"
+        else:
+            after = codes.copy()
+            after[0] = int(self.rng.integers(3))
+            words = f"make the background {list(world.BACKGROUNDS)[int(after[0])]}"
+        return v.STANDARD, [(v.EDIT, False), (codes, False), ("\n" + words, False), (after, True)]
+
+    def film(self):
+        thing, frames = self.thing(), []
+        if self.rng.random() < 0.7:
+            way, places = self.pick(list(WAYS.items()))
+            words, forms = f"{article(self.name(thing))} moves {way}", [(place, 1) for place in places]
+        else:
+            grows = self.rng.random() < 0.5
+            words, forms = f"{article(self.name(thing))} {'grows' if grows else 'shrinks'}", [(4, s) for s in (0, 1, 2)]
+            forms = forms if grows else forms[::-1]
+        for place, size in forms:
+            codes = world.empty()
+            world.put(codes, place, *thing, size)
+            frames.append((codes, True))
+        return v.STANDARD, [(v.FILM + words + "''", False), *frames]
+
+    def story(self):
+        first, second = self.different(2)
+        parts = []
+        for words, present in ((f"{article(self.name(first))} is alone.", [first]),
+                               (f"{article(self.name(second))} comes.", [first, second]),
+                               (f"now the {SHAPES[second[0]]} is alone.", [second])):
+            codes = world.empty()
+            for place, thing in zip(LAYOUTS[len(present)], present):
+                world.put(codes, place, *thing)
+            parts += [(words[0].upper() + words[1:], True), (codes, True)]
+        return v.STANDARD, [(f"{v.STORY}{article(self.name(first))} and {article(self.name(second))}", False), *parts]
+
+    def typed(self, words: str) -> str:
+        """As people type: sometimes a capital, sometimes a full stop."""
+        if self.rng.random() < 0.3:
+            words = words[0].upper() + words[1:]
+        return words + "." if self.rng.random() < 0.2 else words
+
+
+MIXTURE = {"imagine": 0.30, "see": 0.22, "question": 0.18, "chart": 0.08, "edit": 0.12, "film": 0.05, "story": 0.05}
+HEAD, TAIL = (v.encode(part) for part in v.prompt(v.STANDARD, "{}").split("{}"))
+
+
+def ids(lesson) -> tuple[list[int], list[float]]:
+    """Ids and, per id, whether predicting it is learnt."""
+    _, parts = lesson
+    sequence, weights = list(HEAD), [0.0] * len(HEAD)
+    opened = False
+    for part, answer in parts + [(None, True)]:
+        if answer and not opened:
+            sequence += TAIL
+            weights += [0.0] * len(TAIL)
+            opened = True
+        more = [v.ID[v.STOP]] if part is None else v.encode(part) if isinstance(part, str) else v.picture_ids(part)
+        sequence += more
+        weights += [float(answer)] * len(more)
+    return sequence, weights
+
+
+def lessons(rng: np.random.Generator, count: int, kind: str | None = None, testing: bool = False):
+    teacher = Teacher(rng, testing)
+    kinds = [kind] * count if kind else rng.choice(list(MIXTURE), count, p=np.array(list(MIXTURE.values())))
+    return [ids(getattr(teacher, str(k))()) for k in kinds]
