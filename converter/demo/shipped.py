@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-SHIPPED = Path(__file__).parents[2] / "Sources/MioLite/Resources/demo.mio"
+SHIPPED = Path(__file__).parents[2] / "Sources/MioLiteDemo/Resources/demo.mio"
 LEVELS = np.array([-64, -51, -40, -32, -24, -17, -11, -5, 0, 6, 12, 18, 25, 33, 42, 55], np.float32)
 PANEL, GROUP = 16, 32
 TAPS_OF_TRANSPOSED = 2         # times the stride
