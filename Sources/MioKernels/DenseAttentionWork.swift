@@ -135,7 +135,8 @@ extension DenseAttentionWork {
 
   private func multiply(panels: UnsafeMutableRawPointer, count: Int, length: Int, _ x: mio_rows, _ y: mio_target) {
     let weights = unsafe mio_panels(
-      base: panels.assumingMemoryBound(to: UInt8.self), panel_count: count, panel_bytes: length * 64, length: length)
+      base: panels.assumingMemoryBound(to: UInt8.self), panel_count: count, panel_bytes: length * 64, length: length,
+      streaming: mio_streaming())
     if let kernel = unsafe table.multiply_f32 {
       unsafe kernel(weights, x, y)
     } else {

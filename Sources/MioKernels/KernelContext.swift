@@ -4,21 +4,27 @@
 package final class KernelContext {
   package let pool: WorkerPool
   package let variant: KernelVariant
+  /// How products of few rows read weights; no result depends on it.
+  package let streaming: WeightStreaming
   private var scratch = Scratch(byteCount: 1 << 16)
   /// Asked between the tiles of long kernels: once it says yes, they leave the rest undone and their results are of no use.
   package var isCancelled: @Sendable () -> Bool = { false }
 
   /// - Parameter threads: those to use, at most one for each processor that this process may run on: more would only take
   ///   turns, and a thread that has to wait for its turn keeps all others waiting.
-  package convenience init(threads: Int, variant: KernelVariant = .preferred) {
-    self.init(pool: WorkerPool(threads: min(threads, Processors.usableCount)), variant: variant)
+  package convenience init(
+    threads: Int, variant: KernelVariant = .preferred, streaming: WeightStreaming = .preferred
+  ) {
+    self.init(
+      pool: WorkerPool(threads: min(threads, Processors.usableCount)), variant: variant, streaming: streaming)
   }
 
   /// A context that shares its threads with others: of two that run kernels at the same time, one has the threads of the pool
   /// and the other works alone.
-  package init(pool: WorkerPool, variant: KernelVariant = .preferred) {
+  package init(pool: WorkerPool, variant: KernelVariant = .preferred, streaming: WeightStreaming = .preferred) {
     self.pool = pool
     self.variant = variant
+    self.streaming = streaming
   }
 
   /// At least `byteCount` bytes on a 64-byte boundary with unspecified contents, valid until the next call.

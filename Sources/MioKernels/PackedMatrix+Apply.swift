@@ -98,6 +98,7 @@ extension PackedMatrix {
     let tokenTasks = unsafe (x.count + Self.floatTaskTokens - 1) / Self.floatTaskTokens
     guard tokenTasks > 0 else { return }
     let work = PanelWork(ranges, panelCost: unsafe panelByteCount * min(x.count, Self.floatTaskTokens))
+    let streaming = context.streaming
     context.pool.run(tasks: work.taskCount * tokenTasks) { task in
       let first = task / work.taskCount * Self.floatTaskTokens
       let panels = work.panels(of: task % work.taskCount)
@@ -105,9 +106,9 @@ extension PackedMatrix {
         base: x.base + first * x.stride, stride: x.stride, count: min(Self.floatTaskTokens, x.count - first))
       let target = unsafe target(y, token: first, panels: panels)
       if let kernel = unsafe kernel {
-        unsafe kernel(weights(panels), part, target)
+        unsafe kernel(weights(panels, streaming), part, target)
       } else {
-        unsafe ReferenceKernels.multiplyFloat(weights(panels), half: format == .f16, part, target)
+        unsafe ReferenceKernels.multiplyFloat(weights(panels, streaming), half: format == .f16, part, target)
       }
     }
   }
@@ -148,6 +149,7 @@ extension PackedMatrix {
     let works = products.map { product in
       PanelWork(quantized: product.ranges, panelBytes: product.matrix.panelByteCount, tokens: blocks.tokens)
     }
+    let streaming = context.streaming
     context.pool.run(tasks: works.reduce(0) { $0 + $1.taskCount }) { task in
       var (task, index) = (task, 0)
       while task >= works[index].taskCount {
@@ -163,9 +165,9 @@ extension PackedMatrix {
         let target = unsafe matrix.target(
           result, token: first + number * QuantizedActivations.blockTokens, panels: panels)
         if let kernel = unsafe kernel {
-          unsafe kernel(matrix.weights(panels), &block, target)
+          unsafe kernel(matrix.weights(panels, streaming), &block, target)
         } else {
-          unsafe ReferenceKernels.multiplyQuantized(matrix.weights(panels), format: matrix.format, block, target)
+          unsafe ReferenceKernels.multiplyQuantized(matrix.weights(panels, streaming), format: matrix.format, block, target)
         }
       }
     }
@@ -173,12 +175,12 @@ extension PackedMatrix {
 
   private var panelByteCount: Int { format.panelByteCount(columns: columns) }
 
-  private func weights(_ panels: Range<Int>) -> mio_panels {
+  private func weights(_ panels: Range<Int>, _ streaming: WeightStreaming) -> mio_panels {
     let bytes = panelByteCount
     let length = isQuantized ? format.storedColumns(columns) / WeightFormat.groupLength : columns
     return unsafe mio_panels(
       base: base.assumingMemoryBound(to: UInt8.self) + panels.lowerBound * bytes, panel_count: panels.count,
-      panel_bytes: bytes, length: length)
+      panel_bytes: bytes, length: length, streaming: streaming.value)
   }
 
   private func target(_ y: Pointer, token: Int, panels: Range<Int>) -> mio_target {
@@ -208,14 +210,14 @@ private struct PanelWork {
     self.init(ranges, panelsPerTask: (wanted + 4) & ~3)
   }
 
-  /// Work of the integer kernels, which read panels front to back, or pairs of panels.
+  /// Work of the integer kernels, which read up to four panels side by side.
   init(quantized rows: [Range<Int>], panelBytes: Int, tokens: Int) {
     let ranges = Self.panels(covering: rows)
     let panels = ranges.reduce(0) { $0 + $1.count }
     // With many blocks of tokens a task should use each block for several panels while it lies in the cache.
     let blocks = (tokens + QuantizedActivations.blockTokens - 1) / QuantizedActivations.blockTokens
-    let wanted = max(Self.minCost / panelBytes, panels / (blocks > 1 ? Self.maxTasks : 4 * Self.maxTasks), 2)
-    self.init(ranges, panelsPerTask: (wanted + 1) & ~1)
+    let wanted = max(Self.minCost / panelBytes, panels / (blocks > 1 ? Self.maxTasks : 4 * Self.maxTasks), 1)
+    self.init(ranges, panelsPerTask: (wanted + 3) & ~3)
   }
 
   private init(_ ranges: [Range<Int>], panelsPerTask: Int) {

@@ -73,8 +73,8 @@ static int product(const mio_kernels *level, Format format, size_t rows, size_t 
   level->quantize_rows(operand, 0, columns, &q);
   mix(q.values, quantized * 32), mix(q.scales, quantized * 4), mix(q.corrections, quantized * 4);
 
-  const mio_panels weights = {panels, panel_count, size, format == F32 || format == F16 ? columns : groups};
   const mio_target target = {y, stride, rows};
+  mio_panels weights = {panels, panel_count, size, format == F32 || format == F16 ? columns : groups, {1, 0, 0}};
   switch (format) {
     case F32: level->multiply_f32(weights, operand, target); break;
     case F16: level->multiply_f16(weights, operand, target); break;
@@ -87,6 +87,21 @@ static int product(const mio_kernels *level, Format format, size_t rows, size_t 
     for (size_t r = 0; r < rows; r++) {
       const float plain = plain_product(format, panels + r / 16 * size, r % 16, columns, x + t * columns, &q, t);
       differences += memcmp(&plain, &y[t * stride + r], 4) != 0;
+    }
+  }
+  if (format == Q8 || format == Q4) {
+    // However weights are read, the same bits everywhere, between the rows too.
+    static const mio_streaming streamings[] = {{0, 0, 0}, {2, 0, 0}, {4, 0, 0}, {1, 3, 1}, {2, 12, 0}, {4, 64, 1}};
+    for (size_t i = 0; i < COUNT(streamings); i++) {
+      float *again = numbers(ZEROS, tokens * stride);
+      for (size_t t = 0; t < tokens; t++) {
+        memcpy(again + t * stride + rows, y + t * stride + rows, (stride - rows) * sizeof(float));
+      }
+      const mio_target other = {again, stride, rows};
+      weights.streaming = streamings[i];
+      (format == Q8 ? level->multiply_q8 : level->multiply_q4)(weights, &q, other);
+      differences += memcmp(again, y, tokens * stride * sizeof(float)) != 0;
+      free(again);
     }
   }
   free(values), free(x), free(y), free(panels), free(q.values), free(q.scales), free(q.corrections);

@@ -44,6 +44,38 @@ import Testing
     }
   }
 
+  @Test(arguments: [WeightFormat.q8, .q4])
+  func `gives the same bits however weights are read`(format: WeightFormat) {
+    var random = TestGenerator(seed: 12)
+    let streamings = [1, 2, 4].flatMap { panels in
+      [(0, false), (3, true), (12, false), (64, true)].map {
+        WeightStreaming(panels: panels, groupsAhead: $0.0, isPastCaches: $0.1)
+      }
+    }
+    for (rows, columns) in [(16, 32), (100, 160), (336, 1024)] {
+      let matrix = packed(random.gaussians(rows * columns), rows: rows, columns: columns, format)
+      for tokens in [1, 2, 3, 4, 5, 8, 9, 70] {
+        let x = Activations(rows: tokens, columns: columns, values: random.gaussians(tokens * columns))
+        var expected = Activations(rows: tokens, columns: rows)
+        matrix.apply(x, into: &expected, on: KernelContext(threads: 1, variant: KernelVariant.available[0]))
+        for variant in Self.variants {
+          for streaming in streamings {
+            var y = Activations(rows: tokens, columns: rows)
+            matrix.apply(x, into: &y, on: KernelContext(threads: 2, variant: variant, streaming: streaming))
+            #expect(y.values == expected.values, "\(variant), \(streaming), \(rows) x \(columns), \(tokens) tokens")
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `reads how weights are to be read, and refuses anything else`() {
+    for text in ["1:0", "2:12", "4:64:nta"] { #expect(WeightStreaming(parsing: text)?.description == text) }
+    for text in ["", "2", "3:12", "2:65", "2:-1", "2:12:t0", "2:12:nta:", ":12", "99999999999999999999:1"] {
+      #expect(WeightStreaming(parsing: text) == nil, "\(text)")
+    }
+  }
+
   @Test(arguments: variants)
   func `does not trap on infinities and shows them in the result`(variant: KernelVariant) {
     let context = KernelContext(threads: 1, variant: variant)

@@ -55,48 +55,67 @@ INLINE void store_rows(mio_target y, size_t token, size_t row, __m256 sums) {
   }
 }
 
-// Prefetch distance in bytes.
-enum { WEIGHT_AHEAD = 2560 };
-
-/// One panel and `tokens` rows of activations: half a group is unpacked into registers once and used for all tokens.
+/// `count` panels side by side and `tokens` rows of activations: half a group is unpacked into registers once and used for all
+/// tokens.
 INLINE void panel_tokens(
-    Format format, size_t tokens, mio_panels weights, size_t panel, const mio_quantized_rows *x, mio_target y) {
+    Format format, int count, size_t tokens, mio_panels weights, size_t panel, const mio_quantized_rows *x, mio_target y) {
   const size_t bytes = group_bytes(format);
   const __m256i table = level_table();
   const uint8_t *base = weights.base + panel * weights.panel_bytes;
-  __m256 sums[MIO_BLOCK_TOKENS * 2];  // [tokens][2 halves]
-  for (size_t i = 0; i < tokens * 2; i++) sums[i] = _mm256_setzero_ps();
+  __m256 sums[MIO_BLOCK_TOKENS * 2];  // [count][tokens][2 halves]
+  for (size_t i = 0; i < count * tokens * 2; i++) sums[i] = _mm256_setzero_ps();
   for (size_t g = 0; g < weights.length; g++) {
-    const uint8_t *group = base + g * bytes;
-    for (size_t line = 0; line < bytes; line += 64) _mm_prefetch((const char *)group + line + WEIGHT_AHEAD, _MM_HINT_T0);
-    for (int half = 0; half < 2; half++) {
-      __m256i w[8];
-      unpack(format, group + 32 * half, table, w);
-      const __m256 scales = scales_of(base + weights.length * bytes + g * 32 + 16 * half);
-      for (size_t t = 0; t < tokens; t++) {
-        const size_t index = g * tokens + t;
-        __m256i integers = first_sum(format, x->corrections[index]);
-        for (int s = 0; s < 8; s++) {
-          integers = add_products(format, integers, w[s], broadcast4(x->values + index * MIO_GROUP + 4 * s));
+    for (int p = 0; p < count; p++) {
+      const uint8_t *own = base + p * weights.panel_bytes;
+      prefetch_group(weights, own, bytes, g, count);
+      for (int half = 0; half < 2; half++) {
+        __m256i w[8];
+        unpack(format, own + g * bytes + 32 * half, table, w);
+        const __m256 scales = scales_of(own + weights.length * bytes + g * 32 + 16 * half);
+        for (size_t t = 0; t < tokens; t++) {
+          const size_t index = g * tokens + t;
+          __m256i integers = first_sum(format, x->corrections[index]);
+          for (int s = 0; s < 8; s++) {
+            integers = add_products(format, integers, w[s], broadcast4(x->values + index * MIO_GROUP + 4 * s));
+          }
+          const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(x->scales[index]));
+          __m256 *sum = &sums[(p * tokens + t) * 2 + half];
+          *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(integers), scale, *sum);
         }
-        const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(x->scales[index]));
-        sums[t * 2 + half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(integers), scale, sums[t * 2 + half]);
       }
     }
   }
-  for (size_t t = 0; t < tokens; t++) {
-    for (int half = 0; half < 2; half++) store_rows(y, t, panel * MIO_PANEL_ROWS + 8 * half, sums[t * 2 + half]);
+  for (int p = 0; p < count; p++) {
+    for (size_t t = 0; t < tokens; t++) {
+      for (int half = 0; half < 2; half++) {
+        store_rows(y, t, (panel + p) * MIO_PANEL_ROWS + 8 * half, sums[(p * tokens + t) * 2 + half]);
+      }
+    }
   }
 }
 
-INLINE void multiply(Format format, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
-  for (size_t panel = 0; panel < weights.panel_count; panel++) {
-    switch (x->tokens) {  // few tokens: the sums stay in registers
-      case 1: panel_tokens(format, 1, weights, panel, x, y); break;
-      case 2: panel_tokens(format, 2, weights, panel, x, y); break;
-      default: panel_tokens(format, x->tokens, weights, panel, x, y);
-    }
+/// As many panels side by side as are asked for and keep the sums in registers, then the rest.
+INLINE void multiply_few(Format format, size_t tokens, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
+  size_t panel = 0;
+  if (tokens == 1 && weights.streaming.panels >= 4) {
+    for (; panel + 4 <= weights.panel_count; panel += 4) panel_tokens(format, 4, tokens, weights, panel, x, y);
   }
+  if (tokens <= 2 && weights.streaming.panels >= 2) {
+    for (; panel + 2 <= weights.panel_count; panel += 2) panel_tokens(format, 2, tokens, weights, panel, x, y);
+  }
+  for (; panel < weights.panel_count; panel++) panel_tokens(format, 1, tokens, weights, panel, x, y);
+}
+
+INLINE void multiply(Format format, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
+  switch (x->tokens) {  // one body per number keeps the sums in registers
+    case 1: return multiply_few(format, 1, weights, x, y);
+    case 2: return multiply_few(format, 2, weights, x, y);
+    case 3: return multiply_few(format, 3, weights, x, y);
+    case 4: return multiply_few(format, 4, weights, x, y);
+    case 5: return multiply_few(format, 5, weights, x, y);
+    default: break;
+  }
+  for (size_t panel = 0; panel < weights.panel_count; panel++) panel_tokens(format, 1, x->tokens, weights, panel, x, y);
 }
 
 void MIO_NAME(mio_multiply_q4)(mio_panels weights, const mio_quantized_rows *x, mio_target y) {

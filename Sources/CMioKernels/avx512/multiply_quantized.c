@@ -8,6 +8,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "../x86_streaming.h"
+
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c"))), apply_to = function)
 
 #define INLINE static inline __attribute__((always_inline))
@@ -62,50 +64,40 @@ INLINE void store_rows(mio_target y, size_t token, size_t row, __m512 sums) {
   _mm512_mask_storeu_ps(y.base + token * y.stride + row, mask, sums);
 }
 
-// How many groups ahead weights are asked from memory. One panel after the other makes two streams, weights and scales; the
-// processor's own prefetchers alone reach half the speed of memory, so every line is asked for. Measured on Zen 5.
-enum { Q4_GROUPS_AHEAD = 20, Q8_GROUPS_AHEAD = 8, FEW_TOKENS = 8 };
+enum { FEW_TOKENS = 8 };
 
-/// Asks for group `g + ahead` of a panel; towards its end, for groups of the panel `step` panels further on.
-INLINE void prefetch_group(Format format, mio_panels weights, const uint8_t *panel, size_t g, size_t step) {
-  const size_t bytes = group_bytes(format);
-  const size_t ahead = format == Q4 ? Q4_GROUPS_AHEAD : Q8_GROUPS_AHEAD;
-  const size_t turn = weights.length > ahead ? weights.length - ahead : 0;
-  const uint8_t *coming = g < turn ? panel : panel + step * weights.panel_bytes;
-  const size_t group = g < turn ? g + ahead : g - turn;
-  for (size_t line = 0; line < bytes; line += 64) _mm_prefetch((const char *)coming + group * bytes + line, _MM_HINT_NTA);
-  if (g % 4 == 0) {  // the scales of four groups, two lines: turning to them less often is faster
-    const char *scales = (const char *)coming + weights.length * bytes + group * 32;
-    _mm_prefetch(scales, _MM_HINT_NTA);
-    _mm_prefetch(scales + 64, _MM_HINT_NTA);
-  }
-}
-
-/// Few tokens, where memory is the limit: panels are read front to back, and the unpacked weights are used straight away.
+/// Few tokens, where memory is the limit: `count` panels are read side by side, front to back, and the unpacked weights are used
+/// straight away.
 INLINE void few_tokens(
-    Format format, size_t tokens, mio_panels weights, size_t panel, const mio_quantized_rows *x, mio_target y) {
+    Format format, int count, size_t tokens, mio_panels weights, size_t panel, const mio_quantized_rows *x, mio_target y) {
   const size_t bytes = group_bytes(format);
   const __m512i table = level_table();
   const uint8_t *base = weights.base + panel * weights.panel_bytes;
-  __m512 sums[FEW_TOKENS];
-  for (size_t t = 0; t < tokens; t++) sums[t] = _mm512_setzero_ps();
+  __m512 sums[FEW_TOKENS];  // [count][tokens]
+  for (size_t i = 0; i < count * tokens; i++) sums[i] = _mm512_setzero_ps();
   for (size_t g = 0; g < weights.length; g++) {
-    prefetch_group(format, weights, base, g, 1);
-    __m512i w[8];
-    unpack(format, base + g * bytes, table, w);
-    const __m512 scale = scales_of(base + weights.length * bytes + g * 32);
-    for (size_t t = 0; t < tokens; t++) {
-      const size_t index = g * tokens + t;
-      const int8_t *values = x->values + index * MIO_GROUP;
-      __m512i even = first_sum(format, x->corrections[index]), odd = _mm512_setzero_si512();
-      for (int s = 0; s < 4; s++) {
-        even = _mm512_dpbusd_epi32(even, w[s], broadcast4(values + 4 * s));
-        odd = _mm512_dpbusd_epi32(odd, w[4 + s], broadcast4(values + 16 + 4 * s));
+    for (int p = 0; p < count; p++) {
+      const uint8_t *own = base + p * weights.panel_bytes;
+      prefetch_group(weights, own, bytes, g, count);
+      __m512i w[8];
+      unpack(format, own + g * bytes, table, w);
+      const __m512 scale = scales_of(own + weights.length * bytes + g * 32);
+      for (size_t t = 0; t < tokens; t++) {
+        const size_t index = g * tokens + t;
+        const int8_t *values = x->values + index * MIO_GROUP;
+        __m512i even = first_sum(format, x->corrections[index]), odd = _mm512_setzero_si512();
+        for (int s = 0; s < 4; s++) {
+          even = _mm512_dpbusd_epi32(even, w[s], broadcast4(values + 4 * s));
+          odd = _mm512_dpbusd_epi32(odd, w[4 + s], broadcast4(values + 16 + 4 * s));
+        }
+        __m512 *sum = &sums[p * tokens + t];
+        *sum = accumulate(*sum, _mm512_add_epi32(even, odd), scale, _mm512_set1_ps(x->scales[index]));
       }
-      sums[t] = accumulate(sums[t], _mm512_add_epi32(even, odd), scale, _mm512_set1_ps(x->scales[index]));
     }
   }
-  for (size_t t = 0; t < tokens; t++) store_rows(y, t, panel * MIO_PANEL_ROWS, sums[t]);
+  for (int p = 0; p < count; p++) {
+    for (size_t t = 0; t < tokens; t++) store_rows(y, t, (panel + p) * MIO_PANEL_ROWS, sums[p * tokens + t]);
+  }
 }
 
 /// `tokens` rows of activations and `count` panels: a group is unpacked into registers once and used for all tokens.
@@ -121,7 +113,7 @@ INLINE void many_tokens(
     __m512 scales[2];
     for (int p = 0; p < count; p++) {
       const uint8_t *group = base + p * weights.panel_bytes + g * bytes;
-      prefetch_group(format, weights, base + p * weights.panel_bytes, g, count);
+      prefetch_group(weights, base + p * weights.panel_bytes, bytes, g, count);
       unpack(format, group, table, w[p]);
       scales[p] = scales_of(base + p * weights.panel_bytes + weights.length * bytes + g * 32);
     }
@@ -142,8 +134,16 @@ INLINE void many_tokens(
   }
 }
 
+/// As many panels side by side as are asked for and keep the sums in registers, then the rest.
 INLINE void multiply_few(Format format, size_t tokens, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
-  for (size_t panel = 0; panel < weights.panel_count; panel++) few_tokens(format, tokens, weights, panel, x, y);
+  size_t panel = 0;
+  if (4 * tokens <= FEW_TOKENS && weights.streaming.panels >= 4) {
+    for (; panel + 4 <= weights.panel_count; panel += 4) few_tokens(format, 4, tokens, weights, panel, x, y);
+  }
+  if (2 * tokens <= FEW_TOKENS && weights.streaming.panels >= 2) {
+    for (; panel + 2 <= weights.panel_count; panel += 2) few_tokens(format, 2, tokens, weights, panel, x, y);
+  }
+  for (; panel < weights.panel_count; panel++) few_tokens(format, 1, tokens, weights, panel, x, y);
 }
 
 INLINE void multiply(Format format, mio_panels weights, const mio_quantized_rows *x, mio_target y) {

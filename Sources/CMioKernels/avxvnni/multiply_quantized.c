@@ -5,6 +5,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "../x86_streaming.h"
+
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avxvnni"))), apply_to = function)
 
 #define INLINE static inline __attribute__((always_inline))

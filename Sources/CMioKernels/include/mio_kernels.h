@@ -12,12 +12,20 @@
 #include "mio_fixed.h"
 #include "mio_probe.h"
 
+/// How a product of few rows asks memory for weights. No result depends on it; which way is fastest depends on the processor.
+typedef struct {
+  uint8_t panels;       // panels read side by side: 1, 2 or 4; with many rows of activations fewer are
+  uint8_t groups_ahead; // groups asked for early, 0...64; with 0 that is left to the processor
+  uint8_t past_caches;  // whether they are asked for past the caches (non-temporal) rather than into all of them
+} mio_streaming;
+
 /// Consecutive panels of a weight matrix.
 typedef struct {
   const uint8_t *base;   // 64-byte aligned for q8 and q4
   size_t panel_count;    // at least 1
   size_t panel_bytes;    // from one panel to the next
   size_t length;         // f32, f16: columns; q8, q4: groups of 32 columns
+  mio_streaming streaming;
 } mio_panels;
 
 /// Up to MIO_BLOCK_TOKENS rows of activations as signed bytes, group by group.
@@ -126,6 +134,9 @@ size_t mio_variant_count(void);
 
 /// The kernels of variant `index`, or null if this processor or operating system lacks the instructions.
 const mio_kernels *mio_variant(size_t index);
+
+/// How this processor is known to read weights fastest.
+mio_streaming mio_default_streaming(void);
 
 /// Values of the 4-bit indexes, ascending, in -64...63.
 extern const int8_t mio_q4_levels[16];
