@@ -10,8 +10,7 @@ static mio_image_kind kind(const uint8_t *bytes, size_t count) {
   return MIO_IMAGE_STB;
 }
 
-int mio_image_inspect(
-    const uint8_t *bytes, size_t count, mio_image_header *header, char reason[MIO_IMAGE_REASON_LIMIT]) {
+int mio_image_inspect(const uint8_t *bytes, size_t count, mio_image_header *header, char reason[MIO_IMAGE_REASON_LIMIT]) {
   snprintf(reason, MIO_IMAGE_REASON_LIMIT, "unknown");
   *header = (mio_image_header){0};
   header->kind = kind(bytes, count);
@@ -24,8 +23,7 @@ int mio_image_inspect(
 }
 
 void *mio_image_decode(
-    const uint8_t *bytes, size_t count, int deep, mio_image_header *header, int *ran_out,
-    char reason[MIO_IMAGE_REASON_LIMIT]) {
+    const uint8_t *bytes, size_t count, int deep, mio_image_header *header, int *ran_out, char reason[MIO_IMAGE_REASON_LIMIT]) {
   snprintf(reason, MIO_IMAGE_REASON_LIMIT, "unknown");
   *header = (mio_image_header){0};
   header->kind = kind(bytes, count);

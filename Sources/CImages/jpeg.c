@@ -159,8 +159,7 @@ void *mio_jpeg_decode(const uint8_t *bytes, size_t count, mio_image_header *head
   return pixels;
 }
 
-int mio_image_encode_jpeg(
-    mio_image_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb, int quality,
+int mio_image_encode_jpeg(mio_image_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb, int quality,
     const uint8_t *comment, size_t comment_count) {
   struct writing {
     struct jpeg_compress_struct info;

@@ -52,7 +52,7 @@ static int read_bytes(void *user, char *data, int size) {
 static void skip_bytes(void *user, int count) {
   source *from = user;
   if (count < 0) {
-    const size_t back = (size_t)-(long long)count;
+    const size_t back = (size_t) - (long long)count;
     from->position -= back < from->position ? back : from->position;
   } else if ((size_t)count > from->count - from->position) {
     from->position = from->count;
@@ -89,8 +89,7 @@ int mio_stb_inspect(const uint8_t *bytes, size_t count, mio_image_header *header
   return 1;
 }
 
-void *mio_stb_decode(
-    const uint8_t *bytes, size_t count, int deep, mio_image_header *header, int *ran_out, char *reason) {
+void *mio_stb_decode(const uint8_t *bytes, size_t count, int deep, mio_image_header *header, int *ran_out, char *reason) {
   source from = {.bytes = bytes, .count = count};
   int width = 0, height = 0, channels = 0;
   void *pixels = deep ? (void *)stbi_load_16_from_callbacks(&callbacks, &from, &width, &height, &channels, 0)

@@ -145,15 +145,14 @@ uint64_t mio_probe_read(const void *bytes, size_t count, size_t ahead) {
 }
 
 // Independent chains of one instruction on bytes; `count` is its multiplications and additions.
-#define INT8_PROBE(name, isa, instruction, count)                                                                \
-  __attribute__((target(isa))) static uint64_t name(uint64_t rounds) {                                           \
-    int32x4_t a[CHAINS];                                                                                         \
-    int8x16_t w = vdupq_n_s8(3), x = vdupq_n_s8(1);                                                              \
-    for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_s32(0);                                                      \
-    for (uint64_t r = 0; r < rounds; r++)                                                                        \
-      for (int i = 0; i < CHAINS; i++)                                                                           \
-        __asm__ volatile(instruction " %0.4s, %1.16b, %2.16b" : "+w"(a[i]) : "w"(w), "w"(x));                    \
-    return rounds * CHAINS * count;                                                                              \
+#define INT8_PROBE(name, isa, instruction, count)                                                                              \
+  __attribute__((target(isa))) static uint64_t name(uint64_t rounds) {                                                         \
+    int32x4_t a[CHAINS];                                                                                                       \
+    int8x16_t w = vdupq_n_s8(3), x = vdupq_n_s8(1);                                                                            \
+    for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_s32(0);                                                                    \
+    for (uint64_t r = 0; r < rounds; r++)                                                                                      \
+      for (int i = 0; i < CHAINS; i++) __asm__ volatile(instruction " %0.4s, %1.16b, %2.16b" : "+w"(a[i]) : "w"(w), "w"(x));   \
+    return rounds * CHAINS * count;                                                                                            \
   }
 
 INT8_PROBE(int8_dotprod, "dotprod", "sdot", 32)

@@ -200,7 +200,9 @@ struct FixedPointPlan {
     for segment in segments {
       for (index, output) in segment.outputs.enumerated() {
         let line = segment.place + index * (doubles ? 1 : stride) + variant.row
-        let target = doubles ? (segment.image * outputHeight + 2 * output + variant.row) * outputWidth + variant.column
+        let target =
+          doubles
+          ? (segment.image * outputHeight + 2 * output + variant.row) * outputWidth + variant.column
           : (segment.image * outputHeight + output) * outputWidth
         for column in 0..<columns {
           let pixel = column * (doubles ? 1 : stride) + variant.column

@@ -87,7 +87,8 @@ extension Convolution2d {
     into products: UnsafeMutablePointer<Float>, on context: KernelContext
   ) {
     let (values, scales) = unsafe (sums.values, sums.scales)
-    let starts = (0..<count).map { UInt32($0 * plan.tilePositions) }, rows = (0..<count).map { UInt32($0) }
+    let starts = (0..<count).map { UInt32($0 * plan.tilePositions) }
+    let rows = (0..<count).map { UInt32($0) }
     let cuts = (count + TilePlan.taskTiles - 1) / TilePlan.taskTiles
     let perTask = ((count + cuts - 1) / cuts + 5) / 6 * 6
     let panels = 0..<(outputChannels + 15) / 16

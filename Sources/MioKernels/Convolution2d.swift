@@ -125,7 +125,8 @@ package struct Convolution2d: Sendable {
       let line = row % geometry.outputHeight * stride + task % 3 - 1
       let target = unsafe to + task / 3 * geometry.rowFloats + task % 3 * channels
       let isInside = line >= 0 && line < geometry.height
-      let source = unsafe isInside
+      let source =
+        unsafe isInside
         ? from + (image * (geometry.height >> shift) + line >> shift) * sourceWidth * channels : nil
       for column in 0..<geometry.columns {
         let pixel = unsafe target + column * 3 * channels

@@ -1,9 +1,9 @@
 import CMioKernels
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// An instruction-set variant: a table of C kernels; where the table has none, the portable definition is used.

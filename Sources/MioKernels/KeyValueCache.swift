@@ -67,7 +67,7 @@ package final class KeyValueCache {
   }
 
   deinit {
-    for unsafe page in unsafe pages { unsafe page.deallocate() }
+    for index in pages.indices { unsafe pages[index].deallocate() }
     for sequence in sequences {
       unsafe sequence.numbers.deallocate()
       unsafe sequence.addresses.deallocate()

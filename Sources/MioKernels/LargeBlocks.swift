@@ -1,9 +1,9 @@
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// Memory of activations. Large blocks that are no longer used are kept for the next ones of about their size: networks
@@ -79,7 +79,7 @@ enum LargeBlocks {
     guard size >= 2 * largePageBytes else { return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64) }
     let base = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: largePageBytes)
     #if os(Linux)
-    unsafe _ = madvise(base, size, MADV_HUGEPAGE)
+      unsafe _ = madvise(base, size, MADV_HUGEPAGE)
     #endif
     return unsafe base
   }

@@ -1,9 +1,9 @@
 import CMioKernels
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// What this machine can do at best: the limits that speeds are compared with.

@@ -71,7 +71,8 @@ extension PackedMatrix {
   private static func apply(_ x: mio_rows, columns: Int, _ products: [Product], on context: KernelContext) {
     for product in products {
       precondition(
-        product.matrix.columns == columns, "a matrix of \(product.matrix.columns) columns cannot be applied to rows of \(columns)")
+        product.matrix.columns == columns,
+        "a matrix of \(product.matrix.columns) columns cannot be applied to rows of \(columns)")
     }
     for product in products where !product.matrix.isQuantized {
       unsafe product.matrix.applyFloat(x, product.ranges, into: product.target, on: context)

@@ -15,7 +15,8 @@ package struct PackedMatrix: Sendable {
     precondition(rows > 0 && columns > 0, "a matrix needs rows and columns")
     precondition(
       bytes.count == format.byteCount(rows: rows, columns: columns),
-      "a \(format) matrix of \(rows) x \(columns) has \(format.byteCount(rows: rows, columns: columns)) bytes, not \(bytes.count)")
+      "a \(format) matrix of \(rows) x \(columns) has \(format.byteCount(rows: rows, columns: columns)) bytes, not \(bytes.count)"
+    )
     self.format = format
     self.rows = rows
     self.columns = columns

@@ -1,9 +1,9 @@
 import CMioKernels
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// What this process may use of the machine's processors.

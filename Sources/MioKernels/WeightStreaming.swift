@@ -1,9 +1,9 @@
 import CMioKernels
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// How products of few rows, which wait for memory, read weights.

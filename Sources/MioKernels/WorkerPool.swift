@@ -2,9 +2,9 @@ import CMioKernels
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// Runs the tasks of one kernel on a fixed set of threads.

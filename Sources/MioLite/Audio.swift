@@ -79,7 +79,9 @@ extension Audio {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("mio-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: url) }
     try write(to: url, format: format)
-    do { return try Array(Data(contentsOf: url)) } catch { throw MioError(.failed, "\(url.path): \(error.localizedDescription)") }
+    do { return try Array(Data(contentsOf: url)) } catch {
+      throw MioError(.failed, "\(url.path): \(error.localizedDescription)")
+    }
   }
 }
 

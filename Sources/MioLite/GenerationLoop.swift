@@ -26,7 +26,8 @@ final class GenerationLoop: @unchecked Sendable {
     let tokens = max(byteLimit / language.cacheShape(cache).bytesPerToken, KeyValueFormat.pageLength)
     let thread = Thread {
       let session = LanguageSession(
-        language, contextLength: contextLength, cache: cache, capacity: tokens / KeyValueFormat.pageLength * KeyValueFormat.pageLength,
+        language, contextLength: contextLength, cache: cache,
+        capacity: tokens / KeyValueFormat.pageLength * KeyValueFormat.pageLength,
         context: KernelContext(pool: pool))
       self.work(Generator(session, batchLimit: Engine.maxSequences))
     }

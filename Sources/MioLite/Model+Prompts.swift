@@ -54,7 +54,9 @@ extension Model {
     let prefix = task.rawValue + "."
     do {
       if let sampling = try settings.boolIfPresent(prefix + "sampling") { options.strategy = sampling ? .sampling : .greedy }
-      if let beams = try settings.intIfPresent(prefix + "beam_count"), beams > 1 { options.strategy = .beamSearch(width: beams) }
+      if let beams = try settings.intIfPresent(prefix + "beam_count"), beams > 1 {
+        options.strategy = .beamSearch(width: beams)
+      }
       if let value = try settings.floatIfPresent(prefix + "temperature") { options.temperature = value }
       if let value = try settings.floatIfPresent(prefix + "top_p") { options.topP = value }
       if let value = try settings.intIfPresent(prefix + "top_k") { options.topK = value }
@@ -85,7 +87,8 @@ extension Model {
       guard (1...BestOfN.maxCount).contains(candidates) else {
         throw MioError(
           .invalidModel,
-          "generation.takes is \(candidates), but there are 1 to \(BestOfN.maxCount); correct generation_config.json and convert again")
+          "generation.takes is \(candidates), but there are 1 to \(BestOfN.maxCount); correct generation_config.json and convert again"
+        )
       }
       return candidates
     }
@@ -99,7 +102,8 @@ extension Model {
       guard let seconds else { return AudioWindows.longest }
       guard (2...60).contains(seconds) else {
         throw MioError(
-          .invalidModel, "generation.seconds_per_window is \(seconds), but windows have 2 to 60 seconds; convert the checkpoint again")
+          .invalidModel,
+          "generation.seconds_per_window is \(seconds), but windows have 2 to 60 seconds; convert the checkpoint again")
       }
       return seconds
     }

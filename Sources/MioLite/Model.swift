@@ -223,7 +223,9 @@ public final class Model: Sendable {
   }
 
   private func missing(_ part: String, for task: String) -> MioError {
-    MioError(.unsupported, "\(name): the file has no \(part.drop { $0 != " " }.dropFirst()), which \(task) needs; convert a checkpoint that has one")
+    MioError(
+      .unsupported,
+      "\(name): the file has no \(part.drop { $0 != " " }.dropFirst()), which \(task) needs; convert a checkpoint that has one")
   }
 }
 

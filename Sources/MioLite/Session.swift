@@ -59,7 +59,8 @@ public final class Session: Sendable {
     _ = try model.requiredLanguage()
     guard model.takesTurns else {
       throw MioError(
-        .unsupported, "\(model.name): a base model takes no turns; hand it all words at once, with Model.perform or 'chat PROMPT'")
+        .unsupported,
+        "\(model.name): a base model takes no turns; hand it all words at once, with Model.perform or 'chat PROMPT'")
     }
     let template = ChatTemplate(
       instructions != nil ? .custom : options.speaks ? .voice : .standard, opensReply: false)

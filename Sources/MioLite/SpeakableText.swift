@@ -14,13 +14,15 @@ struct SpeakableText {
     guard self.text.contains(where: { $0.isLetter || $0.isNumber }) else {
       let unknown = String(leftOut.prefix(20))
       throw MioError(
-        .invalidInput, "the text has nothing to say: no letter and no number"
+        .invalidInput,
+        "the text has nothing to say: no letter and no number"
           + (unknown.isEmpty ? "" : " that this model was taught ('\(unknown)' is not)"))
     }
     guard let longestWord else { return }
     if let word = self.text.split(whereSeparator: \.isWhitespace).first(where: { $0.count > longestWord }) {
       throw MioError(
-        .invalidInput, "'\(String(word.prefix(20)))...' has \(word.count) characters without a space; "
+        .invalidInput,
+        "'\(String(word.prefix(20)))...' has \(word.count) characters without a space; "
           + "this model says words of at most \(longestWord)")
     }
   }
@@ -34,7 +36,8 @@ struct SpeakableText {
         result.append(character)
         continue
       }
-      let plain = spellings[character]
+      let plain =
+        spellings[character]
         ?? String(character).folding(options: [.diacriticInsensitive, .widthInsensitive], locale: nil)
       if !plain.isEmpty && plain.allSatisfy(characters.contains) {
         result += plain

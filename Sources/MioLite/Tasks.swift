@@ -130,7 +130,8 @@ private struct TaskRun {
     let content = try reader.prompt(parts)
     try check(content)
     let prompt = try model.prompt(
-      task(for: content), [
+      task(for: content),
+      [
         .text: content.text, .question: content.text, .image: content.images, .speech: content.speech, .parts: content.parts,
       ])
     let request = GenerationRequest(

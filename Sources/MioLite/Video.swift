@@ -59,11 +59,13 @@ public struct GIFEncoder: Sendable {
   ///
   /// - Throws: ``MioError`` with code `.invalidInput` if it does not have the size of the first.
   public mutating func add(_ frame: Image) throws(MioError) {
-    var writer = self.writer ?? {
-      var first = GIFWriter(width: frame.width, height: frame.height)
-      if !comment.isEmpty { first.addComment(comment) }
-      return first
-    }()
+    var writer =
+      self.writer
+      ?? {
+        var first = GIFWriter(width: frame.width, height: frame.height)
+        if !comment.isEmpty { first.addComment(comment) }
+        return first
+      }()
     guard frame.width == writer.width, frame.height == writer.height else {
       throw MioError(
         .invalidInput, "a frame of \(frame.width) x \(frame.height) pixels in a video of \(writer.width) x \(writer.height)")

@@ -2,9 +2,9 @@ import CSndfile
 import MioFiles
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// The bytes of a sound file in a form libsndfile can seek in: a regular file, or memory.

@@ -2,9 +2,9 @@ import CSndfile
 import MioFiles
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// Writes a mono sound file, piece by piece; it appears under its name when ``finish()`` has succeeded.

@@ -1,9 +1,9 @@
 import MioFiles
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// A program that runs beside this one and is ended with its last reference: no shell, no standard input, one open file.
@@ -87,9 +87,9 @@ final class ChildProgram {
 
   private static func makePipe(_ ends: UnsafeMutablePointer<Int32>) -> Int32 {
     #if canImport(Glibc)
-    unsafe Glibc.pipe(ends)
+      unsafe Glibc.pipe(ends)
     #else
-    unsafe Musl.pipe(ends)
+      unsafe Musl.pipe(ends)
     #endif
   }
 

@@ -127,9 +127,11 @@ private struct ColorPalette {
     var boxes = [Self.box(bins, counts)]
     while boxes.count < 256 {
       // The box with the most pixels times extent is cut at its median.
-      guard let (index, box) = boxes.enumerated().filter({ $1.extent > 0 }).max(by: {
-        ($0.element.population * $0.element.extent, -$0.offset) < ($1.element.population * $1.element.extent, -$1.offset)
-      }) else { break }
+      guard
+        let (index, box) = boxes.enumerated().filter({ $1.extent > 0 }).max(by: {
+          ($0.element.population * $0.element.extent, -$0.offset) < ($1.element.population * $1.element.extent, -$1.offset)
+        })
+      else { break }
       let sorted = box.bins.sorted { (Self.part($0, box.axis), $0) < (Self.part($1, box.axis), $1) }
       var (half, cut) = (0, 0)
       while cut < sorted.count - 1, half + counts[sorted[cut]] <= box.population / 2 || cut == 0 {

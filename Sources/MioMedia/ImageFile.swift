@@ -2,9 +2,9 @@ import CImages
 import MioFiles
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// Reads images: PNG, JPEG, WebP, BMP and GIF (the first frame).

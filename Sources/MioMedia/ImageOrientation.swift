@@ -10,7 +10,8 @@ struct ImageOrientation: Hashable {
   /// The orientation in the EXIF data of a JPEG, PNG or WebP, or, where these do not state it, in its XMP; upright if there
   /// is none, or nonsense.
   init(of bytes: [UInt8]) {
-    let value = Self.exif(in: bytes).flatMap(Self.orientation(exif:)) ?? Self.xmp(in: bytes).flatMap(Self.orientation(xmp:)) ?? 1
+    let value =
+      Self.exif(in: bytes).flatMap(Self.orientation(exif:)) ?? Self.xmp(in: bytes).flatMap(Self.orientation(xmp:)) ?? 1
     self.init(value: (1...8).contains(value) ? value : 1)
   }
 
@@ -73,7 +74,9 @@ struct ImageOrientation: Hashable {
     for start in xmp.startIndex..<xmp.endIndex - name.count - 2 where xmp[start] == name[0] {
       let rest = xmp[start...]
       guard rest.starts(with: name) else { continue }
-      let value = rest.dropFirst(name.count).drop { [UInt8(ascii: "="), UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: ">")].contains($0) }
+      let value = rest.dropFirst(name.count).drop {
+        [UInt8(ascii: "="), UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: ">")].contains($0)
+      }
       if let digit = value.first, (49...56).contains(digit) { return Int(digit) - 48 }
     }
     return nil

@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// A file that may hold a sound, an image or a video; what lies there decides.
@@ -46,7 +46,8 @@ package enum MediaFile {
     if path != "-", unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
       return .video(try VideoFile(path: path, isCancelled: isCancelled))
     }
-    let input = path == "-" ? try AudioInput.seekable(FileDescriptor(0, owned: false), name: name) : try AudioInput.opening(path: path)
+    let input =
+      path == "-" ? try AudioInput.seekable(FileDescriptor(0, owned: false), name: name) : try AudioInput.opening(path: path)
     return try openVisual(input, name: name, isCancelled: isCancelled)
   }
 

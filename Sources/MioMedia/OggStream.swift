@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// Pages of an Ogg file (RFC 3533), as far as needed to give it a fixed stream serial number.

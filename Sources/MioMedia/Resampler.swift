@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// Changes the sample rate of a stream: sinc interpolation under a Hann window, six zero crossings wide, cut off at

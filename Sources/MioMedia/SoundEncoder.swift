@@ -2,9 +2,9 @@ import CSndfile
 import MioFiles
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// libsndfile's encoders for the compressed formats.

@@ -1,9 +1,9 @@
 import MioFiles
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// An open file of the system that is closed with its last reference, if it is ours.
@@ -68,18 +68,18 @@ final class FileDescriptor {
   /// One call of the system: bytes written, or a negative number and `errno`.
   func writeSome(_ bytes: UnsafeRawPointer, _ count: Int) -> Int {
     #if canImport(Glibc)
-    unsafe Glibc.write(value, bytes, count)
+      unsafe Glibc.write(value, bytes, count)
     #else
-    unsafe Musl.write(value, bytes, count)
+      unsafe Musl.write(value, bytes, count)
     #endif
   }
 
   /// One call of the system: bytes read, 0 at the end, or a negative number and `errno`.
   func readSome(_ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
     #if canImport(Glibc)
-    unsafe Glibc.read(value, bytes, count)
+      unsafe Glibc.read(value, bytes, count)
     #else
-    unsafe Musl.read(value, bytes, count)
+      unsafe Musl.read(value, bytes, count)
     #endif
   }
 }

@@ -1,9 +1,9 @@
 import MioFiles
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// Key frames of a video: what the model sees of it.
@@ -175,7 +175,9 @@ package struct VideoFile {
       if !name.hasPrefix(".") { names.append(name) }
     }
     let paths = names.sorted { order($0) < order($1) }.map { path.hasSuffix("/") ? path + $0 : path + "/" + $0 }
-    return paths.filter { isRegular($0) }.filter { FileDescriptor.opening(path: $0).map { ImageFile.isImage($0.firstBytes) } ?? false }
+    return paths.filter { isRegular($0) }.filter {
+      FileDescriptor.opening(path: $0).map { ImageFile.isImage($0.firstBytes) } ?? false
+    }
   }
 
   /// Whether opening the file cannot wait for anybody, as opening a named pipe would.

@@ -20,7 +20,10 @@ struct WaveHeader {
     var header: [UInt8] = []
     func append(_ text: String) { header += Array(text.utf8) }
     func append16(_ value: Int) { header += [UInt8(value & 255), UInt8(value >> 8 & 255)] }
-    func append32(_ value: Int) { append16(value & 0xFFFF); append16(value >> 16 & 0xFFFF) }
+    func append32(_ value: Int) {
+      append16(value & 0xFFFF)
+      append16(value >> 16 & 0xFFFF)
+    }
     let unknown = Int(UInt32.max)
     let dataBytes = sampleCount.map { $0 * bytesPerSample }
     append("RIFF")

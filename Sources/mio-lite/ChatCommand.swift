@@ -28,7 +28,8 @@ struct ChatCommand: AsyncParsableCommand {
   @Option(help: "The system's words instead of MIO's own; special tokens in them count.")
   var system: String?
 
-  @Option(name: .shortAndLong, help: "Where media of the answers are saved (default: the current folder).", completion: .directory)
+  @Option(
+    name: .shortAndLong, help: "Where media of the answers are saved (default: the current folder).", completion: .directory)
   var output: String = "."
 
   @Option(help: "Ask in the words of this recipe, in one turn: visual-thought, reasoning, in-context, interleaved ...")

@@ -69,6 +69,7 @@ extension ModelOptions {
       case .f32: .f32
       }
     return try Model(
-      contentsOf: URL(fileURLWithPath: try path()), options: Model.Options(threads: threads, contextLength: context, cache: cache, promptStyle: style))
+      contentsOf: URL(fileURLWithPath: try path()),
+      options: Model.Options(threads: threads, contextLength: context, cache: cache, promptStyle: style))
   }
 }

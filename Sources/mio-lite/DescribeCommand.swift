@@ -113,7 +113,9 @@ struct RecipesCommand: ParsableCommand {
 
   func run() throws {
     let rows = MioTask.allCases.map {
-      Row(name: $0.rawValue, output: $0.output.map(\.rawValue).joined(separator: ", "), instruct: $0.instructWords, base: $0.baseWords)
+      Row(
+        name: $0.rawValue, output: $0.output.map(\.rawValue).joined(separator: ", "), instruct: $0.instructWords,
+        base: $0.baseWords)
     }
     if json { return try Output.json(rows, pretty: true) }
     for row in rows {

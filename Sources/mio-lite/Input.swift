@@ -24,7 +24,8 @@ enum Input {
 
   /// Where a medium is read from; '-' is standard input.
   static func source(_ path: String) -> MediaSource {
-    path == "-" ? MediaSource(readingFrom: .standardInput, name: "standard input")
+    path == "-"
+      ? MediaSource(readingFrom: .standardInput, name: "standard input")
       : MediaSource(contentsOf: URL(fileURLWithPath: path))
   }
 

@@ -56,7 +56,9 @@ struct TTSCommand: AsyncParsableCommand {
     let words = try Input.text(text)
     let leftOut = try opened.unspeakableCharacters(in: words)
     if !leftOut.isEmpty && !common.quiet {
-      Output.note("mio-lite: left out, this model was not taught to say them: \(leftOut.prefix(40).map(String.init).joined(separator: " "))")
+      Output.note(
+        "mio-lite: left out, this model was not taught to say them: \(leftOut.prefix(40).map(String.init).joined(separator: " "))"
+      )
     }
     let options = SpeechOptions(
       sampling: sampling.sampling(draws: true, quiet: common.quiet), segmentsAtOnce: parallel, keepsVoice: !freeVoice,

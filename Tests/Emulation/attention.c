@@ -10,17 +10,15 @@ typedef struct {
 } Queries;
 
 /// Fills an int8 page through `prepare_i8`, row by row; the queries of the last row stay.
-static void store_rows(
-    const mio_kernels *level, uint8_t *page, size_t half_page, const float *rotation, Queries queries) {
+static void store_rows(const mio_kernels *level, uint8_t *page, size_t half_page, const float *rotation, Queries queries) {
   const size_t width = queries.head_width;
   float *row = zeros((2 + queries.count) * width * 4);
   for (size_t position = 0; position < MIO_ATTENTION_PAGE; position++) {
     fill(position % 9 == 0 ? FAINT : GAUSSIAN, row, (2 + queries.count) * width);
-    mio_attention_row operands = {
-        width, rotation, row, row + width, page, page + half_page, position, row + 2 * width,
+    mio_attention_row operands = {width, rotation, row, row + width, page, page + half_page, position, row + 2 * width,
         position % 3 == 0 ? queries.count : 0, queries.packed, queries.stride, 0.1f};
     level->attention->prepare_i8(&operands);
-    if (position % 16 == 15) {  // queries of a row that is stored already
+    if (position % 16 == 15) { // queries of a row that is stored already
       operands.key = operands.value = NULL;
       level->attention->prepare_i8(&operands);
     }
@@ -31,7 +29,7 @@ static void store_rows(
 static void fill_page(
     const mio_kernels *level, Form form, uint8_t *page, size_t half_page, const float *rotation, Queries queries) {
   if (form == I8_PAGES) store_rows(level, page, half_page, rotation, queries);
-  for (size_t i = 0; form == F16_PAGES && i < half_page; i++) {  // below 2, of both signs
+  for (size_t i = 0; form == F16_PAGES && i < half_page; i++) { // below 2, of both signs
     const uint16_t half = (uint16_t)(next_number() & 0xBFFF);
     memcpy(page + 2 * i, &half, 2);
   }

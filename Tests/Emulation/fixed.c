@@ -18,8 +18,7 @@ static int16_t *fixed_numbers(size_t count, int is_extreme) {
   return x;
 }
 
-static float plain_product(
-    Shape shape, mio_fixed_panels w, const mio_fixed_rows *x, size_t row, size_t token, float sum) {
+static float plain_product(Shape shape, mio_fixed_panels w, const mio_fixed_rows *x, size_t row, size_t token, float sum) {
   for (size_t g = 0; g < shape.groups; g++) {
     const size_t position = x->starts[token] + g / x->run_groups * x->run_stride + g % x->run_groups;
     const size_t place = row / 16 * shape.groups + g;
@@ -70,7 +69,7 @@ int check_fixed_products(const mio_kernels *level) {
     const Shape shape = {(columns + 15) / 16, columns, 2, 2, columns % 8 + 1, bias, adds, extreme};
     differences += product(level, shape);
   }
-  for (size_t groups = 1; groups <= 20; groups++) {  // around the groups of one pass
+  for (size_t groups = 1; groups <= 20; groups++) { // around the groups of one pass
     for (size_t run = 1; run <= groups; run += 3) {
       differences += product(level, (Shape){3, 41, groups, run, 7, groups % 2 == 0, groups % 3 == 0, groups % 4 == 0});
     }
@@ -196,7 +195,8 @@ static void soften(const mio_kernels *level, size_t visible, size_t width) {
     for (int chunk = 0; chunk < 2; chunk++) {
       for (size_t i = 0; i < groups * 64; i++) scores[i] = gaussian() * (i % 7 == 0 ? 40 : 4);
       if (is_fixed) {
-        level->online_softmax_fixed((mio_online_softmax_row){scores, groups * 64, visible, 0.7f, state, result, width}, values, scales);
+        level->online_softmax_fixed(
+            (mio_online_softmax_row){scores, groups * 64, visible, 0.7f, state, result, width}, values, scales);
         mix(values, groups * 128), mix(scales, groups * 4);
       } else {
         level->online_softmax((mio_online_softmax_row){scores, padded, visible, 0.7f, state, result, width});

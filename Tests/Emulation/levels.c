@@ -75,9 +75,14 @@ static int check_level(const mio_kernels *level) {
     const char *name;
     void (*check)(const mio_kernels *level);
   } checks[] = {
-      {"fixed rows", check_fixed_rows}, {"fixed panels", check_fixed_panels}, {"tiles", check_tiles},
-      {"halves", check_halves},         {"softening", check_softening},       {"rows", check_rows},
-      {"image rows", check_image_rows},                                   {"attention", check_attention},
+      {"fixed rows", check_fixed_rows},
+      {"fixed panels", check_fixed_panels},
+      {"tiles", check_tiles},
+      {"halves", check_halves},
+      {"softening", check_softening},
+      {"rows", check_rows},
+      {"image rows", check_image_rows},
+      {"attention", check_attention},
   };
   int differences = 0;
   begin();

@@ -24,9 +24,8 @@ static float element(Format format, const uint8_t *panel, size_t row, size_t k) 
   }
 }
 
-static float plain_product(
-    Format format, const uint8_t *panel, size_t row, size_t columns, const float *x, const mio_quantized_rows *q,
-    size_t token) {
+static float plain_product(Format format, const uint8_t *panel, size_t row, size_t columns, const float *x,
+    const mio_quantized_rows *q, size_t token) {
   float sum = 0;
   if (format == F32 || format == F16) {
     for (size_t k = 0; k < columns; k++) sum = fmaf(element(format, panel, row, k), x[k], sum);
@@ -34,7 +33,7 @@ static float plain_product(
   }
   for (size_t g = 0; g < q->groups; g++) {
     const int8_t *values = q->values + (g * q->tokens + token) * 32;
-    float integers = 0;  // exact: below 2^24
+    float integers = 0; // exact: below 2^24
     for (size_t i = 0; i < 32; i++) integers += element(format, panel, row, g * 32 + i) * values[i];
     uint16_t half;
     memcpy(&half, panel + q->groups * (format == Q8 ? 512 : 256) + g * 32 + row * 2, 2);
@@ -43,8 +42,7 @@ static float plain_product(
   return sum;
 }
 
-static void pack(
-    const mio_kernels *level, Format format, const float *rows, size_t count, size_t columns, uint8_t *panel) {
+static void pack(const mio_kernels *level, Format format, const float *rows, size_t count, size_t columns, uint8_t *panel) {
   switch (format) {
     case Q4: level->pack_q4(rows, count, columns, panel); break;
     case Q8: level->pack_q8(rows, count, columns, panel); break;
@@ -81,7 +79,7 @@ static int product(const mio_kernels *level, Format format, size_t rows, size_t 
     case Q8: level->multiply_q8(weights, &q, target); break;
     default: level->multiply_q4(weights, &q, target);
   }
-  mix(y, tokens * stride * 4);  // with what lies between the rows
+  mix(y, tokens * stride * 4); // with what lies between the rows
   int differences = 0;
   for (size_t t = 0; t < tokens; t++) {
     for (size_t r = 0; r < rows; r++) {

@@ -30,8 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
   mio_image_header header = {0};
   char reason[MIO_IMAGE_REASON_LIMIT] = "";
   if (!mio_image_inspect(bytes, count, &header, reason)) return 0;
-  if (header.width <= 0 || header.height <= 0 || header.width > MIO_IMAGE_SIDE_LIMIT ||
-      header.height > MIO_IMAGE_SIDE_LIMIT)
+  if (header.width <= 0 || header.height <= 0 || header.width > MIO_IMAGE_SIDE_LIMIT || header.height > MIO_IMAGE_SIDE_LIMIT)
     return 0;
   if ((int64_t)header.width * header.height > PIXEL_LIMIT) return 0;
   decode(bytes, count, header.is_deep && header.channels < 3);

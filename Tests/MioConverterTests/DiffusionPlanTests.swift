@@ -46,10 +46,14 @@ import Testing
     let names = try Set(digests().keys)
     #expect(names.contains("up_blocks.1.attentions.0.transformer_blocks.0.attn2.keys"))
     let unwanted = ["attn2.to_k", "attn2.to_v", "text_model", "quant_conv"]
-    #expect(!names.contains { name in
-      name.hasPrefix("encoder.") || unwanted.contains { name.contains($0) && name != "post_quant_conv.weight"
-        && name != "post_quant_conv.bias" }
-    })
+    #expect(
+      !names.contains { name in
+        name.hasPrefix("encoder.")
+          || unwanted.contains {
+            name.contains($0) && name != "post_quant_conv.weight"
+              && name != "post_quant_conv.bias"
+          }
+      })
   }
 
   @Test(arguments: ["diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.bin"])
@@ -62,7 +66,8 @@ import Testing
       let values = try tensors.names.map { (name: $0, shape: try tensors.shape(of: $0), values: try tensors.floats($0)) }
       let torch = TorchFile(
         values.map { TensorSpecification($0.name, $0.shape, type: .f32, deviation: 0) }, stem: "vae")
-      try folder.write("\(model)/vae/\(form)", torch.bytes(values.map { unsafe $0.values.withUnsafeBytes { unsafe Array($0) } }))
+      try folder.write(
+        "\(model)/vae/\(form)", torch.bytes(values.map { unsafe $0.values.withUnsafeBytes { unsafe Array($0) } }))
       try FileManager.default.removeItem(at: file)
     } else {
       try FileManager.default.moveItem(at: file, to: vae.appendingPathComponent(form))

@@ -20,7 +20,10 @@ import Testing
     let url = URL(fileURLWithPath: path + "/" + file)
     var object = try #require(
       try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
-    for (key, value) in changes { object.updateValue(value as Any, forKey: key); if value == nil { object[key] = nil } }
+    for (key, value) in changes {
+      object.updateValue(value as Any, forKey: key)
+      if value == nil { object[key] = nil }
+    }
     try JSONSerialization.data(withJSONObject: object).write(to: url)
   }
 
@@ -89,8 +92,12 @@ import Testing
     let tied = try convert()
     #expect(try tied.file.component("language")?.config.bool("tied_embeddings") == true)
     // The embedding holds what was there, under its own name.
-    let other = try #require(all.first { $0.name != missing && ["lm_head.weight", "model.embed_tokens.weight"].contains($0.name) })
-    try write(all.map { $0.name == "model.embed_tokens.weight" ? ($0.name, $0.shape, other.values) : $0 }.filter { $0.name != "lm_head.weight" })
+    let other = try #require(
+      all.first { $0.name != missing && ["lm_head.weight", "model.embed_tokens.weight"].contains($0.name) })
+    try write(
+      all.map { $0.name == "model.embed_tokens.weight" ? ($0.name, $0.shape, other.values) : $0 }.filter {
+        $0.name != "lm_head.weight"
+      })
     #expect(digests(try convert().file) == digests(tied.file))
   }
 
@@ -109,7 +116,10 @@ import Testing
     let found = try convert()
     #expect(try found.file.component("language")?.config.float("rope_theta") == 12345)
     // The checkpoint says 5,000,000 in the older place.
-    #expect(found.notes.isEmpty == !(json.contains("\"rope_theta\": 12345, \"type") || json.contains("12345.0, \"rope_type") || json.contains("{\"rope_scaling\": {\"rope_theta")))
+    #expect(
+      found.notes.isEmpty
+        == !(json.contains("\"rope_theta\": 12345, \"type") || json.contains("12345.0, \"rope_type")
+        || json.contains("{\"rope_scaling\": {\"rope_theta")))
   }
 
   @Test(arguments: [
@@ -139,15 +149,19 @@ import Testing
     let plain = digests(try convert().file)
     try edit(
       "config.json",
-      ["hidden_act": "swish", "pad_token_id": -1, "sliding_window": NSNull(), "partial_rotary_factor": 1.0, "pruned_heads": [:],
-       "layer_types": ["full_attention"], "is_decoder": true, "typical_p": 1.0, "unsloth_version": "2025.1"])
+      [
+        "hidden_act": "swish", "pad_token_id": -1, "sliding_window": NSNull(), "partial_rotary_factor": 1.0,
+        "pruned_heads": [:],
+        "layer_types": ["full_attention"], "is_decoder": true, "typical_p": 1.0, "unsloth_version": "2025.1",
+      ])
     let file = try convert().file
     #expect(digests(file) == plain)
     #expect(try file.component("generation")?.config.ints("stop_ids") == [2])
   }
 
   @Test(arguments: [
-    ("config.json", "attention_multiplier", "0.5"), ("config.json", "logits_scaling", "8"), ("config.json", "sliding_window", "4096"),
+    ("config.json", "attention_multiplier", "0.5"), ("config.json", "logits_scaling", "8"),
+    ("config.json", "sliding_window", "4096"),
     ("config.json", "layer_types", #"["sliding_attention"]"#), ("config.json", "partial_rotary_factor", "0.5"),
     ("config.json", "is_encoder_decoder", "true"), ("config.json", "pruned_heads", #"{"0": [1]}"#),
     ("config.json", "no_repeat_ngram_size", "3"), ("generation_config.json", "no_repeat_ngram_size", "3"),

@@ -6,9 +6,10 @@ import Testing
   /// Every size meets whole vectors and tails.
   static let sizes = [1, 2, 15, 16, 17, 33, 100]
 
-  static let points: [Float] = stride(from: -90, through: 90, by: 0.37).map { Float($0) } + [
-    0, -0.0, 1e-30, -1e-30, 1e-6, -1e-6, 0.001, -0.001, 0.5, -0.5, 0.62, 0.63, -87.2, -88, -1000, 1000, 88.3,
-  ]
+  static let points: [Float] =
+    stride(from: -90, through: 90, by: 0.37).map { Float($0) } + [
+      0, -0.0, 1e-30, -1e-30, 1e-6, -1e-6, 0.001, -0.001, 0.5, -0.5, 0.62, 0.63, -87.2, -88, -1000, 1000, 88.3,
+    ]
 
   /// Largest error relative to max(|expected|, floor).
   static func error(floor: Double = 1e-37, _ expected: (Double) -> Double, _ apply: (inout Activations) -> Void) -> Double {

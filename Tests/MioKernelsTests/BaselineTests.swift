@@ -43,31 +43,31 @@ import Testing
   }
 
   #if arch(x86_64)
-  /// Functions that a variant may have, and functions that may not be.
-  @Test(
-    .enabled(if: hasDisassembler, "needs objdump: install binutils"),
-    arguments: [
-      ("avx", "void sum(float *x) { for (int i = 0; i < 8; i++) x[i] += 1; }", false),
-      ("avx", "void sum_avx2(float *x) { for (int i = 0; i < 8; i++) x[i] += 1; }", true),
-      ("fma", "float sum(float x) { return __builtin_fmaf(x, x, x); }", false),
-      ("popcnt", "int sum(unsigned x) { return __builtin_popcount(x); }", false),
-      ("sse2", "void sum(float *x) { for (int i = 0; i < 8; i++) x[i] += 1; }", true),
-    ])
-  func `names functions with instructions above the baseline`(target: String, code: String, isFine: Bool) throws {
-    let folder = try TemporaryFolder()
-    defer { withExtendedLifetime(folder) {} }
-    let (source, object) = (folder.url.appendingPathComponent("sum.c"), folder.url.appendingPathComponent("sum.o"))
-    try Data(code.utf8).write(to: source)
-    let compiler = Process()
-    compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    compiler.arguments = ["clang", "-O2", "-m\(target)", "-c", source.path, "-o", object.path]
-    try compiler.run()
-    compiler.waitUntilExit()
-    try #require(compiler.terminationStatus == 0)
-    let outcome = try run("test-baseline", [object.path])
-    #expect(outcome.status == (isFine ? 0 : 1), "\(outcome.output)\(outcome.notes)")
-    #expect(isFine || outcome.output.contains(": sum: "))
-  }
+    /// Functions that a variant may have, and functions that may not be.
+    @Test(
+      .enabled(if: hasDisassembler, "needs objdump: install binutils"),
+      arguments: [
+        ("avx", "void sum(float *x) { for (int i = 0; i < 8; i++) x[i] += 1; }", false),
+        ("avx", "void sum_avx2(float *x) { for (int i = 0; i < 8; i++) x[i] += 1; }", true),
+        ("fma", "float sum(float x) { return __builtin_fmaf(x, x, x); }", false),
+        ("popcnt", "int sum(unsigned x) { return __builtin_popcount(x); }", false),
+        ("sse2", "void sum(float *x) { for (int i = 0; i < 8; i++) x[i] += 1; }", true),
+      ])
+    func `names functions with instructions above the baseline`(target: String, code: String, isFine: Bool) throws {
+      let folder = try TemporaryFolder()
+      defer { withExtendedLifetime(folder) {} }
+      let (source, object) = (folder.url.appendingPathComponent("sum.c"), folder.url.appendingPathComponent("sum.o"))
+      try Data(code.utf8).write(to: source)
+      let compiler = Process()
+      compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+      compiler.arguments = ["clang", "-O2", "-m\(target)", "-c", source.path, "-o", object.path]
+      try compiler.run()
+      compiler.waitUntilExit()
+      try #require(compiler.terminationStatus == 0)
+      let outcome = try run("test-baseline", [object.path])
+      #expect(outcome.status == (isFine ? 0 : 1), "\(outcome.output)\(outcome.notes)")
+      #expect(isFine || outcome.output.contains(": sum: "))
+    }
   #endif
 
   /// Levels of other processors run under emulation; what lacks its emulator is reported as a known issue.

@@ -102,7 +102,9 @@ extension BadInput {
     BadInput("checkpoint: no such directory", 2, "none") { _ in Call(arguments: ["convert", "none", "-o", "out.mio"]) },
     BadInput("checkpoint: an empty directory", 2, "nothing to convert") { folder in try convert(folder) { _ in } },
     BadInput("checkpoint: a missing shard", 2, "model-00002-of-00002.safetensors") { folder in
-      try convertCopy(folder) { try FileManager.default.removeItem(at: $0.appendingPathComponent("model-00002-of-00002.safetensors")) }
+      try convertCopy(folder) {
+        try FileManager.default.removeItem(at: $0.appendingPathComponent("model-00002-of-00002.safetensors"))
+      }
     },
     BadInput("checkpoint: a shard cut off", 2, "model-00001-of-00002.safetensors") { folder in
       try convertCopy(folder) {
@@ -122,8 +124,10 @@ extension BadInput {
       try convertCopy(folder) {
         let config = $0.appendingPathComponent("config.json")
         let text = try String(contentsOf: config, encoding: .utf8)
-        try text.replacingOccurrences(of: "\"rope_scaling\": null", with: "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}")
-          .write(to: config, atomically: true, encoding: .utf8)
+        try text.replacingOccurrences(
+          of: "\"rope_scaling\": null", with: "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}"
+        )
+        .write(to: config, atomically: true, encoding: .utf8)
       }
     },
     BadInput("checkpoint: sizes that do not fit the weights", 2, "mlp.down_proj") { folder in
@@ -220,7 +224,8 @@ extension BadInput {
     }
     let align = channels &* (bits / 8)
     let head = Array("WAVEfmt ".utf8) + bytes(UInt32(16)) + bytes(format) + bytes(channels) + bytes(rate)
-    let body = head + bytes(rate &* UInt32(align)) + bytes(align) + bytes(bits) + Array("data".utf8) + bytes(UInt32(samples.count))
+    let body =
+      head + bytes(rate &* UInt32(align)) + bytes(align) + bytes(bits) + Array("data".utf8) + bytes(UInt32(samples.count))
     return Array("RIFF".utf8) + bytes(UInt32(body.count + samples.count)) + body + samples
   }
 }
@@ -268,7 +273,9 @@ extension BadInput {
     },
     BadInput("image: output into a folder that is not there", 1, "nowhere") { _ in
       Call(
-        arguments: ["imagine", "a tree", "-o", "nowhere/out.png", "--steps", "1", "--seed", "1", "-q", "-m", try PackedModel.whole])
+        arguments: [
+          "imagine", "a tree", "-o", "nowhere/out.png", "--steps", "1", "--seed", "1", "-q", "-m", try PackedModel.whole,
+        ])
     },
     BadInput("image: an edit of a file that is not there", 2, "none.png") { _ in
       Call(arguments: ["edit", "none.png", "make it night", "-o", "out.png", "-m", try PackedModel.whole])
@@ -370,7 +377,8 @@ extension BadInput {
       Call(arguments: ["tts", "-", "-o", "out.wav", "-m", try PackedModel.standard], input: [0x68, 0xFF, 0xFE])
     },
     BadInput("text: a prompt of 1 MB", 2, "context") { _ in
-      Call(arguments: ["chat", "-", "-m", try PackedModel.standard], input: Array(repeating: UInt8(ascii: "a"), count: 1 << 20))
+      Call(
+        arguments: ["chat", "-", "-m", try PackedModel.standard], input: Array(repeating: UInt8(ascii: "a"), count: 1 << 20))
     },
     BadInput("text: typed control tokens", 0, "") { _ in
       Call(

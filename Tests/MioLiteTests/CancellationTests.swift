@@ -41,7 +41,9 @@ struct LongCall: Sendable, CustomTestStringConvertible {
       _ = try await $0.describe(Video(frames: Array(repeating: Image(contentsOf: photo), count: 3000)))
     },
     LongCall("story") {
-      for try await _ in $0.story(about: "a sailor", options: .init(sampling: Sampling(maxTokens: 3000, seed: 1), image: drawing)) {}
+      for try await _ in $0.story(
+        about: "a sailor", options: .init(sampling: Sampling(maxTokens: 3000, seed: 1), image: drawing))
+      {}
     },
     LongCall("perform") {
       for try await _ in $0.perform(.videoGeneration, [.text("a boat")], options: .init(image: drawing)) {}
@@ -104,7 +106,8 @@ struct LongCall: Sendable, CustomTestStringConvertible {
 
   @Test func `a stream can be stopped from elsewhere`() async throws {
     let model = try Model(path: PackedModel.whole)
-    let stream = model.generate(from: [1], options: .init(sampling: Sampling(maxTokens: 4000, greedy: true), usesGrammar: false))
+    let stream = model.generate(
+      from: [1], options: .init(sampling: Sampling(maxTokens: 4000, greedy: true), usesGrammar: false))
     var count = 0
     await #expect(throws: CancellationError.self) {
       for try await _ in stream {
@@ -152,7 +155,9 @@ struct LongCall: Sendable, CustomTestStringConvertible {
     let model = try Model(path: PackedModel.whole)
     let options = GenerationOptions(
       sampling: Sampling(maxTokens: 1500, greedy: true), stopIds: [], usesGrammar: false)
-    let alone = try await Model(path: PackedModel.whole).generate(from: [1, 2, 3], options: options).reduce(into: [Int32]()) { $0.append($1) }
+    let alone = try await Model(path: PackedModel.whole).generate(from: [1, 2, 3], options: options).reduce(into: [Int32]()) {
+      $0.append($1)
+    }
     #expect(alone.count == 1500)
     var slow = model.generate(from: [1, 2, 3], options: options).makeAsyncIterator()
     var ids = [try await slow.next()!]

@@ -25,7 +25,8 @@ import Testing
   }
 
   @Test(arguments: ["tts", "generate"]) func `gives the same bytes for one and two threads`(_ command: String) throws {
-    let arguments = try [command, "Good morning.", "-m", PackedModel.standard, "--seed", "7", "--max-tokens", "202"]
+    let arguments =
+      try [command, "Good morning.", "-m", PackedModel.standard, "--seed", "7", "--max-tokens", "202"]
       + (command == "tts" ? ["-o", "-"] : ["--json", "--temperature", "0.9"])
     let one = try Program.run(arguments + ["-t", "1"])
     let two = try Program.run(arguments + ["-t", "2"])
@@ -104,8 +105,11 @@ import Testing
   @Test func `chats for one turn and keeps media of the answer in order`() throws {
     let folder = try TemporaryFolder()
     let result = try Program.run(
-      ["chat", "Say something.", "--voice", "-m", PackedModel.standard, "--greedy", "--max-tokens", "42", "-o", folder.path("out"),
-       "--json"])
+      [
+        "chat", "Say something.", "--voice", "-m", PackedModel.standard, "--greedy", "--max-tokens", "42", "-o",
+        folder.path("out"),
+        "--json",
+      ])
     #expect(result.status == 0, "\(result.notes)")
     let parts = try #require(try result.json["parts"] as? [[String: Any]])
     #expect(parts.map { $0["type"] as? String } == ["speech"])
@@ -154,7 +158,10 @@ import Testing
 
   @Test func `measures machine and model as JSON`() throws {
     let result = try Program.run(
-      ["bench", "-m", PackedModel.standard, "--threads", "1", "--prefill", "8", "--batch", "1,2", "--repetitions", "1", "--json"])
+      [
+        "bench", "-m", PackedModel.standard, "--threads", "1", "--prefill", "8", "--batch", "1,2", "--repetitions", "1",
+        "--json",
+      ])
     #expect(result.status == 0, "\(result.notes)")
     let report = try result.json
     #expect(Set(report.keys) == ["machine", "model", "results", "load_seconds", "peak_rss_bytes"])
@@ -169,8 +176,10 @@ import Testing
     #expect(version.contains("not MIO-7B"))
     let help = try Program.run(["--help"])
     #expect(help.status == 0)
-    for command in ["tts", "asr", "imagine", "chat", "convert", "inspect", "verify", "bench", "tokenize", "detokenize", "encode",
-      "decode", "generate", "trace"] {
+    for command in [
+      "tts", "asr", "imagine", "chat", "convert", "inspect", "verify", "bench", "tokenize", "detokenize", "encode",
+      "decode", "generate", "trace",
+    ] {
       #expect(help.text.contains(command))
     }
   }

@@ -116,8 +116,10 @@ struct Feature: Sendable, CustomTestStringConvertible {
       ["chat", "What comes next?", "--image", photo, "--recipe", "visual-thought", "--json", "-o", $0.url.path] + drawn
     },
     Feature("multimodal in-context learning", hasText) { _ in
-      ["chat", "--image", photo, "--text", "a valley", "--image", other, "--text", "a ball", "--image", photo, "--recipe",
-       "in-context"] + few
+      [
+        "chat", "--image", photo, "--text", "a valley", "--image", other, "--text", "a ball", "--image", photo, "--recipe",
+        "in-context",
+      ] + few
     },
     Feature("multimodal chain of thought", hasText) { _ in
       ["chat", "How many are there?", "--image", photo, "--recipe", "reasoning"] + few

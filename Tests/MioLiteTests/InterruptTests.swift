@@ -48,7 +48,9 @@ import Testing
     #expect(folder.contents.isEmpty)
   }
 
-  @Test(arguments: requests) func `a conversion that is stopped leaves no file`(_ request: (signal: Int32, status: Int32)) throws {
+  @Test(arguments: requests) func `a conversion that is stopped leaves no file`(_ request: (signal: Int32, status: Int32))
+    throws
+  {
     let (checkpoint, folder) = (try TemporaryFolder(), try TemporaryFolder())
     try enlarge(Goldens.speech("tiny-mio"), to: checkpoint)
     let end = try stop(
@@ -68,7 +70,10 @@ import Testing
   @Test func `what is ignored from the start stays ignored`() throws {
     let folder = try TemporaryFolder()
     let end = try stop(
-      [Program.path, "tts", "one two three four five six seven eight nine ten", "-o", folder.path("a.wav"), "--seed", "1", "-q"],
+      [
+        Program.path, "tts", "one two three four five six seven eight nine ten", "-o", folder.path("a.wav"), "--seed", "1",
+        "-q",
+      ],
       program: "/usr/bin/nohup", with: SIGHUP, in: folder)
     #expect(end.status == 0, "\(end.notes)")
     #expect(folder.contents == ["a.wav"])
@@ -94,7 +99,8 @@ import Testing
       }
     }
     let first = "model.layers.0."
-    let names = shapes.keys.filter { !$0.hasPrefix("model.layers.") }
+    let names =
+      shapes.keys.filter { !$0.hasPrefix("model.layers.") }
       + shapes.keys.filter { $0.hasPrefix(first) }.flatMap { name in
         (0..<Self.layerCount).map { "model.layers.\($0)." + name.dropFirst(first.count) }
       }

@@ -141,7 +141,9 @@ import Testing
     let clip = try Image(contentsOf: URL(fileURLWithPath: photo))
     var details: [String] = []
     let options = TaskOptions(sampling: Sampling(maxTokens: 2, greedy: true))
-    for try await case .progress(let progress) in model.perform(.videoCaption, [.video(Video(frames: [clip, clip]))], options: options) {
+    for try await case .progress(let progress) in model.perform(
+      .videoCaption, [.video(Video(frames: [clip, clip]))], options: options)
+    {
       details.append(progress.detail)
     }
     #expect(details == ["looking at image 1 of 2", "looking at image 2 of 2"])

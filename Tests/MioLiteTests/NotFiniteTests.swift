@@ -78,7 +78,8 @@ import Testing
   func `a sampler that would stand still is refused`(_ sampler: String) throws {
     try write("\((0..<32).map { $0 })")
     let result = try Program.run(
-      ["decode", "codes.json", "-o", "out.png", "--sampler", sampler, "--steps", "952", "-m", try PackedModel.whole], in: folder.url)
+      ["decode", "codes.json", "-o", "out.png", "--sampler", sampler, "--steps", "952", "-m", try PackedModel.whole],
+      in: folder.url)
     #expect(result.status == 2 && result.notes.contains("different ones"), "\(result.notes)")
   }
 }

@@ -32,7 +32,8 @@ enum Program {
   ///   - input: what standard input gives; closed at once if nil.
   ///   - program: another program.
   static func run(
-    _ arguments: [String], input: [UInt8]? = nil, program: String? = nil, environment: [String: String] = [:], in folder: URL? = nil
+    _ arguments: [String], input: [UInt8]? = nil, program: String? = nil, environment: [String: String] = [:],
+    in folder: URL? = nil
   ) throws -> Result {
     let process = Process()
     process.executableURL = program.map { URL(fileURLWithPath: $0) } ?? url

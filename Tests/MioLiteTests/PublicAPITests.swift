@@ -87,7 +87,9 @@ import Testing
       let code = await code { for try await _ in model.generate(from: prompt) {} }
       #expect(code == (prompt.count == 5000 ? .contextFull : .invalidInput))
     }
-    #expect(await code { for try await _ in model.generate(from: [1], options: .init(sampling: Sampling(topP: 2))) {} } == .invalidInput)
+    #expect(
+      await code { for try await _ in model.generate(from: [1], options: .init(sampling: Sampling(topP: 2))) {} }
+        == .invalidInput)
   }
 
   // MARK: - Speech
@@ -167,7 +169,8 @@ import Testing
     for (medium, coded) in pairs {
       var texts: [String] = []
       for part in [medium, coded] {
-        let run = model.perform(.inContext, [part, .text("x")], options: TaskOptions(sampling: Sampling(maxTokens: 9, greedy: true)))
+        let run = model.perform(
+          .inContext, [part, .text("x")], options: TaskOptions(sampling: Sampling(maxTokens: 9, greedy: true)))
         texts.append(try await run.reduce(into: "") { if case .text(let text) = $1 { $0 += text } })
       }
       #expect(texts[0] == texts[1])
@@ -202,7 +205,9 @@ import Testing
     let video = try await model.video(for: "a boat", maxFrames: 2, options: options)
     #expect((1...2).contains(video.frames.count))
     var parts = 0
-    for try await part in model.story(about: "a sailor", images: [image], options: .init(sampling: Sampling(maxTokens: 60, seed: 1), image: options)) {
+    for try await part in model.story(
+      about: "a sailor", images: [image], options: .init(sampling: Sampling(maxTokens: 60, seed: 1), image: options))
+    {
       if case .progress = part { continue }
       parts += 1
     }
@@ -211,7 +216,8 @@ import Testing
     #expect(await code { _ = try await model.image(for: "x", options: .init(size: 65)) } == .invalidInput)
     #expect(await code { for try await _ in model.perform(.imageQuestion, [.text("what?")]) {} } == .invalidInput)
     #expect(await code { for try await _ in model.perform(.text, []) {} } == .invalidInput)
-    #expect(await code { for try await _ in model.perform(.text, [.text("x")], options: .init(maxImages: 0)) {} } == .invalidInput)
+    #expect(
+      await code { for try await _ in model.perform(.text, [.text("x")], options: .init(maxImages: 0)) {} } == .invalidInput)
   }
 
   // MARK: - Sessions

@@ -67,7 +67,9 @@ import Testing
   }
 
   @Test func `reads and writes videos`() async throws {
-    let (red, blue) = (Image(width: 2, height: 1, rgb: [255, 0, 0, 255, 0, 0]), Image(width: 2, height: 1, rgb: [0, 0, 255, 0, 0, 255]))
+    let (red, blue) = (
+      Image(width: 2, height: 1, rgb: [255, 0, 0, 255, 0, 0]), Image(width: 2, height: 1, rgb: [0, 0, 255, 0, 0, 255])
+    )
     var encoder = GIFEncoder(millisecondsPerFrame: 100, comment: "two frames")
     #expect(encoder.finish().isEmpty)
     try encoder.add(red)

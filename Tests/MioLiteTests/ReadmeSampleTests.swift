@@ -16,7 +16,8 @@ private final class Player {
     let folder = temporary.url
     let copies = [
       (URL(fileURLWithPath: try PackedModel.whole), "mio.mio"),
-      (Goldens.speech("expected/audio/reference_output.wav"), "question.wav"), (Goldens.image("images/rgb_landscape.jpg"), "harbour.jpg"),
+      (Goldens.speech("expected/audio/reference_output.wav"), "question.wav"),
+      (Goldens.image("images/rgb_landscape.jpg"), "harbour.jpg"),
     ]
     for (source, name) in copies {
       try FileManager.default.copyItem(at: source, to: folder.appendingPathComponent(name))
@@ -66,9 +67,11 @@ private final class Player {
     func lines(_ text: some StringProtocol) -> [String] {
       text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
     let readme = try String(contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)
-    let block = try #require(readme.components(separatedBy: "```swift\n").dropFirst().first?.components(separatedBy: "```").first)
+    let block = try #require(
+      readme.components(separatedBy: "```swift\n").dropFirst().first?.components(separatedBy: "```").first)
     let source = try String(contentsOfFile: #filePath, encoding: .utf8)
     let sample = try #require(
       source.components(separatedBy: "// sample begins\n").dropFirst().first?.components(separatedBy: "// sample ends").first)

@@ -71,10 +71,14 @@ import Testing
     #expect(plain(expected).isEmpty || plain(shown.text(columns: columns)).contains(plain(expected)), "\(shown.lines)")
   }
 
-  @Test(arguments: [10, 20, 40]) func `the progress line fits the narrowest terminal, whatever it tells`(_ columns: Int) throws {
+  @Test(arguments: [10, 20, 40]) func `the progress line fits the narrowest terminal, whatever it tells`(_ columns: Int) throws
+  {
     var call = PseudoTerminal.Call(
-      ["tts", "Eins\u{2003}zwei\ndrei. \u{65E5}\u{672C} vier fünf. Sechs.", "-o", try Self.path("n.wav"), "-m", try PackedModel.standard,
-       "--seed", "1", "--max-tokens", "42"])
+      [
+        "tts", "Eins\u{2003}zwei\ndrei. \u{65E5}\u{672C} vier fünf. Sechs.", "-o", try Self.path("n.wav"), "-m",
+        try PackedModel.standard,
+        "--seed", "1", "--max-tokens", "42",
+      ])
     call.columns = columns
     let shown = try PseudoTerminal.run(call)
     #expect(shown.status == 0, "\(shown.lines)")
@@ -102,7 +106,8 @@ import Testing
   }
 
   @Test func `colors are left out where they are not wanted`() throws {
-    var call = PseudoTerminal.Call(["imagine", "a tree", "-o", try Self.path("c.png"), "-m", try PackedModel.whole] + Self.drawn)
+    var call = PseudoTerminal.Call(
+      ["imagine", "a tree", "-o", try Self.path("c.png"), "-m", try PackedModel.whole] + Self.drawn)
     #expect(try PseudoTerminal.run(call).raw.contains("\u{1B}[38;5;"))
     call.environment["NO_COLOR"] = "1"
     let shown = try PseudoTerminal.run(call)
@@ -129,7 +134,8 @@ import Testing
 
   @Test func `no image needs more rows or columns than there are`() throws {
     for (columns, rows) in [(80, 10), (20, 24), (6, 5)] {
-      var call = PseudoTerminal.Call(["imagine", "a tree", "-o", try Self.path("d.png"), "-m", try PackedModel.whole] + Self.drawn)
+      var call = PseudoTerminal.Call(
+        ["imagine", "a tree", "-o", try Self.path("d.png"), "-m", try PackedModel.whole] + Self.drawn)
       (call.columns, call.rows) = (columns, rows)
       let shown = try PseudoTerminal.run(call)
       let image = shown.lines.filter { $0.contains("\u{2580}") }

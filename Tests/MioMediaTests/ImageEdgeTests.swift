@@ -45,7 +45,8 @@ import Testing
   @Test func `passes over GIF frames without a pixel`() throws {
     let file = try #require(
       Data(
-        base64Encoded: "R0lGODlhBAAEAIEDAAoUHsgAAADIAAAAyCwAAAAABAAEAAACDQRDcQRDcQRDcQRDcQUALAAAAAAAAAAAAAIBBQAsAQABAAIAAgAAAgQE"
+        base64Encoded:
+          "R0lGODlhBAAEAIEDAAoUHsgAAADIAAAAyCwAAAAABAAEAAACDQRDcQRDcQRDcQRDcQUALAAAAAAAAAAAAAIBBQAsAQABAAIAAgAAAgQE"
           + "Q3EFADs="))
     var reader = try GIFReader(Array(file), name: "film.gif")
     var sizes: [[Int]] = []

@@ -89,7 +89,8 @@ package struct Conversion: Sendable {
   private static let adapterFiles = ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"]
 
   /// The rules of all components: which tensors keep how many bits, and why.
-  package static let rules = LanguagePlan.rules + SpeechPlan.rules + ImageTokenizerPlan.rules
+  package static let rules =
+    LanguagePlan.rules + SpeechPlan.rules + ImageTokenizerPlan.rules
     + DiffusionPlan.rules
 
   /// Plans and problems of the components so far.

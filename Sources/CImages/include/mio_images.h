@@ -28,8 +28,7 @@ typedef struct {
 enum { MIO_IMAGE_REASON_LIMIT = 200 };
 
 /// Reads the header alone. Returns 1, or 0 if the bytes are no image of a known kind, and why.
-int mio_image_inspect(
-    const uint8_t *bytes, size_t count, mio_image_header *header, char reason[MIO_IMAGE_REASON_LIMIT]);
+int mio_image_inspect(const uint8_t *bytes, size_t count, mio_image_header *header, char reason[MIO_IMAGE_REASON_LIMIT]);
 
 /// Decodes an image whose header was read before; the numbers lie row by row, channels side by side, 8 bits each.
 ///
@@ -38,8 +37,7 @@ int mio_image_inspect(
 /// whether bytes behind the last one were asked for. Returns NULL on failure and why; otherwise free with
 /// mio_image_free.
 void *mio_image_decode(
-    const uint8_t *bytes, size_t count, int deep, mio_image_header *header, int *ran_out,
-    char reason[MIO_IMAGE_REASON_LIMIT]);
+    const uint8_t *bytes, size_t count, int deep, mio_image_header *header, int *ran_out, char reason[MIO_IMAGE_REASON_LIMIT]);
 
 void mio_image_free(void *pixels);
 
@@ -50,11 +48,10 @@ long mio_image_inflate(const uint8_t *bytes, size_t count, uint8_t *target, size
 /// Receives encoded bytes.
 typedef void mio_image_sink(void *context, void *bytes, int count);
 
-/// Encode [height][width][3]. Return 1, or 0 on failure; a PNG may have 2^29 bytes of pixels and rows. Quality is 1...100; the comment, without a zero in it, may be
-/// empty and is cut after 65,533 bytes.
+/// Encode [height][width][3]. Return 1, or 0 on failure; a PNG may have 2^29 bytes of pixels and rows. Quality is 1...100; the
+/// comment, without a zero in it, may be empty and is cut after 65,533 bytes.
 int mio_image_encode_png(mio_image_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb);
-int mio_image_encode_jpeg(
-    mio_image_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb, int quality,
+int mio_image_encode_jpeg(mio_image_sink *sink, void *context, int32_t width, int32_t height, const uint8_t *rgb, int quality,
     const uint8_t *comment, size_t comment_count);
 
 #endif

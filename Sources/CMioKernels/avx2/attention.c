@@ -52,8 +52,7 @@ INLINE __m256i dot_4(__m256i sum, __m256i key, __m256i query) {
 
 // Scores of one panel of 16 positions for queries first ..< first + n, n <= 2.
 INLINE void scores_i8(
-    const mio_attention_block *block, size_t first, size_t n, const uint8_t *keys, const uint8_t *scales,
-    __m256 score[][2]) {
+    const mio_attention_block *block, size_t first, size_t n, const uint8_t *keys, const uint8_t *scales, __m256 score[][2]) {
   size_t width = block->width;
   __m256 total[2][2];
   for (size_t q = 0; q < n; q++) total[q][0] = total[q][1] = _mm256_setzero_ps();
@@ -99,8 +98,7 @@ INLINE void scores_float(
 }
 
 // Scores of `n` queries over all positions, -infinity where they see nothing; returns with the maxima written.
-INLINE void score(
-    const mio_attention_block *block, size_t first, size_t n, int32_t positions, int format,
+INLINE void score(const mio_attention_block *block, size_t first, size_t n, int32_t positions, int format,
     float weights[][MIO_ATTENTION_CHUNK]) {
   size_t width = block->width;
   const __m256i lanes = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
@@ -111,10 +109,8 @@ INLINE void score(
     size_t panel = (size_t)start % MIO_ATTENTION_PAGE / 16;
     __m256 score[4][2];
     if (format == I8)
-      scores_i8(
-          block, first, n, keys + panel * 16 * width, keys + MIO_ATTENTION_PAGE * width + panel * width, score);
-    else
-      scores_float(block, first, n, keys + panel * 16 * width * (format == F16 ? 2 : 4), format, score);
+      scores_i8(block, first, n, keys + panel * 16 * width, keys + MIO_ATTENTION_PAGE * width + panel * width, score);
+    else scores_float(block, first, n, keys + panel * 16 * width * (format == F16 ? 2 : 4), format, score);
     for (size_t q = 0; q < n; q++)
       for (size_t h = 0; h < 2; h++) {
         int32_t from = start + 8 * (int32_t)h;
@@ -142,8 +138,7 @@ INLINE float weigh(float *weights, int32_t visible, int32_t positions, float max
 }
 
 // Weighted sums of 16 columns of the values for `n` queries, n <= 4.
-INLINE void add_values(
-    const mio_attention_block *block, size_t first, size_t n, size_t column, int32_t positions, int format,
+INLINE void add_values(const mio_attention_block *block, size_t first, size_t n, size_t column, int32_t positions, int format,
     float weights[][MIO_ATTENTION_CHUNK]) {
   size_t width = block->width, group = column / 32;
   __m256 left[4], right[4];
@@ -194,17 +189,16 @@ INLINE void attend(const mio_attention_block *block, size_t first, size_t n, int
   }
   for (size_t q = 0; q < n; q++)
     block->sum[first + q] = weigh(weights[q], block->visible[first + q], positions, block->maximum[first + q]);
-  for (size_t column = 0; column < block->width; column += 16)
-    add_values(block, first, n, column, positions, format, weights);
+  for (size_t column = 0; column < block->width; column += 16) add_values(block, first, n, column, positions, format, weights);
 }
 
 INLINE void attend_all(const mio_attention_block *block, int format) {
   size_t first = 0;
   for (; first + 4 <= block->queries; first += 4) attend(block, first, 4, format);
   switch (block->queries - first) {
-  case 1: attend(block, first, 1, format); break;
-  case 2: attend(block, first, 2, format); break;
-  case 3: attend(block, first, 3, format); break;
+    case 1: attend(block, first, 1, format); break;
+    case 2: attend(block, first, 2, format); break;
+    case 3: attend(block, first, 3, format); break;
   }
 }
 

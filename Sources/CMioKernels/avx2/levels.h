@@ -21,8 +21,7 @@ INLINE __m256i nearest_index_of_eight(__m256 v) {
   const __m256 second = _mm256_blendv_ps(_mm256_set1_ps(-28), _mm256_set1_ps(21.5f), _mm256_castsi256_ps(top));
   __m256i index = descend(_mm256_sub_epi32(_mm256_setzero_si256(), top), v, second);
   index = descend(index, v, _mm256_permutevar8x32_ps(_mm256_setr_ps(-45.5f, -14, 9, 37.5f, 0, 0, 0, 0), index));
-  return descend(
-      index, v, _mm256_permutevar8x32_ps(_mm256_setr_ps(-57.5f, -36, -20.5f, -8, 3, 15, 29, 48.5f), index));
+  return descend(index, v, _mm256_permutevar8x32_ps(_mm256_setr_ps(-57.5f, -36, -20.5f, -8, 3, 15, 29, 48.5f), index));
 }
 
 INLINE __m256 nearest_level_of_eight(__m256 v) {

@@ -38,9 +38,8 @@ INLINE __m256i broadcast_pair(const int16_t *values) {
 }
 
 /// Adds groups first ..< last to the sums of a panel and `tokens` rows of activations.
-INLINE void tile(
-    int tokens, mio_fixed_panels weights, size_t panel, size_t first, size_t last, const mio_fixed_rows *x, size_t token,
-    mio_fixed_target y) {
+INLINE void tile(int tokens, mio_fixed_panels weights, size_t panel, size_t first, size_t last, const mio_fixed_rows *x,
+    size_t token, mio_fixed_target y) {
   for (size_t group = first; group < last; group++) {
     const int16_t *w = weights.values + (panel * weights.groups + group) * 1024, *values[4];
     const float *scale = weights.scales + (panel * weights.groups + group) * 16;

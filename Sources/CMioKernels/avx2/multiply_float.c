@@ -41,8 +41,7 @@ INLINE void store_sums(mio_target y, size_t token, size_t row, __m256 sums) {
 }
 
 /// Adds columns first ..< last to the sums of `panels` panels and `tokens` tokens.
-INLINE void tile(
-    Format format, int panels, int tokens, mio_panels weights, size_t panel, size_t first, size_t last, mio_rows x,
+INLINE void tile(Format format, int panels, int tokens, mio_panels weights, size_t panel, size_t first, size_t last, mio_rows x,
     size_t token, mio_target y) {
   const uint8_t *w[2];
   const float *rows[6];
@@ -52,8 +51,7 @@ INLINE void tile(
   for (int p = 0; p < panels; p++) {
     for (int t = 0; t < tokens; t++) {
       for (int half = 0; half < 2; half++) {
-        sums[p][t][half] = first == 0 ? _mm256_setzero_ps()
-                                      : load_sums(y, token + t, (panel + p) * MIO_PANEL_ROWS + 8 * half);
+        sums[p][t][half] = first == 0 ? _mm256_setzero_ps() : load_sums(y, token + t, (panel + p) * MIO_PANEL_ROWS + 8 * half);
       }
     }
   }
@@ -65,9 +63,7 @@ INLINE void tile(
     for (int t = 0; t < tokens; t++) {
       const __m256 value = _mm256_set1_ps(rows[t][k]);
       for (int p = 0; p < panels; p++) {
-        for (int half = 0; half < 2; half++) {
-          sums[p][t][half] = _mm256_fmadd_ps(column[p][half], value, sums[p][t][half]);
-        }
+        for (int half = 0; half < 2; half++) { sums[p][t][half] = _mm256_fmadd_ps(column[p][half], value, sums[p][t][half]); }
       }
     }
   }

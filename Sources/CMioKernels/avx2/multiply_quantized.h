@@ -62,7 +62,7 @@ INLINE void panel_tokens(
   const size_t bytes = group_bytes(format);
   const __m256i table = level_table();
   const uint8_t *base = weights.base + panel * weights.panel_bytes;
-  __m256 sums[MIO_BLOCK_TOKENS * 2];  // [count][tokens][2 halves]
+  __m256 sums[MIO_BLOCK_TOKENS * 2]; // [count][tokens][2 halves]
   for (size_t i = 0; i < count * tokens * 2; i++) sums[i] = _mm256_setzero_ps();
   for (size_t g = 0; g < weights.length; g++) {
     for (int p = 0; p < count; p++) {
@@ -107,7 +107,7 @@ INLINE void multiply_few(Format format, size_t tokens, mio_panels weights, const
 }
 
 INLINE void multiply(Format format, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
-  switch (x->tokens) {  // one body per number keeps the sums in registers
+  switch (x->tokens) { // one body per number keeps the sums in registers
     case 1: return multiply_few(format, 1, weights, x, y);
     case 2: return multiply_few(format, 2, weights, x, y);
     case 3: return multiply_few(format, 3, weights, x, y);
@@ -118,10 +118,6 @@ INLINE void multiply(Format format, mio_panels weights, const mio_quantized_rows
   for (size_t panel = 0; panel < weights.panel_count; panel++) panel_tokens(format, 1, x->tokens, weights, panel, x, y);
 }
 
-void MIO_NAME(mio_multiply_q4)(mio_panels weights, const mio_quantized_rows *x, mio_target y) {
-  multiply(Q4, weights, x, y);
-}
+void MIO_NAME(mio_multiply_q4)(mio_panels weights, const mio_quantized_rows *x, mio_target y) { multiply(Q4, weights, x, y); }
 
-void MIO_NAME(mio_multiply_q8)(mio_panels weights, const mio_quantized_rows *x, mio_target y) {
-  multiply(Q8, weights, x, y);
-}
+void MIO_NAME(mio_multiply_q8)(mio_panels weights, const mio_quantized_rows *x, mio_target y) { multiply(Q8, weights, x, y); }

@@ -4,7 +4,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#pragma clang attribute push(                                                                                          \
+#pragma clang attribute push(                                                                                                  \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"))), apply_to = function)
 
 #include "../vector/vector.h"
@@ -39,8 +39,7 @@ INLINE __m512 bfloat_16(const void *source) {
 }
 
 // Scores of one panel of 16 positions for `n` queries; i8 keys times 16-bit queries, exact within a group.
-INLINE void scores_i8(
-    const mio_attention_block *block, size_t n, const uint8_t *keys, const uint8_t *scales, __m512 score[8]) {
+INLINE void scores_i8(const mio_attention_block *block, size_t n, const uint8_t *keys, const uint8_t *scales, __m512 score[8]) {
   size_t width = block->width;
   __m512 total[8];
   for (size_t q = 0; q < n; q++) total[q] = _mm512_setzero_ps();
@@ -75,8 +74,7 @@ INLINE void scores_i8(
 INLINE void scores_float(const mio_attention_block *block, size_t n, const uint8_t *keys, int half, __m512 score[8]) {
   for (size_t q = 0; q < n; q++) score[q] = _mm512_setzero_ps();
   for (size_t d = 0; d < block->width; d++) {
-    __m512 key = half ? _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(keys + 32 * d)))
-                      : _mm512_loadu_ps(keys + 64 * d);
+    __m512 key = half ? _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(keys + 32 * d))) : _mm512_loadu_ps(keys + 64 * d);
     for (size_t q = 0; q < n; q++)
       score[q] = _mm512_fmadd_ps(_mm512_set1_ps(((const float *)block->query[q])[d]), key, score[q]);
   }
@@ -118,10 +116,8 @@ INLINE void attend(const mio_attention_block *block, size_t n, int format) {
     prefetch_values(block, start);
     if (start + 32 < positions) prefetch_keys(block, start + 32, format);
     __m512 score[8];
-    if (format == I8)
-      scores_i8(block, n, keys + panel * 16 * width, keys + MIO_ATTENTION_PAGE * width + panel * width, score);
-    else
-      scores_float(block, n, keys + panel * 16 * width * (format == F16 ? 2 : 4), format == F16, score);
+    if (format == I8) scores_i8(block, n, keys + panel * 16 * width, keys + MIO_ATTENTION_PAGE * width + panel * width, score);
+    else scores_float(block, n, keys + panel * 16 * width * (format == F16 ? 2 : 4), format == F16, score);
     for (size_t q = 0; q < n; q++) {
       __mmask16 seen = _mm512_cmplt_epi32_mask(lanes, _mm512_set1_epi32(block->visible[q] - start));
       __m512 masked = _mm512_mask_mov_ps(_mm512_set1_ps(-__builtin_inff()), seen, score[q]);
@@ -191,14 +187,14 @@ INLINE void attend(const mio_attention_block *block, size_t n, int format) {
 // One body per number of queries keeps every accumulator in a register.
 INLINE void dispatch(const mio_attention_block *block, int format) {
   switch (block->queries) {
-  case 1: attend(block, 1, format); break;
-  case 2: attend(block, 2, format); break;
-  case 3: attend(block, 3, format); break;
-  case 4: attend(block, 4, format); break;
-  case 5: attend(block, 5, format); break;
-  case 6: attend(block, 6, format); break;
-  case 7: attend(block, 7, format); break;
-  default: attend(block, 8, format); break;
+    case 1: attend(block, 1, format); break;
+    case 2: attend(block, 2, format); break;
+    case 3: attend(block, 3, format); break;
+    case 4: attend(block, 4, format); break;
+    case 5: attend(block, 5, format); break;
+    case 6: attend(block, 6, format); break;
+    case 7: attend(block, 7, format); break;
+    default: attend(block, 8, format); break;
   }
 }
 

@@ -28,9 +28,8 @@ INLINE __m512i broadcast_pair(const int16_t *values) {
 }
 
 /// Adds groups first ..< last to the sums of `panels` panels and `tokens` rows of activations.
-INLINE void tile(
-    int panels, int tokens, mio_fixed_panels weights, size_t panel, size_t first, size_t last, const mio_fixed_rows *x,
-    size_t token, mio_fixed_target y) {
+INLINE void tile(int panels, int tokens, mio_fixed_panels weights, size_t panel, size_t first, size_t last,
+    const mio_fixed_rows *x, size_t token, mio_fixed_target y) {
   __m512 sums[12][4];
   for (int p = 0; p < panels; p++) {
     const size_t row = (panel + p) * 16;
@@ -85,70 +84,63 @@ typedef struct {
 } six_rows;
 
 // Registers 0 to 23 hold the integers of [6 rows][4 panels], 24 to 27 two columns of each panel.
-#define DOTS(r, value, a, b, c, d)                                    \
-  "vpbroadcastd " value ", %%zmm" #r "\n"                             \
-  "vpdpwssd %%zmm" #r ", %%zmm24, %%zmm" #a "\n"                      \
-  "vpdpwssd %%zmm" #r ", %%zmm25, %%zmm" #b "\n"                      \
-  "vpdpwssd %%zmm" #r ", %%zmm26, %%zmm" #c "\n"                      \
+#define DOTS(r, value, a, b, c, d)                                                                                             \
+  "vpbroadcastd " value ", %%zmm" #r "\n"                                                                                      \
+  "vpdpwssd %%zmm" #r ", %%zmm24, %%zmm" #a "\n"                                                                               \
+  "vpdpwssd %%zmm" #r ", %%zmm25, %%zmm" #b "\n"                                                                               \
+  "vpdpwssd %%zmm" #r ", %%zmm26, %%zmm" #c "\n"                                                                               \
   "vpdpwssd %%zmm" #r ", %%zmm27, %%zmm" #d "\n"
-#define PANELS(move, at, base)                                        \
-  move " " at "(%[" base "]), %%zmm24\n"                              \
-  move " " at "(%[" base "],%[step]), %%zmm25\n"                      \
-  move " " at "(%[" base "],%[step],2), %%zmm26\n"                    \
-  move " " at "(%[" base "],%[triple]), %%zmm27\n"
-#define PAIR(columns, at)                                             \
-  PANELS("vmovdqa64", columns, "w")                                   \
-  DOTS(28, at "(%[x0],%[i],4)", 0, 1, 2, 3)                           \
-  DOTS(29, at "(%[x1],%[i],4)", 4, 5, 6, 7)                           \
-  DOTS(30, at "(%[x2],%[i],4)", 8, 9, 10, 11)                         \
-  DOTS(31, at "(%[x3],%[i],4)", 12, 13, 14, 15)                       \
-  DOTS(28, at "(%[x4],%[i],4)", 16, 17, 18, 19)                       \
+#define PANELS(move, at, base)                                                                                                 \
+  move " " at "(%[" base "]), %%zmm24\n" move " " at "(%[" base "],%[step]), %%zmm25\n" move " " at "(%[" base                 \
+       "],%[step],2), %%zmm26\n" move " " at "(%[" base "],%[triple]), %%zmm27\n"
+#define PAIR(columns, at)                                                                                                      \
+  PANELS("vmovdqa64", columns, "w")                                                                                            \
+  DOTS(28, at "(%[x0],%[i],4)", 0, 1, 2, 3)                                                                                    \
+  DOTS(29, at "(%[x1],%[i],4)", 4, 5, 6, 7)                                                                                    \
+  DOTS(30, at "(%[x2],%[i],4)", 8, 9, 10, 11)                                                                                  \
+  DOTS(31, at "(%[x3],%[i],4)", 12, 13, 14, 15)                                                                                \
+  DOTS(28, at "(%[x4],%[i],4)", 16, 17, 18, 19)                                                                                \
   DOTS(29, at "(%[x5],%[i],4)", 20, 21, 22, 23)
-#define CLEAR(a, b, c, d)                                             \
-  "vpxord %%zmm" #a ", %%zmm" #a ", %%zmm" #a "\n"                    \
-  "vpxord %%zmm" #b ", %%zmm" #b ", %%zmm" #b "\n"                    \
-  "vpxord %%zmm" #c ", %%zmm" #c ", %%zmm" #c "\n"                    \
+#define CLEAR(a, b, c, d)                                                                                                      \
+  "vpxord %%zmm" #a ", %%zmm" #a ", %%zmm" #a "\n"                                                                             \
+  "vpxord %%zmm" #b ", %%zmm" #b ", %%zmm" #b "\n"                                                                             \
+  "vpxord %%zmm" #c ", %%zmm" #c ", %%zmm" #c "\n"                                                                             \
   "vpxord %%zmm" #d ", %%zmm" #d ", %%zmm" #d "\n"
-#define ADD(integers, r, scale, at)                                   \
-  "vmulps %%zmm30, %%zmm" #scale ", %%zmm" #r "\n"                    \
-  "vcvtdq2ps %%zmm" #integers ", %%zmm" #integers "\n"                \
-  "vfmadd213ps " #at "(%[i]), %%zmm" #r ", %%zmm" #integers "\n"      \
+#define ADD(integers, r, scale, at)                                                                                            \
+  "vmulps %%zmm30, %%zmm" #scale ", %%zmm" #r "\n"                                                                             \
+  "vcvtdq2ps %%zmm" #integers ", %%zmm" #integers "\n"                                                                         \
+  "vfmadd213ps " #at "(%[i]), %%zmm" #r ", %%zmm" #integers "\n"                                                               \
   "vmovups %%zmm" #integers ", " #at "(%[i])\n"
-#define ADD_ROW(target, scale, a, b, c, d)                            \
-  "vbroadcastss " #scale "(%[rows]), %%zmm30\n"                       \
-  "movq " #target "(%[rows]), %[i]\n"                                 \
-  ADD(a, 28, 24, 0) ADD(b, 29, 25, 64) ADD(c, 28, 26, 128) ADD(d, 29, 27, 192)
+#define ADD_ROW(target, scale, a, b, c, d)                                                                                     \
+  "vbroadcastss " #scale "(%[rows]), %%zmm30\n"                                                                                \
+  "movq " #target "(%[rows]), %[i]\n" ADD(a, 28, 24, 0) ADD(b, 29, 25, 64) ADD(c, 28, 26, 128) ADD(d, 29, 27, 192)
 
 /// Adds the products of one group of four panels to the sums in memory. `step` is the bytes from panel to panel.
 ///
 /// In assembly because clang keeps the sums of `tile` on the stack and reloads addresses: 465 of 545 GOP/s, this 510.
 INLINE void add_group(const int16_t *w, size_t step, const float *scales, const six_rows *rows) {
   size_t i = 0, triple = 3 * step;
-  __asm__ volatile(
-      CLEAR(0, 1, 2, 3) CLEAR(4, 5, 6, 7) CLEAR(8, 9, 10, 11) CLEAR(12, 13, 14, 15) CLEAR(16, 17, 18, 19)
-      CLEAR(20, 21, 22, 23)
-      "1:\n" PAIR("0", "0") PAIR("64", "4")
-      "addq $128, %[w]\n"
-      "addq $2, %[i]\n"
-      "cmpq $32, %[i]\n"
-      "jne 1b\n"
-      // The scales of a panel's groups take a 32nd of its values.
-      "shrq $5, %[step]\n"
-      "shrq $5, %[triple]\n"
-      PANELS("vmovups", "0", "scales")
-      ADD_ROW(48, 96, 0, 1, 2, 3) ADD_ROW(56, 100, 4, 5, 6, 7) ADD_ROW(64, 104, 8, 9, 10, 11)
-      ADD_ROW(72, 108, 12, 13, 14, 15) ADD_ROW(80, 112, 16, 17, 18, 19) ADD_ROW(88, 116, 20, 21, 22, 23)
-      : [w] "+r"(w), [i] "+r"(i), [step] "+r"(step), [triple] "+r"(triple)
-      : [x0] "r"(rows->values[0]), [x1] "r"(rows->values[1]), [x2] "r"(rows->values[2]), [x3] "r"(rows->values[3]),
-        [x4] "r"(rows->values[4]), [x5] "r"(rows->values[5]), [scales] "r"(scales), [rows] "r"(rows)
-      : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-        "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",
-        "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
+  __asm__ volatile(CLEAR(0, 1, 2, 3) CLEAR(4, 5, 6, 7) CLEAR(8, 9, 10, 11) CLEAR(12, 13, 14, 15) CLEAR(16, 17, 18, 19)
+                       CLEAR(20, 21, 22, 23) "1:\n" PAIR("0", "0") PAIR("64",
+                           "4") "addq $128, %[w]\n"
+                                "addq $2, %[i]\n"
+                                "cmpq $32, %[i]\n"
+                                "jne 1b\n"
+                                // The scales of a panel's groups take a 32nd of its values.
+                                "shrq $5, %[step]\n"
+                                "shrq $5, %[triple]\n" PANELS("vmovups", "0", "scales") ADD_ROW(48, 96, 0, 1, 2, 3)
+                                    ADD_ROW(56, 100, 4, 5, 6, 7) ADD_ROW(64, 104, 8, 9, 10, 11) ADD_ROW(72, 108, 12, 13, 14, 15)
+                                        ADD_ROW(80, 112, 16, 17, 18, 19) ADD_ROW(88, 116, 20, 21, 22, 23)
+                   : [w] "+r"(w), [i] "+r"(i), [step] "+r"(step), [triple] "+r"(triple)
+                   : [x0] "r"(rows->values[0]), [x1] "r"(rows->values[1]), [x2] "r"(rows->values[2]), [x3] "r"(rows->values[3]),
+                   [x4] "r"(rows->values[4]), [x5] "r"(rows->values[5]), [scales] "r"(scales), [rows] "r"(rows)
+                   : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+                   "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",
+                   "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
 }
 
 /// As `tile` for six rows and four panels whose 64 results are all wanted.
-INLINE void full_tile(
-    mio_fixed_panels weights, size_t panel, size_t first, size_t last, const mio_fixed_rows *x, size_t token,
+INLINE void full_tile(mio_fixed_panels weights, size_t panel, size_t first, size_t last, const mio_fixed_rows *x, size_t token,
     mio_fixed_target y) {
   six_rows rows;
   const int16_t *starts[6];
@@ -180,8 +172,7 @@ INLINE void full_tile(
 }
 
 /// One pass over k for `panels` panels and all rows of activations.
-INLINE void pass(
-    int panels, mio_fixed_panels weights, size_t panel, size_t first, size_t last, const mio_fixed_rows *x,
+INLINE void pass(int panels, mio_fixed_panels weights, size_t panel, size_t first, size_t last, const mio_fixed_rows *x,
     mio_fixed_target y) {
   size_t t = 0;
   if (panels == 4 && (panel + 4) * 16 <= y.columns) {

@@ -27,8 +27,7 @@ INLINE __mmask16 row_mask(mio_target y, size_t row) {
 }
 
 /// Adds columns first ..< last to the sums of `panels` panels and `tokens` tokens.
-INLINE void tile(
-    Format format, int panels, int tokens, mio_panels weights, size_t panel, size_t first, size_t last, mio_rows x,
+INLINE void tile(Format format, int panels, int tokens, mio_panels weights, size_t panel, size_t first, size_t last, mio_rows x,
     size_t token, mio_target y) {
   const uint8_t *w[4];
   const float *rows[12];

@@ -10,7 +10,8 @@
 
 #include "../x86_streaming.h"
 
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(                                                                                                  \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c"))), apply_to = function)
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -33,9 +34,7 @@ INLINE void unpack(Format format, const uint8_t *group, __m512i table, __m512i w
       w[4 + s] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(pair, 4), nibble));
     }
   } else {
-    for (int s = 0; s < 8; s++) {
-      w[s] = _mm512_xor_si512(_mm512_loadu_si512(group + 64 * s), _mm512_set1_epi8((char)0x80));
-    }
+    for (int s = 0; s < 8; s++) { w[s] = _mm512_xor_si512(_mm512_loadu_si512(group + 64 * s), _mm512_set1_epi8((char)0x80)); }
   }
 }
 
@@ -66,14 +65,14 @@ INLINE void store_rows(mio_target y, size_t token, size_t row, __m512 sums) {
 
 enum { FEW_TOKENS = 8 };
 
-/// Few tokens, where memory is the limit: `count` panels are read side by side, front to back, and the unpacked weights are used
-/// straight away.
+/// Few tokens, where memory is the limit: `count` panels are read side by side, front to back, and the unpacked weights are
+/// used straight away.
 INLINE void few_tokens(
     Format format, int count, size_t tokens, mio_panels weights, size_t panel, const mio_quantized_rows *x, mio_target y) {
   const size_t bytes = group_bytes(format);
   const __m512i table = level_table();
   const uint8_t *base = weights.base + panel * weights.panel_bytes;
-  __m512 sums[FEW_TOKENS];  // [count][tokens]
+  __m512 sums[FEW_TOKENS]; // [count][tokens]
   for (size_t i = 0; i < count * tokens; i++) sums[i] = _mm512_setzero_ps();
   for (size_t g = 0; g < weights.length; g++) {
     for (int p = 0; p < count; p++) {
@@ -106,7 +105,7 @@ INLINE void many_tokens(
   const size_t bytes = group_bytes(format);
   const __m512i table = level_table();
   const uint8_t *base = weights.base + panel * weights.panel_bytes;
-  __m512 sums[MIO_BLOCK_TOKENS * 2];  // [tokens][count]
+  __m512 sums[MIO_BLOCK_TOKENS * 2]; // [tokens][count]
   for (size_t i = 0; i < tokens * count; i++) sums[i] = _mm512_setzero_ps();
   for (size_t g = 0; g < weights.length; g++) {
     __m512i w[2][8];
@@ -147,7 +146,7 @@ INLINE void multiply_few(Format format, size_t tokens, mio_panels weights, const
 }
 
 INLINE void multiply(Format format, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
-  switch (x->tokens) {  // one body per number keeps the sums in registers
+  switch (x->tokens) { // one body per number keeps the sums in registers
     case 1: return multiply_few(format, 1, weights, x, y);
     case 2: return multiply_few(format, 2, weights, x, y);
     case 3: return multiply_few(format, 3, weights, x, y);

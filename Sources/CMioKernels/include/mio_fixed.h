@@ -12,8 +12,8 @@ enum { MIO_FIXED_GROUP = 64, MIO_FIXED_LIMIT = 5792 };
 
 /// Consecutive panels of 16 rows of weights.
 typedef struct {
-  const int16_t *values;  // [panels][groups][32 pairs of k][16 rows][2], 64-byte aligned
-  const float *scales;    // [panels][groups][16]
+  const int16_t *values; // [panels][groups][32 pairs of k][16 rows][2], 64-byte aligned
+  const float *scales;   // [panels][groups][16]
   size_t panel_count;
   size_t groups;
 } mio_fixed_panels;
@@ -21,8 +21,8 @@ typedef struct {
 /// Rows of activations. Group g of row t lies at position starts[t] + g / run_groups * run_stride + g % run_groups: rows may
 /// overlap, and a window over several lines of an image is several runs.
 typedef struct {
-  const int16_t *values;  // [positions][64]
-  const float *scales;    // [positions]
+  const int16_t *values; // [positions][64]
+  const float *scales;   // [positions]
   const uint32_t *starts;
   size_t run_groups;
   size_t run_stride;
@@ -35,8 +35,8 @@ typedef struct {
   const uint32_t *index_map;
   size_t stride;
   size_t columns;
-  const float *bias;  // [columns], or null
-  int adds;           // whether results are added to what is there
+  const float *bias; // [columns], or null
+  int adds;          // whether results are added to what is there
 } mio_fixed_target;
 
 /// y = (y if adds) + bias + sum over groups g of float(sum over k of w q) * (weight scale * activation scale): one fused
@@ -51,8 +51,8 @@ typedef struct {
   size_t stride;
   size_t rows;
   size_t columns;
-  const float *factor;  // [columns], or null
-  const float *offset;  // [columns]
+  const float *factor; // [columns], or null
+  const float *offset; // [columns]
   int activates;
 } mio_float_rows;
 typedef void mio_fix_rows(mio_float_rows x, size_t position_stride, int16_t *values, float *scales);
@@ -66,29 +66,28 @@ typedef void mio_fix_group(
     const uint16_t *const *sources, const float *factors, size_t source_count, size_t count, int16_t *values, float *scales);
 
 /// Rounds one group of a panel from 16 columns of floats: register k holds x[k * stride ..< k * stride + count].
-typedef void mio_fix_columns(
-    const float *x, size_t stride, size_t rows, size_t count, int16_t *values, float *scales);
+typedef void mio_fix_columns(const float *x, size_t stride, size_t rows, size_t count, int16_t *values, float *scales);
 
 /// A line of tiles: each covers 4 x 4 pixels d of four lines, and starts two pixels behind the one before.
 typedef struct {
-  const float *base;   // [4 lines][2 * tiles + 2 pixels][channels]
-  size_t line_stride;  // floats from line to line
+  const float *base;  // [4 lines][2 * tiles + 2 pixels][channels]
+  size_t line_stride; // floats from line to line
   size_t channels;
   size_t tiles;
 } mio_tile_line;
 
-/// Rounds the 16 sums B d B' of every tile. Multiplying with B turns four values a, b, c, d into a - c, b + c, c - b, b - d; lines
-/// first. Sum (i, j) of tile t fills the positions from (4 i + j) * stride + t * groups on.
+/// Rounds the 16 sums B d B' of every tile. Multiplying with B turns four values a, b, c, d into a - c, b + c, c - b, b - d;
+/// lines first. Sum (i, j) of tile t fills the positions from (4 i + j) * stride + t * groups on.
 typedef void mio_fix_tiles(mio_tile_line x, size_t stride, int16_t *values, float *scales);
 
 /// Products of the 16 sums of a line of tiles on their way to pixels.
 typedef struct {
-  const float *base;  // [16][stride]: [tiles][columns]
+  const float *base; // [16][stride]: [tiles][columns]
   size_t stride;
   size_t columns;
   size_t tiles;
-  const float *bias;  // [columns]
-  int adds;           // whether results are added to what is there
+  const float *bias; // [columns]
+  int adds;          // whether results are added to what is there
 } mio_tile_products;
 
 /// 2 x 2 pixels A m A' + bias of every tile, in two lines. Multiplying with A turns a, b, c, d into a + b + c, b - c - d.
@@ -102,12 +101,12 @@ typedef void mio_f32_to_f16(const float *x, int adds, uint16_t *y, size_t count)
 
 /// One query's scores of a chunk of keys, on their way to weights `2^((score - largest so far) * scale)`.
 typedef struct {
-  float *scores;    // [padded], those from `visible` on do not count; `padded` is a multiple of 16
+  float *scores; // [padded], those from `visible` on do not count; `padded` is a multiple of 16
   size_t padded;
-  size_t visible;   // at least 1
-  float scale;      // scale of the scores times log2 e, positive
-  float *state;     // largest score so far times scale, -infinity at first; sum of the weights so far
-  float *result;    // [width], sum of weighted values so far: scaled to the new maximum
+  size_t visible; // at least 1
+  float scale;    // scale of the scores times log2 e, positive
+  float *state;   // largest score so far times scale, -infinity at first; sum of the weights so far
+  float *result;  // [width], sum of weighted values so far: scaled to the new maximum
   size_t width;
 } mio_online_softmax_row;
 

@@ -21,18 +21,18 @@ typedef struct {
 
 /// Consecutive panels of a weight matrix.
 typedef struct {
-  const uint8_t *base;   // 64-byte aligned for q8 and q4
-  size_t panel_count;    // at least 1
-  size_t panel_bytes;    // from one panel to the next
-  size_t length;         // f32, f16: columns; q8, q4: groups of 32 columns
+  const uint8_t *base; // 64-byte aligned for q8 and q4
+  size_t panel_count;  // at least 1
+  size_t panel_bytes;  // from one panel to the next
+  size_t length;       // f32, f16: columns; q8, q4: groups of 32 columns
   mio_streaming streaming;
 } mio_panels;
 
 /// Up to MIO_BLOCK_TOKENS rows of activations as signed bytes, group by group.
 typedef struct {
-  int8_t *values;        // [groups][tokens][32], in -127...127
-  float *scales;         // [groups][tokens], max |x| / 127 of the group
-  int32_t *corrections;  // [groups][tokens], -64 times the sum of the 32 values
+  int8_t *values;       // [groups][tokens][32], in -127...127
+  float *scales;        // [groups][tokens], max |x| / 127 of the group
+  int32_t *corrections; // [groups][tokens], -64 times the sum of the 32 values
   size_t groups;
   size_t tokens;
 } mio_quantized_rows;
@@ -80,8 +80,7 @@ typedef void mio_normalize(const float *x, const float *weight, float epsilon, f
 typedef void mio_gate(const float *x, const float *gate, float *y, size_t count);
 
 /// y = (x - mean) / sqrt(variance + epsilon) weight + bias; y may be x.
-typedef void mio_layer_norm(
-    const float *x, const float *weight, const float *bias, float epsilon, float *y, size_t count);
+typedef void mio_layer_norm(const float *x, const float *weight, const float *bias, float epsilon, float *y, size_t count);
 
 /// Sums of x - center, or of its square, of every column over some rows, in their order.
 typedef void mio_sums(

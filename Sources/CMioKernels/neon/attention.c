@@ -29,15 +29,12 @@ INLINE float32x4_t exp2_4(float32x4_t x) {
   return vreinterpretq_f32_u32(vandq_u32(inside, vreinterpretq_u32_f32(power)));
 }
 
-INLINE float32x4_t bfloat_4(const void *source) {
-  return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(source), 16));
-}
+INLINE float32x4_t bfloat_4(const void *source) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(source), 16)); }
 
 INLINE float32x4_t half_4(const void *source) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(source))); }
 
 // Scores of one panel of 16 positions for one query, four lanes each.
-INLINE void scores_i8(
-    size_t width, const uint8_t *query, const uint8_t *keys, const uint8_t *scales, float32x4_t score[4]) {
+INLINE void scores_i8(size_t width, const uint8_t *query, const uint8_t *keys, const uint8_t *scales, float32x4_t score[4]) {
   const int32_t *parts = (const int32_t *)query;
   for (size_t i = 0; i < 4; i++) score[i] = vdupq_n_f32(0);
   for (size_t g = 0; g < width / 32; g++) {
@@ -61,8 +58,7 @@ INLINE void scores_i8(
   for (size_t i = 0; i < 4; i++) score[i] = vmulq_n_f32(score[i], scale);
 }
 
-INLINE void scores_float(
-    size_t width, const uint8_t *query, const uint8_t *keys, int format, float32x4_t score[4]) {
+INLINE void scores_float(size_t width, const uint8_t *query, const uint8_t *keys, int format, float32x4_t score[4]) {
   for (size_t i = 0; i < 4; i++) score[i] = vdupq_n_f32(0);
   for (size_t d = 0; d < width; d++)
     for (size_t i = 0; i < 4; i++) {
@@ -82,10 +78,8 @@ INLINE void weigh(
     size_t panel = (size_t)start % MIO_ATTENTION_PAGE / 16;
     float32x4_t score[4];
     if (format == I8)
-      scores_i8(
-          width, block->query[q], keys + panel * 16 * width, keys + MIO_ATTENTION_PAGE * width + panel * width, score);
-    else
-      scores_float(width, block->query[q], keys + panel * 16 * width * (format == F16 ? 2 : 4), format, score);
+      scores_i8(width, block->query[q], keys + panel * 16 * width, keys + MIO_ATTENTION_PAGE * width + panel * width, score);
+    else scores_float(width, block->query[q], keys + panel * 16 * width * (format == F16 ? 2 : 4), format, score);
     for (int32_t i = 0; i < 4; i++) {
       uint32x4_t seen = vcltq_s32(lanes, vdupq_n_s32(block->visible[q] - start - 4 * i));
       float32x4_t masked = vbslq_f32(seen, score[i], vdupq_n_f32(-__builtin_inff()));
@@ -99,8 +93,7 @@ INLINE void weigh(
   for (int32_t start = 0; start < positions; start += 16)
     for (int32_t i = 0; i < 4; i++) {
       float32x4_t weight = vdupq_n_f32(0);
-      if (block->visible[q] > start)
-        weight = exp2_4(vsubq_f32(vld1q_f32(weights + start + 4 * i), vdupq_n_f32(maximum)));
+      if (block->visible[q] > start) weight = exp2_4(vsubq_f32(vld1q_f32(weights + start + 4 * i), vdupq_n_f32(maximum)));
       sum[i] = vaddq_f32(sum[i], weight);
       vst1q_f32(weights + start + 4 * i, weight);
     }
@@ -111,8 +104,7 @@ INLINE void weigh(
 }
 
 // Weighted sums of 16 columns of the values for `n` queries, n <= 4.
-INLINE void add_values(
-    const mio_attention_block *block, size_t first, size_t n, size_t column, int32_t positions, int format,
+INLINE void add_values(const mio_attention_block *block, size_t first, size_t n, size_t column, int32_t positions, int format,
     float weights[][MIO_ATTENTION_CHUNK]) {
   size_t width = block->width, group = column / 32;
   float32x4_t total[4][4];
@@ -136,8 +128,7 @@ INLINE void add_values(
           value[i] = vmulq_f32(vcvtq_f32_s32(wide), scale);
         }
       } else {
-        for (size_t i = 0; i < 4; i++)
-          value[i] = format == F16 ? half_4(row + 8 * i) : vld1q_f32((const float *)row + 4 * i);
+        for (size_t i = 0; i < 4; i++) value[i] = format == F16 ? half_4(row + 8 * i) : vld1q_f32((const float *)row + 4 * i);
       }
       for (size_t q = 0; q < n; q++)
         for (size_t i = 0; i < 4; i++) total[q][i] = vfmaq_n_f32(total[q][i], value[i], weights[q][start + p]);
@@ -153,17 +144,16 @@ INLINE void attend(const mio_attention_block *block, size_t first, size_t n, int
   int32_t positions = 0;
   for (size_t q = first; q < first + n; q++) positions = block->visible[q] > positions ? block->visible[q] : positions;
   for (size_t q = 0; q < n; q++) weigh(block, first + q, positions, format, weights[q]);
-  for (size_t column = 0; column < block->width; column += 16)
-    add_values(block, first, n, column, positions, format, weights);
+  for (size_t column = 0; column < block->width; column += 16) add_values(block, first, n, column, positions, format, weights);
 }
 
 INLINE void attend_all(const mio_attention_block *block, int format) {
   size_t first = 0;
   for (; first + 4 <= block->queries; first += 4) attend(block, first, 4, format);
   switch (block->queries - first) {
-  case 1: attend(block, first, 1, format); break;
-  case 2: attend(block, first, 2, format); break;
-  case 3: attend(block, first, 3, format); break;
+    case 1: attend(block, first, 1, format); break;
+    case 2: attend(block, first, 2, format); break;
+    case 3: attend(block, first, 3, format); break;
   }
 }
 

@@ -8,8 +8,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /// Adds one group to the sums of a panel and `tokens` rows of activations.
-INLINE void tile(
-    int tokens, mio_fixed_panels weights, size_t panel, size_t group, const mio_fixed_rows *x, size_t token,
+INLINE void tile(int tokens, mio_fixed_panels weights, size_t panel, size_t group, const mio_fixed_rows *x, size_t token,
     mio_fixed_target y) {
   const int16_t *w = weights.values + (panel * weights.groups + group) * 1024, *values[4];
   const float *scale = weights.scales + (panel * weights.groups + group) * 16;

@@ -38,9 +38,8 @@ INLINE void store_sums(mio_target y, size_t token, size_t row, const float32x4_t
 }
 
 /// Adds columns first ..< last to the sums of one panel and `tokens` tokens.
-INLINE void tile(
-    Format format, int tokens, mio_panels weights, size_t panel, size_t first, size_t last, mio_rows x, size_t token,
-    mio_target y) {
+INLINE void tile(Format format, int tokens, mio_panels weights, size_t panel, size_t first, size_t last, mio_rows x,
+    size_t token, mio_target y) {
   const uint8_t *w = weights.base + panel * weights.panel_bytes;
   const size_t row = panel * MIO_PANEL_ROWS;
   float32x4_t sums[6][4];

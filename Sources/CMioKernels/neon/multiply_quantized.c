@@ -14,7 +14,7 @@ INLINE void panel_tokens(
   const size_t bytes = group_bytes(format);
   const int8x16_t table = vld1q_s8(mio_q4_levels);
   const uint8_t *base = weights.base + panel * weights.panel_bytes;
-  float32x4_t sums[MIO_BLOCK_TOKENS * 4];  // [tokens][4 quarters]
+  float32x4_t sums[MIO_BLOCK_TOKENS * 4]; // [tokens][4 quarters]
   for (size_t i = 0; i < tokens * 4; i++) sums[i] = vdupq_n_f32(0);
   for (size_t g = 0; g < weights.length; g++) {
     for (int quarter = 0; quarter < 4; quarter++) {
@@ -42,7 +42,7 @@ INLINE void panel_tokens(
 
 INLINE void multiply(Format format, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
   for (size_t panel = 0; panel < weights.panel_count; panel++) {
-    switch (x->tokens) {  // few tokens: the sums stay in registers
+    switch (x->tokens) { // few tokens: the sums stay in registers
       case 1: panel_tokens(format, 1, weights, panel, x, y); break;
       case 2: panel_tokens(format, 2, weights, panel, x, y); break;
       default: panel_tokens(format, x->tokens, weights, panel, x, y);

@@ -45,7 +45,7 @@ INLINE void panel_tokens(
   const size_t bytes = group_bytes(format);
   const int8x16_t table = vld1q_s8(mio_q4_levels);
   const uint8_t *base = weights.base + panel * weights.panel_bytes;
-  float32x4_t sums[MIO_BLOCK_TOKENS * 4];  // [tokens][4 quarters]
+  float32x4_t sums[MIO_BLOCK_TOKENS * 4]; // [tokens][4 quarters]
   for (size_t i = 0; i < tokens * 4; i++) sums[i] = vdupq_n_f32(0);
   for (size_t g = 0; g < weights.length; g++) {
     for (int half = 0; half < 2; half++) {
@@ -57,12 +57,12 @@ INLINE void panel_tokens(
         scales[q] = scales_of(base + weights.length * bytes + g * 32 + 8 * quarter);
       }
       for (size_t t = 0; t < tokens; t += 2) {
-        const int is_pair = t + 1 < tokens;  // the last of an odd number is paired with itself
+        const int is_pair = t + 1 < tokens; // the last of an odd number is paired with itself
         const size_t index = g * tokens + t, other = index + (is_pair ? 1 : 0);
         int8x16_t pair[4];
         load_pair(x, index, other, pair);
         for (int q = 0; q < 2; q++) {
-          int32x4_t left = vdupq_n_s32(0), right = vdupq_n_s32(0);  // [2 tokens][rows 0, 1], [2 tokens][rows 2, 3]
+          int32x4_t left = vdupq_n_s32(0), right = vdupq_n_s32(0); // [2 tokens][rows 0, 1], [2 tokens][rows 2, 3]
           for (int j = 0; j < 4; j++) {
             left = vmmlaq_s32(left, pair[j], w[q][2 * j]);
             right = vmmlaq_s32(right, pair[j], w[q][2 * j + 1]);
@@ -80,7 +80,7 @@ INLINE void panel_tokens(
 
 INLINE void multiply(Format format, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
   for (size_t panel = 0; panel < weights.panel_count; panel++) {
-    switch (x->tokens) {  // few tokens: the sums stay in registers
+    switch (x->tokens) { // few tokens: the sums stay in registers
       case 2: panel_tokens(format, 2, weights, panel, x, y); break;
       case 4: panel_tokens(format, 4, weights, panel, x, y); break;
       default: panel_tokens(format, x->tokens, weights, panel, x, y);

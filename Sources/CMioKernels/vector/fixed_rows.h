@@ -48,8 +48,7 @@ void MIO_NAME(mio_scale_rows)(mio_float_rows x, float *y) {
   scale_some_rows(0, 0, x, y);
 }
 
-INLINE void fix_some_rows(
-    int maps, int activates, mio_float_rows x, size_t position_stride, int16_t *values, float *scales) {
+INLINE void fix_some_rows(int maps, int activates, mio_float_rows x, size_t position_stride, int16_t *values, float *scales) {
   for (size_t row = 0; row < x.rows; row++) {
     const float *source = x.base + row * x.stride;
     size_t position = row * position_stride;

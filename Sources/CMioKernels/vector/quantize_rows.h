@@ -16,8 +16,7 @@ INLINE void quantize_group(const float *x, const mio_quantized_rows *y, size_t i
   memcpy(&low_bits, &low, sizeof low);
   memcpy(&high_bits, &high, sizeof high);
   // Magnitudes order like their bits, and a NaN beats everything.
-  const int32_t peak_bits =
-      __builtin_reduce_max(__builtin_elementwise_max(low_bits & 0x7FFFFFFF, high_bits & 0x7FFFFFFF));
+  const int32_t peak_bits = __builtin_reduce_max(__builtin_elementwise_max(low_bits & 0x7FFFFFFF, high_bits & 0x7FFFFFFF));
   float peak;
   memcpy(&peak, &peak_bits, sizeof peak);
   // Below 1e-30 the reciprocal would overflow; such a group is silence.
@@ -25,8 +24,7 @@ INLINE void quantize_group(const float *x, const mio_quantized_rows *y, size_t i
   const float factor = silent ? 0 : 127 / peak;
   const bytes low_values = __builtin_convertvector(round_lanes(low, factor), bytes);
   const bytes high_values = __builtin_convertvector(round_lanes(high, factor), bytes);
-  const integers both =
-      __builtin_convertvector(low_values, integers) + __builtin_convertvector(high_values, integers);
+  const integers both = __builtin_convertvector(low_values, integers) + __builtin_convertvector(high_values, integers);
   memcpy(y->values + index * MIO_GROUP, &low_values, sizeof low_values);
   memcpy(y->values + index * MIO_GROUP + LANES, &high_values, sizeof high_values);
   y->scales[index] = silent ? 0 : peak / 127;

@@ -1,22 +1,22 @@
 // Operations on rows of activations. Included once per instruction set with MIO_NAME(function) defined.
 
 /// x = expression(x), element by element.
-#define MIO_MAP(name, expression)                                     \
-  void MIO_NAME(name)(float *values, size_t count) {                  \
-    for (size_t i = 0; i < count; i += LANES) {                       \
-      const lanes x = load_some(values + i, count - i);               \
-      store_some(values + i, expression, count - i);                  \
-    }                                                                 \
+#define MIO_MAP(name, expression)                                                                                              \
+  void MIO_NAME(name)(float *values, size_t count) {                                                                           \
+    for (size_t i = 0; i < count; i += LANES) {                                                                                \
+      const lanes x = load_some(values + i, count - i);                                                                        \
+      store_some(values + i, expression, count - i);                                                                           \
+    }                                                                                                                          \
   }
 
 /// x = expression(x, y), element by element.
-#define MIO_COMBINE(name, expression)                                          \
-  void MIO_NAME(name)(float *values, const float *others, size_t count) {      \
-    for (size_t i = 0; i < count; i += LANES) {                                \
-      const lanes x = load_some(values + i, count - i);                        \
-      const lanes y = load_some(others + i, count - i);                        \
-      store_some(values + i, expression, count - i);                           \
-    }                                                                          \
+#define MIO_COMBINE(name, expression)                                                                                          \
+  void MIO_NAME(name)(float *values, const float *others, size_t count) {                                                      \
+    for (size_t i = 0; i < count; i += LANES) {                                                                                \
+      const lanes x = load_some(values + i, count - i);                                                                        \
+      const lanes y = load_some(others + i, count - i);                                                                        \
+      store_some(values + i, expression, count - i);                                                                           \
+    }                                                                                                                          \
   }
 
 MIO_MAP(mio_elu, x > 0 ? x : exponential_minus_one(x))
@@ -25,7 +25,7 @@ MIO_MAP(mio_sigmoid, logistic(x))
 MIO_MAP(mio_tanh, hyperbolic_tangent(x))
 MIO_MAP(mio_gelu, 0.5f * x * (1 + error_function(x * 0.707106781186547524f)))
 MIO_COMBINE(mio_swiglu, y *logistic(y) * x)
-MIO_COMBINE(mio_snake, x + sine_squared(y *x) / (y + 1e-9f))
+MIO_COMBINE(mio_snake, x + sine_squared(y * x) / (y + 1e-9f))
 
 #undef MIO_MAP
 #undef MIO_COMBINE
@@ -53,9 +53,7 @@ void MIO_NAME(mio_softmax)(float *x, size_t count) {
     sum += load_some(x + i, count - i);
   }
   const float scale = 1 / sum_of(sum);
-  for (size_t i = 0; i < count; i += LANES) {
-    store_some(x + i, load_some(x + i, count - i) * scale, count - i);
-  }
+  for (size_t i = 0; i < count; i += LANES) { store_some(x + i, load_some(x + i, count - i) * scale, count - i); }
 }
 
 void MIO_NAME(mio_lstm_step)(const float *gates, float *cell, float *hidden, size_t width) {

@@ -7,7 +7,7 @@ INLINE void difference_lanes(const lanes x[4], lanes y[4]) {
 
 /// The 16 sums of 16 channels of a tile.
 INLINE void sum_tile(mio_tile_line x, const float *pixel, size_t count, lanes sums[16][4], size_t part) {
-  lanes lines[4][4];  // [pixel][line]
+  lanes lines[4][4]; // [pixel][line]
   for (int column = 0; column < 4; column++) {
     lanes d[4];
     for (int line = 0; line < 4; line++) d[line] = load_some(pixel + line * x.line_stride + column * x.channels, count);

@@ -10,7 +10,10 @@ enum ReferencePacking {
       let bytes = unsafe panel + group * format.groupByteCount
       let scales = unsafe panel + groups * format.groupByteCount + group * 32
       switch format {
-      case .f32: for k in 0..<min(32, columns - group * 32) { unsafe (panel + (group * 32 + k) * 64).storeBytes(of: x[k], as: Lanes.self) }
+      case .f32:
+        for k in 0..<min(32, columns - group * 32) {
+          unsafe (panel + (group * 32 + k) * 64).storeBytes(of: x[k], as: Lanes.self)
+        }
       case .f16: for k in 0..<min(32, columns - group * 32) { unsafe store(halves(x[k]), at: panel + (group * 32 + k) * 32) }
       case .q8: unsafe store(packQ8(x, into: bytes), at: scales)
       case .q4: unsafe store(packQ4(x, into: bytes), at: scales)

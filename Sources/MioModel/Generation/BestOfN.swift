@@ -31,7 +31,8 @@ package struct BestOfN: Sendable {
     }
     guard options.isDrawing else {
       throw GenerationError(
-        .invalidOption, at: "candidates", "every candidate would be the same without drawing: give a temperature above 0, no beams, and no greedy search")
+        .invalidOption, at: "candidates",
+        "every candidate would be the same without drawing: give a temperature above 0, no beams, and no greedy search")
     }
     precondition(
       grammar?.rules.speech != nil && (1...2).contains(transcripts.count) && transcripts.allSatisfy { !$0.isEmpty },

@@ -41,7 +41,9 @@ final class BestOfNDecoding: Decoding {
     switch phase {
     case .prompt: candidates[0].decoding.appendPromptInput(to: &inputs, limit: limit)
     case .contents:
-      for candidate in candidates where !candidate.decoding.hasContent { candidate.decoding.appendInputs(to: &inputs, limit: limit) }
+      for candidate in candidates where !candidate.decoding.hasContent {
+        candidate.decoding.appendInputs(to: &inputs, limit: limit)
+      }
     case .judging:
       for index in scores.indices { scores[index].appendInputs(to: &inputs, limit: limit, allowed: allowed) }
     case .chosen: candidates[0].decoding.appendInputs(to: &inputs, limit: limit)
@@ -92,7 +94,9 @@ final class BestOfNDecoding: Decoding {
 
   private func split(on decoder: any SequenceDecoder) throws {
     phase = .contents
-    for index in 1..<bestOfN.count { candidates.append(Candidate(decoding: try candidates[0].decoding.fork(plan.candidate(index), on: decoder))) }
+    for index in 1..<bestOfN.count {
+      candidates.append(Candidate(decoding: try candidates[0].decoding.fork(plan.candidate(index), on: decoder)))
+    }
   }
 
   private func judge(on engine: DecodingEngine) throws {

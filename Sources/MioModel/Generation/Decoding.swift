@@ -36,7 +36,8 @@ final class DecodingEngine {
   init(_ decoder: any SequenceDecoder, prefixLimit: Int) {
     self.decoder = decoder
     sampler = Sampler(vocabularySize: decoder.vocabularySize)
-    prefixes = PrefixCache(limit: prefixLimit, tokenLimit: max(decoder.pageLimit / 4 * decoder.pageLength, decoder.contextLength))
+    prefixes = PrefixCache(
+      limit: prefixLimit, tokenLimit: max(decoder.pageLimit / 4 * decoder.pageLength, decoder.contextLength))
   }
 
   var keepsPrefixes: Bool { prefixes.limit > 0 }

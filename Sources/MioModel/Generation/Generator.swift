@@ -225,7 +225,8 @@ package final class Generator {
 
 extension GenerationError {
   fileprivate init(wrapping error: any Error) {
-    self = error as? GenerationError
+    self =
+      error as? GenerationError
       ?? GenerationError(.scoringFailed, at: "language model", "\(error)", underlying: error)
   }
 }

@@ -24,20 +24,23 @@ package struct LanguageError: Error, Hashable, Sendable, CustomStringConvertible
   static func contextFull(needed: Int, contextLength: Int) -> LanguageError {
     LanguageError(
       code: .contextFull,
-      message: "the text needs \(needed) tokens of context, but there are \(contextLength); shorten it or ask for a longer context")
+      message:
+        "the text needs \(needed) tokens of context, but there are \(contextLength); shorten it or ask for a longer context")
   }
 
   static func cacheFull(missingTokens: Int) -> LanguageError {
     LanguageError(
       code: .cacheFull,
-      message: "the key/value cache lacks room for \(missingTokens) tokens; use fewer beams or pieces at a time, or a shorter context")
+      message:
+        "the key/value cache lacks room for \(missingTokens) tokens; use fewer beams or pieces at a time, or a shorter context")
   }
 
   /// - Parameter part: what gave the numbers, "layer 3" for example.
   static func notFinite(_ part: String, position: Int) -> LanguageError {
     LanguageError(
       code: .notFinite,
-      message: "the language model's \(part) gave numbers that are not finite, or too large for the cache, within the first \(position) "
+      message:
+        "the language model's \(part) gave numbers that are not finite, or too large for the cache, within the first \(position) "
         + "tokens; the weights are damaged, which 'mio-lite verify' tells, or need a wider cache: --cache f32")
   }
 

@@ -52,7 +52,8 @@ struct Conv1d: Sendable {
       window = Activations(unspecified: capacity, columns: config.inputChannels)
       tail = Activations(unspecified: config.reach, columns: config.inputChannels)
       gathered = Activations(
-        unspecified: config.dilation > 1 && !convolution.isFixedPoint ? capacity : 0, columns: config.kernelLength * config.inputChannels)
+        unspecified: config.dilation > 1 && !convolution.isFixedPoint ? capacity : 0,
+        columns: config.kernelLength * config.inputChannels)
       reset(config)
     }
 

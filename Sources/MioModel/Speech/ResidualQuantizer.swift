@@ -86,7 +86,8 @@ package struct ResidualQuantizer: Sendable {
     for (codebook, row) in codes.enumerated() {
       guard row.count == first.count else {
         throw SpeechCodecError(
-          .unequalCodebooks, "codebook \(codebook) has \(row.count) codes, codebook 0 has \(first.count); cut them to equal length")
+          .unequalCodebooks,
+          "codebook \(codebook) has \(row.count) codes, codebook 0 has \(first.count); cut them to equal length")
       }
       guard let frame = row.firstIndex(where: { $0 < 0 || $0 >= Int32(codebookSize) }) else { continue }
       throw SpeechCodecError(

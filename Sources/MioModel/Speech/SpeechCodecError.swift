@@ -28,7 +28,8 @@ package struct SpeechCodecError: Error, Hashable, Sendable, CustomStringConverti
   /// - Parameter part: what gave the numbers, "encoder" for example.
   static func notFinite(_ part: String, frame: Int) -> SpeechCodecError {
     SpeechCodecError(
-      .notFinite, "the speech \(part) gave numbers that are not finite near frame \(frame); its weights are damaged, which "
+      .notFinite,
+      "the speech \(part) gave numbers that are not finite near frame \(frame); its weights are damaged, which "
         + "'mio-lite verify' tells, or no codec's: convert the checkpoint again")
   }
 

@@ -83,8 +83,10 @@ package struct ReplyParser: Sendable {
       switch kind {
       case _ where numbers.isEmpty: .stray(kind == .image ? "<image>" : "<spch>")
       case .image: .image(ReplyImage(codes: numbers, isFinished: isFinished))
-      case .speech: .speech(ReplySpeech(
-          numbers: numbers, codesPerCodebook: tokenizer.media.speechCodesPerCodebook, isFinished: isFinished))
+      case .speech:
+        .speech(
+          ReplySpeech(
+            numbers: numbers, codesPerCodebook: tokenizer.media.speechCodesPerCodebook, isFinished: isFinished))
       }
     return [part] + text(spaces.map { decoder.append($0) }.joined())
   }

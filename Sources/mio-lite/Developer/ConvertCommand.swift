@@ -13,7 +13,8 @@ struct ConvertCommand: AsyncParsableCommand {
       appears under its name only when it is complete. The same checkpoint gives the same bytes.
       """)
 
-  @Argument(help: "The checkpoint: a directory with config.json, weights, tokenizer.model, SpeechTokenizer/.", completion: .directory)
+  @Argument(
+    help: "The checkpoint: a directory with config.json, weights, tokenizer.model, SpeechTokenizer/.", completion: .directory)
   var checkpoint: String
 
   @Option(name: .shortAndLong, help: "The model file to write.", completion: .file(extensions: ["mio"]))
@@ -88,7 +89,8 @@ enum ConversionChart {
       text += "\(component.component)\n"
       for line in conversion.planLines where line.rule.component == component.component {
         text += "  \(line.rule.tensors.padded(34)) \("\(line.tensorCount)".padded(5, right: true))  "
-        text += "\(line.encoding.name.padded(10)) \(ByteCount.text(line.packedByteCount).padded(9, right: true))  \(line.rule.reason)\n"
+        text +=
+          "\(line.encoding.name.padded(10)) \(ByteCount.text(line.packedByteCount).padded(9, right: true))  \(line.rule.reason)\n"
       }
     }
     return text
@@ -100,7 +102,8 @@ enum ConversionChart {
     for part in summary.parts where part.packedByteCount > 0 {
       let before = part.sourceByteCount > 0 ? ByteCount.text(part.sourceByteCount) : "-"
       lines.append(
-        "  \(part.component.padded(12)) \(before.padded(10, right: true)) -> \(ByteCount.text(part.packedByteCount).padded(10, right: true))")
+        "  \(part.component.padded(12)) \(before.padded(10, right: true)) -> \(ByteCount.text(part.packedByteCount).padded(10, right: true))"
+      )
     }
     lines.append("\(output): \(ByteCount.text(summary.fileByteCount)) in \(String(format: "%.1f", seconds)) s")
     return lines.joined(separator: "\n")

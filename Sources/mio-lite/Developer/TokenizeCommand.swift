@@ -46,7 +46,9 @@ struct TokenizeCommand: ParsableCommand {
     } else {
       ids = try tokenizer.encode(words, trusted: true, addsEnds: !withoutBos)
     }
-    if chat && withoutBos, let bos = tokenizer.beginningID { ids.removeSubrange(..<(ids.firstIndex { $0 != bos } ?? ids.endIndex)) }
+    if chat && withoutBos, let bos = tokenizer.beginningID {
+      ids.removeSubrange(..<(ids.firstIndex { $0 != bos } ?? ids.endIndex))
+    }
     let pieces = ids.map { tokenizer.piece($0) ?? "" }
     if json {
       try Output.json(Result(ids: ids, pieces: pieces))

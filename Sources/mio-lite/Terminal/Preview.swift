@@ -123,7 +123,9 @@ enum Preview {
     while start < masks.count {
       var end = start + 1
       while end < masks.count, masks[end] == masks[start] { end += 1 }
-      if end - start > 3 { bytes += Array("!\(end - start)".utf8) + [masks[start] + 63] } else {
+      if end - start > 3 {
+        bytes += Array("!\(end - start)".utf8) + [masks[start] + 63]
+      } else {
         bytes += Array(repeating: masks[start] + 63, count: end - start)
       }
       start = end

@@ -17,10 +17,11 @@ extension String {
   /// The beginning of the text that takes at most so many columns.
   func cut(toColumns limit: Int) -> String {
     var columns = 0
-    return String(prefix { character in
-      columns += character.maxColumns
-      return columns <= limit
-    })
+    return String(
+      prefix { character in
+        columns += character.maxColumns
+        return columns <= limit
+      })
   }
 }
 

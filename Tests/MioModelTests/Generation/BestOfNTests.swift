@@ -43,7 +43,9 @@ import Testing
     }.max()!
   }
 
-  @Test(arguments: [UInt64](0..<12), [1, 512]) func `the candidate that is understood best is the reply`(seed: UInt64, chunk: Int)
+  @Test(arguments: [UInt64](0..<12), [1, 512]) func `the candidate that is understood best is the reply`(
+    seed: UInt64, chunk: Int
+  )
     throws
   {
     let draws = try (0..<4).map { try Self.reply(Self.request(nil, stream: 4 ^ $0 << 32, seed: seed)) }
@@ -130,7 +132,10 @@ import Testing
     }
     #expect(error?.code == .promptTooLong && error?.location == "candidates")
     // It concerns nobody else.
-    #expect(try GenerationBatchTests.outputs([GenerationBatchTests.requests()[0]], Generator(GenerationBatchTests.decoder())) == [output])
+    #expect(
+      try GenerationBatchTests.outputs([GenerationBatchTests.requests()[0]], Generator(GenerationBatchTests.decoder())) == [
+        output
+      ])
   }
 
   @Test func `plain words`() {

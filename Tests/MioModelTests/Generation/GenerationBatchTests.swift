@@ -205,8 +205,7 @@ import Testing
   @Test func `requests that cannot be served are refused`() throws {
     let generator = Generator(Self.decoder(contextLength: 40), batchLimit: 4)
     let grammar = ModalityGrammar(try ToyVocabulary.classes(), rules: .speechOnly)
-    func code(_ prompt: [Int32], _ options: SamplingOptions, _ grammar: ModalityGrammar? = nil) -> GenerationError.Code?
-    {
+    func code(_ prompt: [Int32], _ options: SamplingOptions, _ grammar: ModalityGrammar? = nil) -> GenerationError.Code? {
       do { _ = try generator.submit(GenerationRequest(prompt: prompt, options: options, grammar: grammar)) } catch {
         return error.code
       }

@@ -53,7 +53,8 @@ import Testing
       var sum = 0.0
       let chosen =
         expected.first {
-          sum += $0.probability; return sum > uniform
+          sum += $0.probability
+          return sum > uniform
         } ?? expected[expected.count - 1]
       if isNearBorder { continue }
       #expect(draw.keptCount == expected.count, "trial \(trial)")
@@ -110,10 +111,10 @@ import Testing
       var stream = RandomStream(seed: seed, number: number)
       return [stream.next(), stream.next(), stream.next()]
     }
-    #expect(words(0, 0) == [0xFB5405F7BD79C540, 0x780C98E26CEA5883, 0x2A146E0980FEBC66])
-    #expect(words(42, 0) == [0x1FF785474F113B15, 0x4B7867CEFF5D8325, 0x90CA7A95A9909966])
-    #expect(words(42, 1) == [0x584870A53E6DDCDF, 0x24862B58AB088C44, 0xB77AF7EA4C59709E])
-    #expect(words(.max, 3) == [0x19B71738009A8F02, 0xDB5E906F1A053A79, 0xA8548D2AD91CEDE5])
+    #expect(words(0, 0) == [0xFB54_05F7_BD79_C540, 0x780C_98E2_6CEA_5883, 0x2A14_6E09_80FE_BC66])
+    #expect(words(42, 0) == [0x1FF7_8547_4F11_3B15, 0x4B78_67CE_FF5D_8325, 0x90CA_7A95_A990_9966])
+    #expect(words(42, 1) == [0x5848_70A5_3E6D_DCDF, 0x2486_2B58_AB08_8C44, 0xB77A_F7EA_4C59_709E])
+    #expect(words(.max, 3) == [0x19B7_1738_009A_8F02, 0xDB5E_906F_1A05_3A79, 0xA854_8D2A_D91C_EDE5])
     var stream = RandomStream(seed: 1)
     #expect((0..<1000).allSatisfy { _ in (0..<1).contains(stream.uniform()) })
   }

@@ -28,7 +28,10 @@ struct OutputChecker {
     while let id = rest.popFirst() {
       switch classes.class(of: id) {
       case .speech(let next, let code):
-        if next != codebook && next != codebook + 1 || next >= codebookCount { return fault = "codebook \(next) after \(codebook)" }
+        if next != codebook && next != codebook + 1 || next >= codebookCount {
+          fault = "codebook \(next) after \(codebook)"
+          return
+        }
         codebook = next
         codebooks[codebook].append(code)
       case .closeSpeech:
@@ -36,7 +39,9 @@ struct OutputChecker {
           fault = "codebooks of \(codebooks.map(\.count)) frames"
         }
         return blocks.append(.speech(SpeechBlock(codebooks: codebooks)))
-      default: return fault = "token \(id) in speech"
+      default:
+        fault = "token \(id) in speech"
+        return
       }
     }
     fault = "speech does not end"
@@ -50,7 +55,9 @@ struct OutputChecker {
       case .closeImage:
         if codes.count != 32 { fault = "an image of \(codes.count) codes" }
         return blocks.append(.image(codes))
-      default: return fault = "token \(id) in an image"
+      default:
+        fault = "token \(id) in an image"
+        return
       }
     }
     fault = "an image does not end"

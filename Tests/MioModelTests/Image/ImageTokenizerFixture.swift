@@ -30,7 +30,8 @@ struct ImageTokenizerFixture {
     tokenizer = try ImageTokenizer(from: ModelFile.open(path: folder.path("tokenizer.mio")))
     goldens = try GoldenTensors(Goldens.image("expected/seed.safetensors"))
     codes = try JSONDecoder().decode(
-      Codes.self, from: Data(contentsOf: Goldens.image("expected/codes.json"))).codes
+      Codes.self, from: Data(contentsOf: Goldens.image("expected/codes.json"))
+    ).codes
   }
 
   /// The pixels that the oracle's network saw: decoders of JPEG differ, so its own resized image is taken.

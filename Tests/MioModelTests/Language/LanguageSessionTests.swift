@@ -103,9 +103,10 @@ import Testing
     let both = [0, 1].map { DecoderInput(sequence: inputs[$0].sequence, tokens: [3], allowed: [20..<30]) }
     var limited = Activations(rows: 2, columns: session.vocabularySize)
     try session.evaluate(both, into: &limited)
-    #expect(limited.rowValues.allSatisfy { row in
-      row.indices.allSatisfy { (20..<30).contains($0) ? row[$0].isFinite : row[$0] == -.infinity }
-    })
+    #expect(
+      limited.rowValues.allSatisfy { row in
+        row.indices.allSatisfy { (20..<30).contains($0) ? row[$0].isFinite : row[$0] == -.infinity }
+      })
   }
 
   @Test func `refuses what does not fit, and changes nothing`() throws {

@@ -15,7 +15,8 @@ final class CalibratedTensors: @unchecked Sendable {
     var template = Array((output + ".calibration-XXXXXX").utf8CString)
     descriptor = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress!) }
     guard descriptor >= 0 else {
-      throw ConversionError(.output, file: output, "cannot make a scratch file beside it: \(unsafe String(cString: strerror(errno)))")
+      throw ConversionError(
+        .output, file: output, "cannot make a scratch file beside it: \(unsafe String(cString: strerror(errno)))")
     }
     _ = unsafe template.withUnsafeBufferPointer { unsafe unlink($0.baseAddress!) }
   }

@@ -60,7 +60,8 @@ struct CalibrationTokens {
         "missing, and needed to calibrate on text; give lists of token ids as JSON instead: [[1, 2, 3], [4, 5]]")
     }
     do {
-      try self.init([TextTokenizer(parsing: tokenizer).encode(text, trusted: true)], name: URL(fileURLWithPath: path).lastPathComponent)
+      try self.init(
+        [TextTokenizer(parsing: tokenizer).encode(text, trusted: true)], name: URL(fileURLWithPath: path).lastPathComponent)
     } catch let error as ConversionError {
       throw error
     } catch { throw ConversionError(.unreadable, file: path, "\(error)") }

@@ -7,18 +7,21 @@ import Glibc
 /// it is loaded, which every other command would pay for. Each call runs on the thread that makes it; whoever calls cuts
 /// the work into pieces that do not depend on the number of threads, so results do not either.
 struct OpenBLAS: Sendable {
-  typealias Product = @convention(c) (
-    Int32, Int32, Int32, Int32, Int32, Int32, Float, UnsafePointer<Float>, Int32, UnsafePointer<Float>, Int32, Float,
-    UnsafeMutablePointer<Float>, Int32
-  ) -> Void
-  typealias Factor = @convention(c) (
-    UnsafePointer<CChar>, UnsafePointer<Int32>, UnsafeMutablePointer<Double>, UnsafePointer<Int32>,
-    UnsafeMutablePointer<Int32>
-  ) -> Void
-  typealias Invert = @convention(c) (
-    UnsafePointer<CChar>, UnsafePointer<CChar>, UnsafePointer<Int32>, UnsafeMutablePointer<Double>,
-    UnsafePointer<Int32>, UnsafeMutablePointer<Int32>
-  ) -> Void
+  typealias Product =
+    @convention(c) (
+      Int32, Int32, Int32, Int32, Int32, Int32, Float, UnsafePointer<Float>, Int32, UnsafePointer<Float>, Int32, Float,
+      UnsafeMutablePointer<Float>, Int32
+    ) -> Void
+  typealias Factor =
+    @convention(c) (
+      UnsafePointer<CChar>, UnsafePointer<Int32>, UnsafeMutablePointer<Double>, UnsafePointer<Int32>,
+      UnsafeMutablePointer<Int32>
+    ) -> Void
+  typealias Invert =
+    @convention(c) (
+      UnsafePointer<CChar>, UnsafePointer<CChar>, UnsafePointer<Int32>, UnsafeMutablePointer<Double>,
+      UnsafePointer<Int32>, UnsafeMutablePointer<Int32>
+    ) -> Void
 
   private let product: Product
   private let factor: Factor

@@ -109,7 +109,8 @@ extension Conversion {
 
   private func run(
     _ tensors: [(plan: ComponentPlan, tensor: PlannedTensor)], _ encodings: [TensorEncoding],
-    _ calibrated: CalibratedTensors?, notes: [String], output: String, _ progress: @escaping @Sendable (ConversionProgress) -> Void,
+    _ calibrated: CalibratedTensors?, notes: [String], output: String,
+    _ progress: @escaping @Sendable (ConversionProgress) -> Void,
     _ isCancelled: @escaping @Sendable () -> Bool
   ) throws(ConversionError) -> ConversionSummary {
     let files = try openSources(output: output)

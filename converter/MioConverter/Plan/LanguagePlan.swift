@@ -80,7 +80,8 @@ enum LanguagePlan {
   /// Refuses a number of layers that is far from what the weights have before a list of their tensors is made.
   private static func checkLayerCount(_ count: Int, _ source: TensorSet) throws(ConversionError) {
     let prefix = "model.layers."
-    let stored = source.names.lazy.filter { $0.hasPrefix(prefix) }
+    let stored =
+      source.names.lazy.filter { $0.hasPrefix(prefix) }
       .compactMap { Int($0.dropFirst(prefix.count).prefix { $0 != "." }) }.max().map { $0 + 1 } ?? 0
     if stored > 0, count > stored + 4096 || count > 2 * stored + 64 {
       throw ConversionError(

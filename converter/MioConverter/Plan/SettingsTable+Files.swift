@@ -27,8 +27,10 @@ extension SettingsTable {
   /// Settings of generation that older configurations keep beside those of the network, at the values that change nothing.
   private static let neutralGeneration = [
     Inert(
-      ["no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "min_length", "min_new_tokens", "diversity_penalty",
-       "epsilon_cutoff", "eta_cutoff", "min_p", "penalty_alpha"],
+      [
+        "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "min_length", "min_new_tokens", "diversity_penalty",
+        "epsilon_cutoff", "eta_cutoff", "min_p", "penalty_alpha",
+      ],
       "mio-lite's sampler has no such rule", only: [.integer(0)]),
     Inert(
       ["encoder_repetition_penalty", "num_beam_groups", "typical_p", "guidance_scale"], "mio-lite's sampler has no such rule",
@@ -37,9 +39,11 @@ extension SettingsTable {
       ["early_stopping", "renormalize_logits", "remove_invalid_values", "token_healing"],
       "mio-lite's search has no such rule", only: [.bool(false)]),
     Inert(
-      ["max_length", "max_time", "num_return_sequences", "decoder_start_token_id", "sep_token_id", "trust_remote_code",
-       "num_assistant_tokens", "num_assistant_tokens_schedule", "assistant_confidence_threshold", "is_assistant",
-       "prompt_lookup_num_tokens", "max_matching_ngram_size", "prefill_chunk_size"],
+      [
+        "max_length", "max_time", "num_return_sequences", "decoder_start_token_id", "sep_token_id", "trust_remote_code",
+        "num_assistant_tokens", "num_assistant_tokens_schedule", "assistant_confidence_threshold", "is_assistant",
+        "prompt_lookup_num_tokens", "max_matching_ngram_size", "prefill_chunk_size",
+      ],
       "limits and habits of a Python call; --max-tokens says how long a reply may be"),
   ]
 
@@ -59,7 +63,8 @@ extension SettingsTable {
       Inert(["partial_rotary_factor"], "heads rotate in their whole width", only: [.integer(1)]),
       Inert(["is_decoder", "cross_attention_hidden_size"], "a Llama is a decoder in any case"),
       Inert(["model_max_length", "max_sequence_length"], "said again by max_position_embeddings, which counts"),
-      Inert(["do_sample", "temperature", "top_k", "top_p", "num_beams", "repetition_penalty", "length_penalty"],
+      Inert(
+        ["do_sample", "temperature", "top_k", "top_p", "num_beams", "repetition_penalty", "length_penalty"],
         "defaults of generation in the configuration of the network, which newer versions keep in generation_config.json"),
     ] + neutralGeneration)
 
@@ -82,15 +87,22 @@ extension SettingsTable {
     ],
     inert: [
       Inert(
-        ["model_max_length", "max_length", "padding_side", "truncation_side", "truncation", "stride", "pad_to_multiple_of",
-         "pad_token_type_id", "padding", "model_input_names", "truncation_strategy"], "batches of a Python call"),
+        [
+          "model_max_length", "max_length", "padding_side", "truncation_side", "truncation", "stride", "pad_to_multiple_of",
+          "pad_token_type_id", "padding", "model_input_names", "truncation_strategy",
+        ], "batches of a Python call"),
       Inert(
-        ["_name_or_path", "name_or_path", "auto_map", "processor_class", "special_tokens_map_file", "tokenizer_file",
-         "tokenizer_type", "transformers_version", "trust_remote_code", "use_fast", "from_slow", "_commit_hash", "added_tokens_file"],
+        [
+          "_name_or_path", "name_or_path", "auto_map", "processor_class", "special_tokens_map_file", "tokenizer_file",
+          "tokenizer_type", "transformers_version", "trust_remote_code", "use_fast", "from_slow", "_commit_hash",
+          "added_tokens_file",
+        ],
         "names of files and classes"),
       Inert(["chat_template", "use_default_system_prompt", "response_template"], "mio-lite has MIO's own chat template"),
       Inert(["spaces_between_special_tokens"], "MIO's text is taken apart at its control tokens"),
-      Inert(["add_prefix_space"], "the slow tokenizer that MIO uses has no such option; sentencepiece's own flag counts", only: [.bool(true)]),
+      Inert(
+        ["add_prefix_space"], "the slow tokenizer that MIO uses has no such option; sentencepiece's own flag counts",
+        only: [.bool(true)]),
       Inert(["sp_model_kwargs"], "sampled segmentation is not supported", only: []),
     ])
 
@@ -128,7 +140,8 @@ extension SettingsTable {
       diffusers, className, training, speedOnly,
       Inert(["num_class_embeds"], "labels are embeddings here, not classes"),
       Inert(["use_linear_projection"], "the shapes of the weights say it"),
-      Inert(["addition_time_embed_dim", "addition_embed_type_num_heads"], "only with an addition_embed_type, which is refused"),
+      Inert(
+        ["addition_time_embed_dim", "addition_embed_type_num_heads"], "only with an addition_embed_type, which is refused"),
       Inert(["attention_type"], "other attention is not supported", only: [.string("default")]),
       Inert(["resnet_out_scale_factor"], "scaled blocks are not supported", only: [.integer(1)]),
       Inert(["resnet_skip_time_act"], "blocks that skip the activation are not supported", only: [.bool(false)]),
@@ -145,7 +158,9 @@ extension SettingsTable {
       Inert(["down_block_types", "in_channels", "use_quant_conv"], "the half that makes latents of images, which is not used"),
       Inert(["sample_size", "use_tiling", "use_slicing"], "the decoder takes every size"),
       Inert(["shift_factor"], "shifted latents are not supported", only: [.integer(0)]),
-      Inert(["mid_block_add_attention", "use_post_quant_conv"], "decoders without these layers are not supported", only: [.bool(true)]),
+      Inert(
+        ["mid_block_add_attention", "use_post_quant_conv"], "decoders without these layers are not supported",
+        only: [.bool(true)]),
     ])
 
   static let schedule = SettingsTable(
@@ -157,7 +172,9 @@ extension SettingsTable {
     inert: [
       diffusers,
       Inert(["clip_sample", "thresholding", "rescale_betas_zero_snr"], "PNDM has no such rule", only: [.bool(false)]),
-      Inert(["clip_sample_range", "sample_max_value", "dynamic_thresholding_ratio", "variance_type"], "settings of other schedulers"),
+      Inert(
+        ["clip_sample_range", "sample_max_value", "dynamic_thresholding_ratio", "variance_type"], "settings of other schedulers"
+      ),
     ])
 
   static let textEncoder = SettingsTable(
@@ -168,12 +185,17 @@ extension SettingsTable {
     ],
     inert: [
       administrative, outputs, training, speedOnly,
-      Inert(["model_type"], "a CLIP text encoder, alone or inside a CLIP model", only: [.string("clip_text_model"), .string("clip")]),
+      Inert(
+        ["model_type"], "a CLIP text encoder, alone or inside a CLIP model",
+        only: [.string("clip_text_model"), .string("clip")]),
       Inert(["vocab_size"], "the shape of the embedding says it"),
       Inert(["projection_dim", "bos_token_id", "eos_token_id", "pad_token_id"], "the pooled output, which is not used"),
-      Inert(["is_encoder_decoder", "is_decoder", "add_cross_attention", "tie_encoder_decoder", "tie_word_embeddings"],
+      Inert(
+        ["is_encoder_decoder", "is_decoder", "add_cross_attention", "tie_encoder_decoder", "tie_word_embeddings"],
         "an encoder alone, without a head"),
-      Inert(["do_sample", "temperature", "top_k", "top_p", "num_beams", "repetition_penalty", "length_penalty"], "an encoder generates nothing"),
+      Inert(
+        ["do_sample", "temperature", "top_k", "top_p", "num_beams", "repetition_penalty", "length_penalty"],
+        "an encoder generates nothing"),
       Inert(["cross_attention_hidden_size"], "an encoder alone"),
     ] + neutralGeneration)
 }

@@ -52,7 +52,8 @@ extension SettingsReader {
         refuse(key, "\(value.text) is not supported\(values.isEmpty ? "" : ", only \(supported)"): \(entry.reason)")
       } else if table.others == nil {
         refuse(
-          key, "this setting is not known, and it may change what the model computes; if it does not, convert with "
+          key,
+          "this setting is not known, and it may change what the model computes; if it does not, convert with "
             + "--ignore-setting \(key)")
       }
     }

@@ -93,8 +93,7 @@ private struct TokenizerFiles {
 
   /// Directories written before transformers 4.34: all tokens of `added_tokens.json` strip both sides, and
   /// `special_tokens_map.json` overrides the roles.
-  mutating func legacyAddedTokens(_ configuration: inout TokenizerConfiguration) -> [(id: Int, entry: AddedTokenEntry)]
-  {
+  mutating func legacyAddedTokens(_ configuration: inout TokenizerConfiguration) -> [(id: Int, entry: AddedTokenEntry)] {
     let map = "special_tokens_map.json"
     if checkpoint.has(map), let object = object(map) {
       do { try configuration.overrideSpecials(from: object) } catch {

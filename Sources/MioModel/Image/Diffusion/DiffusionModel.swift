@@ -69,7 +69,8 @@ package struct DiffusionModel: Sendable {
       sampler.advance(&state.values, along: guided)
       guard Activations.areFinite(state.values) else {
         throw DiffusionError(
-          .notFinite, "the latents are not finite after evaluation \(index + 1) of \(sampler.timesteps.count) (timestep \(timestep)); lower "
+          .notFinite,
+          "the latents are not finite after evaluation \(index + 1) of \(sampler.timesteps.count) (timestep \(timestep)); lower "
             + "the guidance, or if that does not help, the weights are damaged, which 'mio-lite verify' tells")
       }
       let step = DiffusionStep(
@@ -88,7 +89,8 @@ package struct DiffusionModel: Sendable {
     let values = map.channelsFirst
     guard Activations.areFinite(values) else {
       throw DiffusionError(
-        .notFinite, "the VAE decoder gave pixels that are not finite; its weights are damaged, which 'mio-lite verify' tells, or too "
+        .notFinite,
+        "the VAE decoder gave pixels that are not finite; its weights are damaged, which 'mio-lite verify' tells, or too "
           + "large for 16 bits: convert the checkpoint with --quantize f32")
     }
     return GeneratedImage(width: map.width, height: map.height, values: values)
@@ -148,7 +150,8 @@ package struct DrawingOptions: Hashable, Sendable {
   package func check(on schedule: DiffusionSchedule) throws(DiffusionError) {
     let maxSteps = schedule.maxSteps(method)
     guard (1...maxSteps).contains(steps) else {
-      throw DiffusionError(.wrongSteps, "\(steps) steps; the schedule has 1 to \(maxSteps) different ones for the sampler \(method.rawValue)")
+      throw DiffusionError(
+        .wrongSteps, "\(steps) steps; the schedule has 1 to \(maxSteps) different ones for the sampler \(method.rawValue)")
     }
     guard (1...maxSteps).contains(reuse) else {
       throw DiffusionError(.wrongSteps, "reuse of \(reuse) evaluations; 1 (none) to \(maxSteps) are possible")

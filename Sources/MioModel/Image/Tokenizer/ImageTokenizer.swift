@@ -95,7 +95,8 @@ package struct ImageTokenizer: Sendable {
   private func check(_ areNumbers: Bool, _ part: String) throws(ImageTokenizerError) {
     if areNumbers { return }
     throw ImageTokenizerError(
-      .notFinite, "the image tokenizer's \(part) gave numbers that are not finite; its weights are damaged, which 'mio-lite verify' "
+      .notFinite,
+      "the image tokenizer's \(part) gave numbers that are not finite; its weights are damaged, which 'mio-lite verify' "
         + "tells, or no image tokenizer's: convert the checkpoint again")
   }
 

@@ -73,7 +73,8 @@ struct QueryFormerLayer: Sendable {
     let (e, f) = (config.queryWidth, config.queryInnerWidth)
     attention = try QueryAttention(
       width: e, headCount: config.queryHeadCount, sourceWidth: e, isCausal: config.isCausal, from: weights["attention"])
-    crossAttention = readsImage
+    crossAttention =
+      readsImage
       ? try QueryAttention(
         width: e, headCount: config.queryHeadCount, sourceWidth: config.visionWidth, isCausal: false,
         from: weights["crossattention"]) : nil

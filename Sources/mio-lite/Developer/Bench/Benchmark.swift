@@ -159,7 +159,8 @@ struct Benchmark {
       return Double(Self.decodeSteps * batch)
     }
     // Every step reads all weights once and the cache of every sequence.
-    let bytes = Double(weightBytesPerToken(headShare: allowed.map(headShare) ?? 1)) + Double(batch * depth * session.bytesPerToken)
+    let bytes =
+      Double(weightBytesPerToken(headShare: allowed.map(headShare) ?? 1)) + Double(batch * depth * session.bytesPerToken)
     return result(
       phase, context, batch: batch, depth: depth, rates, limit: limits.readGigabytesPerSecond * 1e9 / bytes * Double(batch),
       named: "reading")
