@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import MioLite
 
 /// `asr AUDIO...`: transcribes.
@@ -7,8 +8,8 @@ struct ASRCommand: AsyncParsableCommand {
     commandName: "asr", abstract: "Transcribe sound of any format, rate, channel count and length.",
     discussion: "MIO's own settings for transcripts: beam search with 5 beams (infer.py and table 11 of the paper).")
 
-  @Argument(help: "Sound files; '-' reads standard input.", completion: .file())
-  var audio: [String]
+  @Argument(help: "Sound files; '-', or nothing and a pipe, reads standard input.", completion: .file())
+  var audio: [String] = []
 
   @Flag(help: "Print JSON with the times of every segment.")
   var json = false
@@ -30,27 +31,41 @@ struct ASRCommand: AsyncParsableCommand {
   }
 
   func validate() throws {
-    if audio.isEmpty { throw ValidationError("name a sound file, or '-' for standard input") }
+    if audio.isEmpty && isatty(STDIN_FILENO) == 1 { throw ValidationError("name a sound file, or '-' for standard input") }
   }
 
   func run() async throws {
     let opened = try model.open()
     let options = TranscriptionOptions(sampling: sampling.sampling(draws: false, quiet: common.quiet))
-    for path in audio {
+    let paths = audio.isEmpty ? ["-"] : audio
+    var failures = Failures()
+    for path in paths {
+      try await failures.collecting(of: paths.count) { try await transcribe(path, opened, options) }
+    }
+    try failures.check()
+  }
+
+  private func transcribe(_ path: String, _ opened: Model, _ options: TranscriptionOptions) async throws {
+    var segments: [Segment] = []
+    do {
       try await Interrupts.during { cancellation in
-        var segments: [Segment] = []
         for try await segment in cancellation.stopping(opened.transcription(of: Input.source(path), options: options)) {
           if let missing = segment.shortfall { Output.note("mio-lite: \(path): \(missing)") }
           segments.append(Segment(start: segment.start, end: segment.end, text: segment.text))
           if !json && !segment.text.isEmpty { try Output.write((segments.count > 1 ? " " : "") + segment.text) }
         }
-        if json {
-          let text = segments.map(\.text).filter { !$0.isEmpty }.joined(separator: " ")
-          try Output.json(Transcript(file: path, text: text, segments: segments))
-        } else {
-          try Output.line("")
-        }
       }
+    } catch {
+      // What was heard until then stays heard.
+      if !segments.isEmpty { try? finish(path, segments) }
+      throw error
     }
+    try finish(path, segments)
+  }
+
+  private func finish(_ path: String, _ segments: [Segment]) throws {
+    guard json else { return try Output.line("") }
+    let text = segments.map(\.text).filter { !$0.isEmpty }.joined(separator: " ")
+    try Output.json(Transcript(file: path, text: text, segments: segments))
   }
 }

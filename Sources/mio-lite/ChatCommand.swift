@@ -18,7 +18,7 @@ struct ChatCommand: AsyncParsableCommand {
       """)
 
   @Argument(help: "What to say; '-' reads standard input.")
-  var prompt: String?
+  var prompt: [String] = []
 
   @OptionGroup var given: MediaFlags
 
@@ -47,7 +47,8 @@ struct ChatCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if json && prompt == nil && recipe == nil { throw ValidationError("--json needs a PROMPT or a --recipe") }
+    if output == "-" { throw ValidationError("-o names the folder for media of the answers; words go to standard output") }
+    if json && prompt.isEmpty && recipe == nil { throw ValidationError("--json needs a PROMPT or a --recipe") }
     if recipe != nil && (voice || system != nil) {
       throw ValidationError("--recipe says how the model is asked; leave --voice and --system out")
     }
@@ -59,14 +60,12 @@ struct ChatCommand: AsyncParsableCommand {
     let wishes = sampling.sampling(draws: false, quiet: common.quiet)
     let options = drawing.options(wishes)
     var parts = given.parts()
-    let media = MediaFolder(path: output, quiet: common.quiet, origin: ImageOrigin(prompt: prompt ?? "", options: options))
-    if let prompt {
-      let words = try Input.text(prompt)
-      if !words.isEmpty { parts.append(.text(words)) }
-      if parts.isEmpty { throw Failure(.wrongInput, "the prompt is empty; say something") }
-    }
-    if prompt != nil || recipe != nil {
-      try await answerOnce(media, try oneAnswer(opened, parts, wishes, options))
+    let words = prompt.isEmpty ? "" : try Input.text(prompt, "what to say")
+    if !words.isEmpty { parts.append(.text(words)) }
+    if !prompt.isEmpty && parts.isEmpty { throw Failure(.wrongInput, "the prompt is empty; say something") }
+    let media = MediaFolder(path: output, quiet: common.quiet, origin: ImageOrigin(prompt: words, options: options))
+    if !prompt.isEmpty || recipe != nil {
+      try await answerOnce(media, try oneAnswer(opened, parts, hasWords: !words.isEmpty, wishes, options))
     } else {
       let conversation = try opened.session(
         instructions: system, options: SessionOptions(sampling: wishes, speaks: voice, image: options))
@@ -78,7 +77,7 @@ struct ChatCommand: AsyncParsableCommand {
 
   /// How the answer to a single turn is asked for.
   private func oneAnswer(
-    _ opened: Model, _ parts: [InputPart], _ wishes: Sampling, _ options: ImageOptions
+    _ opened: Model, _ parts: [InputPart], hasWords: Bool, _ wishes: Sampling, _ options: ImageOptions
   ) throws -> PartStream {
     if recipe == nil, opened.takesTurns {
       let session = try opened.session(
@@ -86,7 +85,7 @@ struct ChatCommand: AsyncParsableCommand {
       return session.streamResponse(to: parts)
     }
     let task = TaskOptions(sampling: wishes, image: options, maxImages: images)
-    let chosen = try recipe.map(RecipeOption.find) ?? baseRecipe(hasWords: !(prompt ?? "").isEmpty)
+    let chosen = try recipe.map(RecipeOption.find) ?? baseRecipe(hasWords: hasWords)
     return opened.perform(chosen, parts, options: task)
   }
 

@@ -15,8 +15,8 @@ struct DescribeCommand: AsyncParsableCommand {
   @Argument(help: "An image or a video; '-' reads standard input.", completion: .file())
   var input: String
 
-  @Argument(help: "A question about it.")
-  var question: String?
+  @Argument(help: "A question about it; '-' reads standard input.")
+  var question: [String] = []
 
   @Option(help: "Most frames that are looked at of a video.")
   var frames: Int = 20
@@ -38,7 +38,21 @@ struct DescribeCommand: AsyncParsableCommand {
     let text: String
   }
 
+  private func givenQuestion() throws -> String? {
+    if question.isEmpty { return nil }
+    if question == ["-"] && input == "-" {
+      throw Failure(.wrongInput, "'-' is standard input once; give the question as an argument")
+    }
+    if let file = question.first(where: { FileManager.default.fileExists(atPath: $0) }) {
+      throw Failure(
+        .wrongInput,
+        "\(file): 'describe' looks at one image or video; for several: mio-lite chat QUESTION --image \(input) --image \(file)")
+    }
+    return try Input.text(question, "the question")
+  }
+
   func run() async throws {
+    let question = try givenQuestion()
     if let question, question.allSatisfy(\.isWhitespace) { throw Failure(.wrongInput, "the question is empty; ask something") }
     let recipe = try self.recipe.map(RecipeOption.find) ?? (question == nil ? .imageCaption : .imageQuestion)
     let opened = try model.open()

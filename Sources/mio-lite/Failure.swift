@@ -39,3 +39,34 @@ extension Failure {
     }
   }
 }
+
+/// What went wrong with some of several files while the others were dealt with.
+struct Failures {
+  private var worst: Failure?
+  private var count = 0
+  private var total = 0
+
+  /// Deals with one of `total` files; its failure is told at once and does not keep the next from its turn.
+  ///
+  /// A request to stop, and the failure of a single file, are thrown.
+  mutating func collecting(of total: Int, _ work: () async throws -> Void) async throws {
+    do { try await work() } catch { try keep(error, total) }
+  }
+
+  mutating func collecting(of total: Int, _ work: () throws -> Void) throws {
+    do { try work() } catch { try keep(error, total) }
+  }
+
+  private mutating func keep(_ error: any Error, _ total: Int) throws {
+    guard total > 1, let failure = Failure(error), failure.kind != .interrupted else { throw error }
+    Output.note("mio-lite: \(failure.message)")
+    if worst == nil || failure.kind == .failed { worst = failure }
+    (count, self.total) = (count + 1, total)
+  }
+
+  /// Throws if anything went wrong.
+  func check() throws {
+    guard let worst else { return }
+    throw Failure(worst.kind, "\(count) of \(total) failed")
+  }
+}

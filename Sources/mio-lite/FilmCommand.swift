@@ -12,10 +12,12 @@ struct FilmCommand: AsyncParsableCommand {
       drawn from the same noise. MIO's own settings: sampling, top-p 0.7, repetition penalty 1.15.
       """)
 
-  @Argument(help: "What the film shows; '-' reads standard input.")
-  var prompt: String
+  @Argument(help: "What the film shows; '-', or nothing and a pipe, reads standard input.")
+  var prompt: [String] = []
 
-  @Option(name: .shortAndLong, help: "A folder, or the name of an animated gif.", completion: .file())
+  @Option(
+    name: .shortAndLong, help: "A folder, or the name of an animated gif; '-' writes the gif to standard output.",
+    completion: .file())
   var output: String
 
   @Option(help: "Most frames; the model may end earlier.")
@@ -49,8 +51,8 @@ struct FilmCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let words = try Input.text(prompt)
-    let isSingle = output.lowercased().hasSuffix(".gif")
+    let words = try Input.text(prompt, "what the film shows")
+    let isSingle = output == "-" || output.lowercased().hasSuffix(".gif")
     let opened = try model.open()
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
@@ -91,7 +93,7 @@ struct FilmCommand: AsyncParsableCommand {
             prompt: words, seed: sampling.seed, steps: options.steps, guidance: options.guidance,
             sampler: options.sampler.rawValue, frames: record)), "film.json")
     } else {
-      try Output.write(animation.finish(), to: output)
+      try Output.write(animation.finish(), toFileOrOutput: output)
     }
     if !common.quiet { Output.note("\(output): \(record.count) frames") }
   }

@@ -6,8 +6,8 @@ struct GenerateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate", abstract: "Complete a prompt as it stands, without a template. The prompt is trusted.")
 
-  @Argument(help: "The prompt; '-' reads standard input.")
-  var prompt: String?
+  @Argument(help: "The prompt; '-', or nothing and a pipe, reads standard input.")
+  var prompt: [String] = []
 
   @Option(help: "The prompt as token ids, separated by commas, taken exactly as they are.")
   var ids: String?
@@ -35,7 +35,7 @@ struct GenerateCommand: AsyncParsableCommand {
   }
 
   func validate() throws {
-    if (prompt == nil) == (ids == nil) { throw ValidationError("give either a PROMPT or --ids") }
+    if !prompt.isEmpty && ids != nil { throw ValidationError("give either a PROMPT or --ids") }
   }
 
   func run() async throws {
@@ -46,7 +46,7 @@ struct GenerateCommand: AsyncParsableCommand {
     if let ids {
       tokens = try Input.ids(ids, option: "--ids")
     } else {
-      tokens = try tokenizer.encode(Input.text(prompt ?? ""), special: true)
+      tokens = try tokenizer.encode(Input.text(prompt, "the prompt"), special: true)
     }
     let options = GenerationOptions(
       sampling: sampling.sampling(draws: false, quiet: common.quiet),

@@ -13,8 +13,8 @@ struct ImagineCommand: AsyncParsableCommand {
       written into the file.
       """)
 
-  @Argument(help: "What to draw; '-' reads standard input.")
-  var prompt: String
+  @Argument(help: "What to draw; '-', or nothing and a pipe, reads standard input.")
+  var prompt: [String] = []
 
   @Option(
     name: .shortAndLong, help: "Where to: .png or .jpg by the suffix; '-' writes a PNG to standard output.",
@@ -27,7 +27,7 @@ struct ImagineCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    let words = try Input.text(prompt)
+    let words = try Input.text(prompt, "what to draw")
     try await ImageTask(
       title: "imagine", recipe: .imageGeneration, parts: [.text(words)], prompt: words, output: output, drawing: drawing,
       model: model, sampling: sampling, common: common
@@ -47,8 +47,8 @@ struct EditCommand: AsyncParsableCommand {
   @Argument(help: "An image; '-' reads standard input.", completion: .file())
   var image: String
 
-  @Argument(help: "What to change.")
-  var instruction: String
+  @Argument(help: "What to change; '-', or nothing and a pipe, reads standard input.")
+  var instruction: [String] = []
 
   @Option(
     name: .shortAndLong, help: "Where to: .png or .jpg by the suffix; '-' writes a PNG to standard output.",
@@ -61,6 +61,10 @@ struct EditCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
+    if image == "-" && (instruction.isEmpty || instruction == ["-"]) {
+      throw Failure(.wrongInput, "the image is standard input; say as an argument what to change")
+    }
+    let instruction = try Input.text(self.instruction, "what to change")
     let image = try Image(Input.source(image))
     try await ImageTask(
       title: "edit", recipe: .imageEditing, parts: [.image(image), .text(instruction)], prompt: instruction,

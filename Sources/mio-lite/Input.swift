@@ -6,9 +6,29 @@ enum Input {
   /// Bytes of the longest text accepted.
   static let longestText = 16 << 20
 
-  /// The text of an argument; '-' reads standard input to its end.
+  /// The text of arguments, as one: words of their own are joined by spaces. '-', or nothing and a pipe, reads standard input.
+  ///
+  /// - Parameters:
+  ///   - what: what to give, in the words of a hint.
+  ///   - exact: whether the line end counts that standard input ends with; it is no part of a text that a program prints.
+  static func text(_ words: [String], _ what: String, exact: Bool = false) throws -> String {
+    if words != ["-"], !words.isEmpty { return words.joined(separator: " ") }
+    if words.isEmpty && isatty(STDIN_FILENO) == 1 {
+      throw Failure(.wrongInput, "\(what): give it as an argument, or pipe it in")
+    }
+    let text = try standardInputText()
+    if words.isEmpty && text.isEmpty {
+      throw Failure(.wrongInput, "\(what): give it as an argument; there is nothing on standard input")
+    }
+    return exact ? text : text.withoutLineEnd
+  }
+
+  /// The text of one argument; '-' reads standard input.
   static func text(_ argument: String) throws -> String {
-    guard argument == "-" else { return argument }
+    argument == "-" ? try standardInputText().withoutLineEnd : argument
+  }
+
+  private static func standardInputText() throws -> String {
     let bytes = try standardInput(limit: longestText)
     if let text = String(validating: bytes, as: UTF8.self) { return text }
     throw Failure(.wrongInput, "standard input: the text is not UTF-8 (byte \(firstBadByte(bytes))); convert it with iconv")
@@ -31,6 +51,8 @@ enum Input {
 
   /// All of standard input.
   static func standardInput(limit: Int) throws -> [UInt8] {
+    // Whoever closed it has nothing to say.
+    if fcntl(STDIN_FILENO, F_GETFD) < 0 { return [] }
     var bytes: [UInt8] = []
     while let block = try FileHandle.standardInput.read(upToCount: 1 << 16), !block.isEmpty {
       bytes += block
@@ -61,5 +83,12 @@ enum Input {
       throw Failure(.wrongInput, "\(option): takes token ids such as 1,2,3, not '\(list.prefix(60))'")
     }
     return ids
+  }
+}
+
+extension String {
+  /// The text without the line end behind its last line.
+  fileprivate var withoutLineEnd: String {
+    last?.isNewline == true && ["\n", "\r\n"].contains(last) ? String(dropLast()) : self
   }
 }

@@ -8,8 +8,9 @@ enum Main {
     // A closed pipe and a full quota are errors to report, not reasons to die with files half-written.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    let typed = TypedArguments(Array(CommandLine.arguments.dropFirst()))
     do {
-      var command = try MioLiteCommand.parseAsRoot()
+      var command = try MioLiteCommand.parseAsRoot(typed.forParser())
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
       } else {
@@ -17,12 +18,12 @@ enum Main {
       }
       try Output.flush()
     } catch {
-      exit(report(error))
+      exit(report(error, typed))
     }
   }
 
   /// Prints what a person needs to know about `error` and returns the exit status.
-  private static func report(_ error: any Error) -> Int32 {
+  private static func report(_ error: any Error, _ typed: TypedArguments) -> Int32 {
     if let failure = Failure(error) {
       Terminal.shared.note("mio-lite: \(failure.message)", overKeys: failure.kind == .interrupted)
       return failure.status
@@ -32,7 +33,8 @@ enum Main {
       print(text)
       return 0
     }
-    Output.note("mio-lite: " + MioLiteCommand.message(for: error) + " (see 'mio-lite --help')")
+    let message = typed.unknownOption()?.message ?? "\(MioLiteCommand.message(for: error)) (\(typed.hint))"
+    Output.note("mio-lite: \(message)")
     return 2
   }
 }

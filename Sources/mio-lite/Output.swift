@@ -11,6 +11,11 @@ enum Output {
     try OutputFile.write(bytes, to: URL(fileURLWithPath: path))
   }
 
+  /// Writes a whole file, or to standard output if the path is '-'.
+  static func write(_ bytes: [UInt8], toFileOrOutput path: String) throws {
+    if path == "-" { try write(bytes) } else { try write(bytes, to: path) }
+  }
+
   /// Refuses a name whose suffix is of no image that can be written; '-' is standard output.
   static func checkImageName(_ path: String) throws {
     if path != "-" { _ = try Image.Format(suffixOf: URL(fileURLWithPath: path)) }

@@ -28,7 +28,7 @@ struct SamplingFlags: ParsableArguments {
   @Option(parsing: .unconditional, help: "Most tokens to generate.")
   var maxTokens: Int?
 
-  @Flag(help: "Candidate the most probable token at every step.")
+  @Flag(help: "Take the most probable token at every step.")
   var greedy = false
 
   @Option(parsing: .unconditional, help: "Seed of the random draws (default: random, printed).")

@@ -12,8 +12,8 @@ struct StoryCommand: AsyncParsableCommand {
       same noise. MIO's own settings: sampling, top-p 0.7, repetition penalty 1.15.
       """)
 
-  @Argument(help: "What the story is about; '-' reads standard input.")
-  var prompt: String
+  @Argument(help: "What the story is about; '-', or nothing and a pipe, reads standard input.")
+  var prompt: [String] = []
 
   @Option(name: .shortAndLong, help: "The folder of the story.", completion: .directory)
   var output: String
@@ -39,11 +39,12 @@ struct StoryCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if output == "-" { throw ValidationError("a story is a folder of files; name it: -o DIR (--json prints the record)") }
     if !(1...1000).contains(images) { throw ValidationError("--images takes a number from 1 to 1000, not \(images)") }
   }
 
   func run() async throws {
-    let words = try Input.text(prompt)
+    let words = try Input.text(prompt, "what the story is about")
     let recipe = try RecipeOption.find(self.recipe)
     let opened = try model.open()
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)

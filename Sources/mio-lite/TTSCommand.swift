@@ -12,8 +12,8 @@ struct TTSCommand: AsyncParsableCommand {
       MIO's own settings for speech: sampling, top-p 0.7, repetition penalty 1.15 (infer.py and table 11 of the paper).
       """)
 
-  @Argument(help: "What to say; '-' reads standard input.")
-  var text: String
+  @Argument(help: "What to say; '-', or nothing and a pipe, reads standard input.")
+  var text: [String] = []
 
   @Option(
     name: .shortAndLong, help: "Where to: .wav, .flac or .ogg by the suffix; '-' streams WAV to standard output.",
@@ -53,7 +53,7 @@ struct TTSCommand: AsyncParsableCommand {
     let opened = try model.open()
     try opened.require(.speech)
     guard let rate = opened.speechSampleRateHz else { return }
-    let words = try Input.text(text)
+    let words = try Input.text(text, "what to say")
     let leftOut = try opened.unspeakableCharacters(in: words)
     if !leftOut.isEmpty && !common.quiet {
       Output.note(

@@ -47,6 +47,10 @@ struct ConvertCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if output == "-" {
+      throw ValidationError(
+        "a model file is not written from its beginning to its end and cannot be streamed; name it: -o F.mio")
+    }
     if output == nil && !plan { throw ValidationError("name the model file with -o, or ask for the --plan") }
     if calibrate != nil && quantize != .q4 {
       throw ValidationError("--calibrate chooses 4-bit codes; it goes with --quantize q4 only")

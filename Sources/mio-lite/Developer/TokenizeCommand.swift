@@ -7,8 +7,8 @@ struct TokenizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenize", abstract: "Show how text is cut into tokens. The text is trusted: special tokens are recognised.")
 
-  @Argument(help: "The text; '-' reads standard input.")
-  var text: String
+  @Argument(help: "The text; '-', or nothing and a pipe, reads standard input to its last byte.")
+  var text: [String] = []
 
   @Flag(help: "Wrap the text as one user turn of a conversation.")
   var chat = false
@@ -37,7 +37,7 @@ struct TokenizeCommand: ParsableCommand {
   func run() throws {
     let opened = try model.open()
     let tokenizer = try opened.requiredTokenizer()
-    let words = try Input.text(text)
+    let words = try Input.text(text, "the text", exact: true)
     var ids: [Int32]
     if chat {
       let template = ChatTemplate(system == nil ? .standard : .custom)

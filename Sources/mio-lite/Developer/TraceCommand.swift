@@ -44,6 +44,10 @@ struct TraceCommand: ParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var common: CommonOptions
 
+  func validate() throws {
+    if output == "-" || input == "-" { throw ValidationError("-i and -o name safetensors files, not '-'") }
+  }
+
   func run() throws {
     let opened = try model.open()
     let given = try SafetensorsFile(path: input)

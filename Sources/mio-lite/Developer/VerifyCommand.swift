@@ -2,13 +2,12 @@ import ArgumentParser
 import MioFormat
 import MioKernels
 
-/// `verify F.mio`: checks every byte.
+/// `verify [F.mio ...]`: checks every byte.
 struct VerifyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Check every byte of a model file; report the first fault.")
+    commandName: "verify", abstract: "Check every byte of model files; report the first fault of each.")
 
-  @Argument(help: "The model file.", completion: .file(extensions: ["mio"]))
-  var file: String
+  @OptionGroup var models: ModelFiles
 
   @Option(name: .shortAndLong, help: "Threads (default: the physical cores this process may use).")
   var threads: Int?
@@ -16,7 +15,14 @@ struct VerifyCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    let model = try ModelFile.open(path: file)
+    var failures = Failures()
+    let paths = try models.paths()
+    for path in paths { try await failures.collecting(of: paths.count) { try await verify(path) } }
+    try failures.check()
+  }
+
+  private func verify(_ path: String) async throws {
+    let model = try ModelFile.open(path: path)
     try await Interrupts.during { cancellation in
       let bar = ProgressBar("verify", quiet: common.quiet)
       defer { bar.finish() }
@@ -25,6 +31,6 @@ struct VerifyCommand: AsyncParsableCommand {
         return !cancellation.isCancelled
       }
     }
-    if !common.quiet { try Output.line("\(file): all \(model.byteCount) bytes are as written") }
+    if !common.quiet { try Output.line("\(path): all \(model.byteCount) bytes are as written") }
   }
 }
