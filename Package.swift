@@ -21,6 +21,7 @@ let package = Package(
   targets: [
     // MARK: - System libraries
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
 
     // MARK: - Foundations (the kernels and the format never import each other)
@@ -33,7 +34,7 @@ let package = Package(
     // Files that appear when they are complete; texts of system errors.
     .target(name: "MioFiles", swiftSettings: swiftSettings),
     // Reads, checks and writes `.mio` files; knows no networks.
-    .target(name: "MioFormat", dependencies: ["CCrypto", "MioFiles"], swiftSettings: swiftSettings),
+    .target(name: "MioFormat", dependencies: ["CCrypto", "CLZ4", "MioFiles"], swiftSettings: swiftSettings),
 
     // MARK: - Networks and media
     // One folder per network, one file per component.

@@ -13,6 +13,7 @@ struct Provenance {
     let lines = conversion.planLines
     config = ConfigTable([
       ("converter", .string("mio-lite \(Conversion.programVersion)")),
+      ("lz4", .string(LZ4Block.libraryVersion)),
       ("quantization", .string(conversion.quantization.rawValue)),
       ("source_names", .strings(files.map(\.name))),
       ("source_sizes", .ints(files.map(\.byteCount))),
