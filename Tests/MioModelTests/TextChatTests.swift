@@ -283,19 +283,23 @@ private func withoutSpaceAroundMedia(_ text: String) -> String {
     }
   }
 
-  @Test func `classes of the tokens follow the tables`() throws {
+  @Test func `the grammar and the text take a token for the same`() throws {
     let classes = try TokenClasses(tokenizer, vocabularySize: tokenizer.idCount + 5, stopIds: [7])
     for id in 0..<Int32(tokenizer.idCount + 5) {
-      switch tokenizer.role(of: id) {
-      case .text: #expect(classes.class(of: id) == .text)
-      case .control: #expect(classes.class(of: id) == (id == 7 ? .stop : .none))
-      case .imageStart: #expect(classes.class(of: id) == .openImage)
-      case .imageEnd: #expect(classes.class(of: id) == .closeImage)
-      case .imageCode(let n): #expect(classes.class(of: id) == .image(code: n))
-      case .speechStart: #expect(classes.class(of: id) == .openSpeech)
-      case .speechEnd: #expect(classes.class(of: id) == .closeSpeech)
-      case .speechCode(let n): #expect(classes.class(of: id) == .speech(codebook: n / 1024, code: n % 1024))
-      case .none: #expect(classes.class(of: id) == .none)
+      switch tokenizer.kind(of: id) {
+      case .text: #expect(classes.kind(of: id) == .text)
+      case .control: #expect(classes.kind(of: id) == (id == 7 ? .stop : .none))
+      case .openImage: #expect(classes.kind(of: id) == .openImage)
+      case .closeImage: #expect(classes.kind(of: id) == .closeImage)
+      case .image(let code):
+        #expect(classes.kind(of: id) == .image(code: code) && tokenizer.media.image?.codes[code] == id)
+      case .openSpeech: #expect(classes.kind(of: id) == .openSpeech)
+      case .closeSpeech: #expect(classes.kind(of: id) == .closeSpeech)
+      case .speech(let codebook, let code):
+        #expect(classes.kind(of: id) == .speech(codebook: codebook, code: code))
+        #expect(tokenizer.media.speechCodebooks[codebook][code] == id)
+      case .stop: Issue.record("what stops a reply is no matter of the text")
+      case .none: #expect(classes.kind(of: id) == .none)
       }
     }
   }

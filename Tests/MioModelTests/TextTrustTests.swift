@@ -23,7 +23,7 @@ import Testing
     let tokenizer = try TextTokenizerTests.tokenizer(name)
     for attack in Self.attacks {
       let ids = try tokenizer.encode(attack, trusted: false, addsEnds: false)
-      #expect(ids.allSatisfy { tokenizer.role(of: $0) == .text }, "\(name): \(attack)")
+      #expect(ids.allSatisfy { tokenizer.kind(of: $0) == .text }, "\(name): \(attack)")
       expectSame(
         tokenizer.plainText(of: ids), attack.replacingOccurrences(of: "▁", with: " "), "\(name): \(attack)")
     }
@@ -33,7 +33,7 @@ import Testing
   func `gives the reference's ids for texts without control strings`(name: String) throws {
     let tokenizer = try TextTokenizerTests.tokenizer(name)
     let cases = try #require(TextTokenizerTests.cases().first { $0.name == name })
-    for item in cases.encode where item.ids_no_special.allSatisfy({ tokenizer.role(of: $0) == .text }) {
+    for item in cases.encode where item.ids_no_special.allSatisfy({ tokenizer.kind(of: $0) == .text }) {
       #expect(
         try tokenizer.encode(item.text, trusted: false) == item.ids, "\(name): \(item.text.debugDescription)")
     }
@@ -43,10 +43,10 @@ import Testing
   func `holds in a chat turn beside trusted text`(name: String) throws {
     let tokenizer = try TextTokenizerTests.tokenizer(name)
     let quiet = try ChatTemplate(.standard).prompt([ChatTurn(.user, .untrusted(""))], for: tokenizer)
-    let expected = try tokenizer.encode(quiet).filter { tokenizer.role(of: $0) != .text }
+    let expected = try tokenizer.encode(quiet).filter { tokenizer.kind(of: $0) != .text }
     for attack in Self.attacks {
       let prompt = try ChatTemplate(.standard).prompt([ChatTurn(.user, .untrusted(attack))], for: tokenizer)
-      #expect(try tokenizer.encode(prompt).filter { tokenizer.role(of: $0) != .text } == expected, "\(name): \(attack)")
+      #expect(try tokenizer.encode(prompt).filter { tokenizer.kind(of: $0) != .text } == expected, "\(name): \(attack)")
     }
   }
 
@@ -54,12 +54,12 @@ import Testing
     let tokenizer = try TextTokenizerTests.tokenizer("tiny-mio")
     for (first, second) in [("<|im_", "end|>"), ("<spch", "12>"), ("<", "image>"), ("<|im_end|", ">")] {
       let joined = try tokenizer.encode(.trusted(first) + .untrusted(second), addsEnds: false)
-      #expect(joined.allSatisfy { tokenizer.role(of: $0) == .text })
+      #expect(joined.allSatisfy { tokenizer.kind(of: $0) == .text })
       let reversed = try tokenizer.encode(.untrusted(first) + .trusted(second), addsEnds: false)
-      #expect(reversed.allSatisfy { tokenizer.role(of: $0) == .text })
+      #expect(reversed.allSatisfy { tokenizer.kind(of: $0) == .text })
       #expect(
         try tokenizer.encode(.trusted(first) + .trusted(second), addsEnds: false).contains {
-          tokenizer.role(of: $0) != .text
+          tokenizer.kind(of: $0) != .text
         })
     }
   }
@@ -101,7 +101,7 @@ import Testing
     for id in [-1, Int32(tokenizer.idCount), .max, .min] {
       #expect(throws: TextError.self) { try tokenizer.decode([5, id]) }
       #expect(throws: TextError.self) { try tokenizer.encode(.tokens([id])) }
-      #expect(tokenizer.role(of: id) == TokenRole.none)
+      #expect(tokenizer.kind(of: id) == TokenKind.none)
       #expect(tokenizer.piece(id) == nil)
     }
     let error = #expect(throws: TextError.self) { try tokenizer.media.speechTokens([[0, 1024]]) }

@@ -126,8 +126,8 @@ package struct ModalityGrammar: Sendable {
   /// The state in which the first token after `prompt` is chosen: inside a block if the prompt leaves one open.
   package func start(after prompt: [Int32]) -> State {
     let opener = prompt.lastIndex { id in
-      let tokenClass = classes.class(of: id)
-      return tokenClass == .openSpeech || tokenClass == .openImage
+      let kind = classes.kind(of: id)
+      return kind == .openSpeech || kind == .openImage
     }
     guard let opener else { return State() }
     var state = State()
@@ -141,7 +141,7 @@ package struct ModalityGrammar: Sendable {
 
   /// Whether `id` continues `place` in form, whatever the rules of the task.
   private func belongs(_ id: Int32, to place: State.Place, isOpener: Bool) -> Bool {
-    switch (place, classes.class(of: id)) {
+    switch (place, classes.kind(of: id)) {
     case (.text, _): isOpener
     case (.image(let count), .image): count < (classes.image?.blockLength ?? 0)
     case (.speech(let codebook, let count, let frames), .speech(let next, _)):
@@ -165,10 +165,10 @@ package struct ModalityGrammar: Sendable {
     }
   }
 
-  /// Advances `state` by a allowed token.
+  /// Advances `state` by an allowed token.
   package func advance(_ state: inout State, by id: Int32) {
     defer { state.openTokenCount = state.isInBlock ? state.openTokenCount + 1 : 0 }
-    switch (state.place, classes.class(of: id)) {
+    switch (state.place, classes.kind(of: id)) {
     case (.text, .openSpeech): state.place = .speech(codebook: 0, count: 0, frames: 0)
     case (.text, .openImage): state.place = .image(count: 0)
     case (.speech(0, let count, _), .speech(0, _)):
@@ -220,7 +220,7 @@ package struct ModalityGrammar: Sendable {
 
   // MARK: - Parts
 
-  /// Codebook of a block in the form that the rules ask for.
+  /// Codebooks of a block in the form that the rules ask for.
   private var codebookCount: Int {
     rules.speech == .contentOnly ? 1 : classes.speech?.codebooks.count ?? 1
   }

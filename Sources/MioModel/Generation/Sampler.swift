@@ -55,7 +55,7 @@ package struct Sampler {
   ) -> Draw {
     let allowedCount = allowed.reduce(0) { $0 + $1.count }
     precondition(
-      allowedCount > 0 && row.count <= weights.count, "sampling needs a allowed id and as many weights as scores")
+      allowedCount > 0 && row.count <= weights.count, "sampling needs an allowed id and as many weights as scores")
     let highest = row.maximum(in: allowed)
     let total = weigh(row, allowed, highest: highest, inverseTemperature: Float(1 / temperature))
     guard total > 0 else {  // no score is a number or above minus infinity

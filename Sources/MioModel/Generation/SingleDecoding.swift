@@ -59,7 +59,7 @@ final class SingleDecoding: Decoding {
   /// Content codes of the reply, `[T]`.
   var content: [Int] {
     guard let classes = plan.grammar?.classes else { return [] }
-    return reply.ids.compactMap { if case .speech(codebook: 0, let code) = classes.class(of: $0) { code } else { nil } }
+    return reply.ids.compactMap { if case .speech(codebook: 0, let code) = classes.kind(of: $0) { code } else { nil } }
   }
 
   func appendInputs(to inputs: inout [DecoderInput], limit: Int) {

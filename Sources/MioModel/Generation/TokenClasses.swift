@@ -33,26 +33,13 @@ package struct TokenClasses: Sendable {
     }
   }
 
-  package enum Class: Hashable, Sendable {
-    /// Never allowed in output: control tokens, rows without a token.
-    case none
-    case text
-    case stop
-    case openSpeech
-    case closeSpeech
-    case speech(codebook: Int, code: Int)
-    case openImage
-    case closeImage
-    case image(code: Int)
-  }
-
   package let vocabularySize: Int
   /// Ids that may stand in ordinary text, those that now stop a reply included.
   package let text: [Range<Int>]
   package let stopIds: [Int32]
   package let speech: Speech?
   package let image: Image?
-  /// Ids of class `.text` and `.stop`.
+  /// Ids of kind `.text` and `.stop`.
   let textRanges: [Range<Int>]
   let stopRanges: [Range<Int>]
   /// Ids of every codebook of speech.
@@ -80,21 +67,21 @@ package struct TokenClasses: Sendable {
           .invalidTokenTable, at: "text",
           "ids \(range) are not in a vocabulary of \(vocabularySize); do tokenizer and weights belong together?")
       }
-      for id in range { entries[id].kind = Kind.text }
+      for id in range { entries[id].kind = Code.text }
     }
     if let speech { try Self.add(speech, to: &entries) }
     if let image { try Self.add(image, to: &entries) }
     for id in stopIds {
       try Self.check(id, "stop ids", entries.count)
-      if entries[Int(id)].kind <= Kind.text { entries[Int(id)].kind = Kind.stop }
+      if entries[Int(id)].kind <= Code.text { entries[Int(id)].kind = Code.stop }
     }
     self.vocabularySize = vocabularySize
     self.text = text
     self.stopIds = stopIds
     self.speech = speech
     self.image = image
-    textRanges = .covering(entries.indices.filter { entries[$0].kind == Kind.text }.map(Int32.init))
-    stopRanges = .covering(stopIds.filter { entries[Int($0)].kind == Kind.stop })
+    textRanges = .covering(entries.indices.filter { entries[$0].kind == Code.text }.map(Int32.init))
+    stopRanges = .covering(stopIds.filter { entries[Int($0)].kind == Code.stop })
     codebookRanges = speech?.codebooks.map { .covering($0) } ?? []
     imageRanges = .covering(image?.codes ?? [])
     self.entries = entries
@@ -113,23 +100,24 @@ package struct TokenClasses: Sendable {
       vocabularySize: vocabularySize, text: text, stopIds: stopIds, speech: speech, image: image)
   }
 
-  package func `class`(of id: Int32) -> Class {
+  /// What the token is to the grammar: never `.control`.
+  package func kind(of id: Int32) -> TokenKind {
     guard id >= 0 && Int(id) < entries.count else { return .none }
     let entry = entries[Int(id)]
     return switch entry.kind {
-    case Kind.text: .text
-    case Kind.stop: .stop
-    case Kind.openSpeech: .openSpeech
-    case Kind.closeSpeech: .closeSpeech
-    case Kind.speech: .speech(codebook: Int(entry.codebook), code: Int(entry.code))
-    case Kind.openImage: .openImage
-    case Kind.closeImage: .closeImage
-    case Kind.image: .image(code: Int(entry.code))
+    case Code.text: .text
+    case Code.stop: .stop
+    case Code.openSpeech: .openSpeech
+    case Code.closeSpeech: .closeSpeech
+    case Code.speech: .speech(codebook: Int(entry.codebook), code: Int(entry.code))
+    case Code.openImage: .openImage
+    case Code.closeImage: .closeImage
+    case Code.image: .image(code: Int(entry.code))
     default: .none
     }
   }
 
-  private enum Kind {
+  private enum Code {
     static let text: UInt8 = 1, stop: UInt8 = 2
     static let openSpeech: UInt8 = 3, closeSpeech: UInt8 = 4, speech: UInt8 = 5
     static let openImage: UInt8 = 6, closeImage: UInt8 = 7, image: UInt8 = 8
@@ -141,11 +129,11 @@ package struct TokenClasses: Sendable {
     else {
       throw GenerationError(.invalidTokenTable, at: "speech", "needs 1...255 codebooks of 1...65536 codes each")
     }
-    try set(speech.open, Entry(kind: Kind.openSpeech), in: &entries, "speech")
-    try set(speech.close, Entry(kind: Kind.closeSpeech), in: &entries, "speech")
+    try set(speech.open, Entry(kind: Code.openSpeech), in: &entries, "speech")
+    try set(speech.close, Entry(kind: Code.closeSpeech), in: &entries, "speech")
     for (codebook, ids) in speech.codebooks.enumerated() {
       for (code, id) in ids.enumerated() {
-        let entry = Entry(kind: Kind.speech, codebook: UInt8(codebook), code: UInt16(code))
+        let entry = Entry(kind: Code.speech, codebook: UInt8(codebook), code: UInt16(code))
         try set(id, entry, in: &entries, "speech codebook \(codebook)")
       }
     }
@@ -155,10 +143,10 @@ package struct TokenClasses: Sendable {
     guard (1...1 << 16).contains(image.codes.count), image.blockLength >= 1 else {
       throw GenerationError(.invalidTokenTable, at: "image", "needs 1...65536 codes and at least one code an image")
     }
-    try set(image.open, Entry(kind: Kind.openImage), in: &entries, "image")
-    try set(image.close, Entry(kind: Kind.closeImage), in: &entries, "image")
+    try set(image.open, Entry(kind: Code.openImage), in: &entries, "image")
+    try set(image.close, Entry(kind: Code.closeImage), in: &entries, "image")
     for (code, id) in image.codes.enumerated() {
-      try set(id, Entry(kind: Kind.image, code: UInt16(code)), in: &entries, "image codes")
+      try set(id, Entry(kind: Code.image, code: UInt16(code)), in: &entries, "image codes")
     }
   }
 
@@ -166,7 +154,7 @@ package struct TokenClasses: Sendable {
     _ id: Int32, _ entry: Entry, in entries: inout [Entry], _ table: String
   ) throws(GenerationError) {
     try check(id, table, entries.count)
-    guard entries[Int(id)].kind <= Kind.stop else {
+    guard entries[Int(id)].kind <= Code.stop else {
       throw GenerationError(.invalidTokenTable, at: table, "token id \(id) is in two tables of media tokens")
     }
     entries[Int(id)] = entry

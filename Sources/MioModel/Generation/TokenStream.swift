@@ -25,7 +25,7 @@ struct TokenStream {
   }
 
   private func isContent(_ id: Int32, _ grammar: ModalityGrammar) -> Bool {
-    if case .speech(codebook: 0, _) = grammar.classes.class(of: id) { true } else { false }
+    if case .speech(codebook: 0, _) = grammar.classes.kind(of: id) { true } else { false }
   }
 
   /// The block that the last token closed; `before` is the state before that token.
@@ -38,11 +38,11 @@ struct TokenStream {
     switch before.place {
     case .text: return nil
     case .image:
-      return .image(tokens.compactMap { if case .image(let code) = classes.class(of: $0) { code } else { nil } })
+      return .image(tokens.compactMap { if case .image(let code) = classes.kind(of: $0) { code } else { nil } })
     case .speech(let codebook, _, _):
       var codebooks = Array(repeating: [Int](), count: codebook + 1)
       for id in tokens {
-        if case .speech(let codebook, let code) = classes.class(of: id), codebook < codebooks.count {
+        if case .speech(let codebook, let code) = classes.kind(of: id), codebook < codebooks.count {
           codebooks[codebook].append(code)
         }
       }

@@ -1,21 +1,3 @@
-/// What a token means to the engine.
-package enum TokenRole: Hashable, Sendable {
-  /// Spells text.
-  case text
-  /// Steers the model: bos, eos, `<|im_end|>` and the like.
-  case control
-  case imageStart
-  case imageEnd
-  /// N of `<imgN>`.
-  case imageCode(Int)
-  case speechStart
-  case speechEnd
-  /// N of `<spchN>`: codebook × codes per codebook + code.
-  case speechCode(Int)
-  /// An id without a token, as rows that pad the embedding.
-  case none
-}
-
 /// The tokens of images and speech: their ids by number and back.
 ///
 /// `<spchN>` stands for code N mod K of codebook N div K, K codes to a codebook (1024 in MIO); codebook 0 is content, 1 to 3 are timbre.
@@ -28,8 +10,8 @@ package struct MediaTokens: Sendable {
     package let codes: [Int32]
   }
 
-  /// Codebook of speech in the vocabulary: content and three of timbre.
-  package static let speechLevelCount = 4
+  /// Codebooks of speech in the vocabulary: content and three of timbre.
+  package static let speechCodebookCount = 4
   /// Tokens of one image.
   package static let imageLength = 32
 
@@ -37,35 +19,40 @@ package struct MediaTokens: Sendable {
   package let image: Block?
   /// Nil in checkpoints without speech tokens.
   package let speech: Block?
-  private let roles: [Int32: TokenRole]
+  private let kinds: [Int32: TokenKind]
 
   init(_ tables: TokenizerTables) {
-    var roles: [Int32: TokenRole] = [:]
-    roles.reserveCapacity(tables.imageCodeIDs.count + tables.speechCodeIDs.count + 4)
+    var kinds: [Int32: TokenKind] = [:]
+    kinds.reserveCapacity(tables.imageCodeIDs.count + tables.speechCodeIDs.count + 4)
     if let start = tables.named.imageStart, let end = tables.named.imageEnd {
       image = Block(start: start, end: end, codes: tables.imageCodeIDs)
-      for (n, id) in tables.imageCodeIDs.enumerated() { roles[id] = .imageCode(n) }
-      roles[start] = .imageStart
-      roles[end] = .imageEnd
+      for (n, id) in tables.imageCodeIDs.enumerated() { kinds[id] = .image(code: n) }
+      kinds[start] = .openImage
+      kinds[end] = .closeImage
     } else {
       image = nil
     }
     if let start = tables.named.speechStart, let end = tables.named.speechEnd {
       speech = Block(start: start, end: end, codes: tables.speechCodeIDs)
-      for (n, id) in tables.speechCodeIDs.enumerated() { roles[id] = .speechCode(n) }
-      roles[start] = .speechStart
-      roles[end] = .speechEnd
+      let codesPerCodebook = Self.codesPerCodebook(of: tables.speechCodeIDs)
+      for (n, id) in tables.speechCodeIDs.enumerated() {
+        kinds[id] = .speech(codebook: n / codesPerCodebook, code: n % codesPerCodebook)
+      }
+      kinds[start] = .openSpeech
+      kinds[end] = .closeSpeech
     } else {
       speech = nil
     }
-    self.roles = roles
+    self.kinds = kinds
   }
 
   /// K, the codes of one codebook of speech: 1024 in MIO.
-  package var speechCodesPerCodebook: Int { max(1, (speech?.codes.count ?? 0) / Self.speechLevelCount) }
+  package var speechCodesPerCodebook: Int { Self.codesPerCodebook(of: speech?.codes ?? []) }
 
-  /// The role of a media token; nil for all others.
-  package func role(of id: Int32) -> TokenRole? { roles[id] }
+  private static func codesPerCodebook(of codes: [Int32]) -> Int { max(1, codes.count / speechCodebookCount) }
+
+  /// What a media token is; nil for all others.
+  package func kind(of id: Int32) -> TokenKind? { kinds[id] }
 
   /// `[Q][code]`: the ids of the speech codes, codebook by codebook.
   package var speechCodebooks: [[Int32]] {
@@ -113,9 +100,9 @@ package struct MediaTokens: Sendable {
 }
 
 extension TextTokenizer {
-  /// What the token means to the engine.
-  package func role(of id: Int32) -> TokenRole {
-    if let role = media.role(of: id) { return role }
+  /// What the token is; never `.stop`.
+  package func kind(of id: Int32) -> TokenKind {
+    if let kind = media.kind(of: id) { return kind }
     if poolIndex(id) == nil { return .none }
     return isControl(id) ? .control : .text
   }

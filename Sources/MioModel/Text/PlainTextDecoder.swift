@@ -19,7 +19,7 @@ package struct PlainTextDecoder: Sendable {
   /// Takes the next token and returns the text that is certain by now.
   package mutating func append(_ id: Int32) -> String {
     var text: [UInt8] = []
-    guard tokenizer.role(of: id) == .text else {
+    guard tokenizer.kind(of: id) == .text else {
       bytes.flush(to: &text)
       // A new segment begins behind added tokens; without legacy segmentation only the first has a prefix.
       if tokenizer.addedFlags(id) != nil { isAtSegmentStart = tokenizer.tables.options.contains(.legacy) }

@@ -11,9 +11,9 @@ package struct ReplyProblem: Hashable, Sendable, CustomStringConvertible {
     package static let numberOutOfRange = Code(rawValue: "numberOutOfRange")
     /// Not one run of each of the four codebooks.
     package static let wrongRunCount = Code(rawValue: "wrongRunCount")
-    /// Codebook that do not come as content, timbre 0, 1, 2.
+    /// Codebooks that do not come as content, timbre 0, 1, 2.
     package static let wrongOrder = Code(rawValue: "wrongOrder")
-    /// Codebook with different numbers of frames.
+    /// Codebooks with different numbers of frames.
     package static let unequalCodebooks = Code(rawValue: "unequalCodebooks")
     /// An image that does not have 32 codes.
     package static let wrongImageLength = Code(rawValue: "wrongImageLength")
@@ -42,7 +42,7 @@ package struct ReplySpeech: Hashable, Sendable {
   /// Why it is not four equally long codebooks in order, if it is not.
   package let fault: ReplyProblem.Code?
 
-  /// Codebook that MIO speaks: content and three of timbre.
+  /// Codebooks that MIO speaks: content and three of timbre.
   package static let codebookCount = 4
 
   /// - Parameter codesPerCodebook: K of ``MediaTokens``.

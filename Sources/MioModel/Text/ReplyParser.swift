@@ -18,15 +18,15 @@ package struct ReplyParser: Sendable {
   package init(_ tokenizer: TextTokenizer, after prompt: [Int32] = []) {
     self.tokenizer = tokenizer
     decoder = PlainTextDecoder(tokenizer, continuing: true)
-    if let start = prompt.lastIndex(where: { !Self.continuesBlock(tokenizer.role(of: $0)) }) {
+    if let start = prompt.lastIndex(where: { !Self.continuesBlock(tokenizer.kind(of: $0)) }) {
       for id in prompt[start...] { _ = append(id) }
     }
     if block == nil { decoder = PlainTextDecoder(tokenizer, continuing: true) }
   }
 
-  private static func continuesBlock(_ role: TokenRole) -> Bool {
-    switch role {
-    case .imageCode, .speechCode: true
+  private static func continuesBlock(_ kind: TokenKind) -> Bool {
+    switch kind {
+    case .image, .speech: true
     default: false
     }
   }
@@ -40,27 +40,31 @@ package struct ReplyParser: Sendable {
   ///
   /// - Returns: Parts that are certain by now; text in pieces, to be shown at once.
   package mutating func append(_ id: Int32) -> [ReplyPart] {
-    let role = tokenizer.role(of: id)
-    switch (block, role) {
+    switch (block, tokenizer.kind(of: id)) {
     case (nil, .text): return text(decoder.append(id))
     case (_, .text) where isSpace(id):
       spaces.append(id)
       return []
     case (_, .text): return closeBlock(isFinished: false) + text(decoder.append(id))
-    case (_, .imageStart): return openBlock(.image, id)
-    case (_, .speechStart): return openBlock(.speech, id)
-    case (.image?, .imageCode(let number)), (.speech?, .speechCode(let number)):
-      numbers.append(number)
-      spaces = []
-      return []
-    case (.image?, .imageEnd), (.speech?, .speechEnd):
+    case (_, .openImage): return openBlock(.image, id)
+    case (_, .openSpeech): return openBlock(.speech, id)
+    case (.image?, .image(let code)): return append(number: code)
+    case (.speech?, .speech(let codebook, let code)):
+      return append(number: codebook * tokenizer.media.speechCodesPerCodebook + code)
+    case (.image?, .closeImage), (.speech?, .closeSpeech):
       guard !numbers.isEmpty else { return closeBlock(isFinished: false) + stray(id) }
       spaces = []
       return text(decoder.append(id)) + closeBlock(isFinished: true)
-    case (_, .imageCode), (_, .speechCode), (_, .imageEnd), (_, .speechEnd):
+    case (_, .image), (_, .speech), (_, .closeImage), (_, .closeSpeech):
       return closeBlock(isFinished: false) + stray(id)
-    case (_, .control), (_, .none): return closeBlock(isFinished: false) + text(decoder.append(id))
+    case (_, .control), (_, .stop), (_, .none): return closeBlock(isFinished: false) + text(decoder.append(id))
     }
+  }
+
+  private mutating func append(number: Int) -> [ReplyPart] {
+    numbers.append(number)
+    spaces = []
+    return []
   }
 
   /// What is left; nothing follows.

@@ -5,7 +5,7 @@ extension TokenClasses {
   ///   - vocabularySize: Rows of the output head; ids of tokens beyond them cannot be generated.
   ///   - stopIds: Ids that end a reply.
   package init(_ tokenizer: TextTokenizer, vocabularySize: Int, stopIds: [Int32]) throws(GenerationError) {
-    let text = (0..<Int32(min(tokenizer.pieceCount, vocabularySize))).filter { tokenizer.role(of: $0) == .text }
+    let text = (0..<Int32(min(tokenizer.pieceCount, vocabularySize))).filter { tokenizer.kind(of: $0) == .text }
     try self.init(
       vocabularySize: vocabularySize, text: .covering(text), stopIds: stopIds,
       speech: tokenizer.media.speech.map {

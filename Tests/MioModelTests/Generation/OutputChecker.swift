@@ -9,7 +9,7 @@ struct OutputChecker {
   init(_ tokens: [Int32], classes: TokenClasses, codebookCount: Int, stops: Bool) {
     var rest = tokens[...]
     while let id = rest.popFirst() {
-      switch classes.class(of: id) {
+      switch classes.kind(of: id) {
       case .text: break
       case .stop:
         if !rest.isEmpty { fault = "tokens after the stop token" }
@@ -19,14 +19,14 @@ struct OutputChecker {
       }
       if fault != nil { return }
     }
-    if stops, let last = tokens.last, classes.class(of: last) != .stop { fault = "no stop token at the end" }
+    if stops, let last = tokens.last, classes.kind(of: last) != .stop { fault = "no stop token at the end" }
   }
 
   private mutating func readSpeech(_ rest: inout ArraySlice<Int32>, _ classes: TokenClasses, _ codebookCount: Int) {
     var codebooks = Array(repeating: [Int](), count: codebookCount)
     var codebook = 0
     while let id = rest.popFirst() {
-      switch classes.class(of: id) {
+      switch classes.kind(of: id) {
       case .speech(let next, let code):
         if next != codebook && next != codebook + 1 || next >= codebookCount {
           fault = "codebook \(next) after \(codebook)"
@@ -50,7 +50,7 @@ struct OutputChecker {
   private mutating func readImage(_ rest: inout ArraySlice<Int32>, _ classes: TokenClasses) {
     var codes: [Int] = []
     while let id = rest.popFirst() {
-      switch classes.class(of: id) {
+      switch classes.kind(of: id) {
       case .image(let code): codes.append(code)
       case .closeImage:
         if codes.count != 32 { fault = "an image of \(codes.count) codes" }
