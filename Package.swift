@@ -98,3 +98,8 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
 )
+
+// `MIO_DOCS=1 swift package generate-documentation`: who only builds the package does not fetch the plugin.
+if Context.environment["MIO_DOCS"] != nil {
+  package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+}
