@@ -1,8 +1,8 @@
 // The kernel tables of this architecture, and which of them the machine can run.
 #include "variants.h"
 
-/// The best 16 variants for Gaussian weights in blocks of 32 with one scale of either sign, fitted by Lloyd's algorithm over
-/// the scale search of the packer and rounded; variant 8 is held at 0 so that zero weights stay zero (0.02 dB).
+/// The best 16 codebook values for Gaussian weights in blocks of 32 with one scale of either sign, fitted by Lloyd's algorithm
+/// over the scale search of the packer and rounded; value 8 is held at 0 so that zero weights stay zero (0.02 dB).
 const int8_t mio_q4_levels[16] = {-64, -51, -40, -32, -24, -17, -11, -5, 0, 6, 12, 18, 25, 33, 42, 55};
 
 static const mio_kernels portable = {.name = "portable"};

@@ -234,7 +234,7 @@ import Testing
     // Ids between them have no token.
     let unused = try #require((300..<Int32(tokenizer.idCount)).first { id in !ids.values.contains(id) })
     #expect(tokenizer.piece(unused) == nil)
-    #expect(tokenizer.role(of: unused) == TokenRole.none)
+    #expect(tokenizer.kind(of: unused) == TokenKind.none)
   }
 
   @Test func `tells what it found`() throws {

@@ -13,7 +13,7 @@ import Testing
     case .f16: 0x1p-11
     // Half a step of 1/127, and the scale rounded to 11 bits.
     case .q8: 0.5 / 127 + 0x1p-11
-    // The scale of least squared error may clip the largest value: 78 against the last variant, 55, with room for the refit.
+    // The scale of least squared error may clip the largest value: 78 against the last value, 55, with room for the refit.
     case .q4: 0.35
     }
   }

@@ -40,7 +40,7 @@ import Testing
     return decibels(values, (0..<rows).flatMap { matrix.row($0) })
   }
 
-  /// The usual uniform format of 4.5 bits: blocks of 32, scale = extreme / -8, variants -8...7.
+  /// The usual uniform format of 4.5 bits: blocks of 32, scale = extreme / -8, values -8...7.
   static func uniformDecibels(_ weights: Weights) -> Double {
     let values = weights.values(64 * 1024)
     var restored: [Float] = []

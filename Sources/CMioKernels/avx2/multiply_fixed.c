@@ -11,7 +11,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-// Groups of one pass: a panel of them (16 KB) stays in the first-variant cache while the rows go by.
+// Groups of one pass: a panel of them (16 KB) stays in the first-level cache while the rows go by.
 enum { PASS = 8 };
 
 INLINE __m256 load_some(const float *source, size_t row, size_t columns) {

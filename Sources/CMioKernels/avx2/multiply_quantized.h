@@ -6,8 +6,8 @@
 INLINE size_t group_bytes(Format format) { return format == Q4 ? 256 : 512; }
 
 INLINE __m256i level_table(void) {
-  const __m128i variants = _mm_loadu_si128((const __m128i *)mio_q4_levels);
-  return _mm256_broadcastsi128_si256(_mm_add_epi8(variants, _mm_set1_epi8(64)));
+  const __m128i values = _mm_loadu_si128((const __m128i *)mio_q4_levels);
+  return _mm256_broadcastsi128_si256(_mm_add_epi8(values, _mm_set1_epi8(64)));
 }
 
 INLINE __m256i load256(const uint8_t *bytes) { return _mm256_loadu_si256((const __m256i *)bytes); }

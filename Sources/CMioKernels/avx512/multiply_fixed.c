@@ -11,8 +11,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-// Groups of one pass. Four panels of them (64 KB) come from the second-variant cache again for every six rows, which is fast
-// enough, and sums go through memory half as often as with four, which stay in the first variant.
+// Groups of one pass. Four panels of them (64 KB) come from the second-level cache again for every six rows, which is fast
+// enough, and sums go through memory half as often as with four, which stay in the first level.
 enum { PASS = 8 };
 
 INLINE __mmask16 column_mask(mio_fixed_target y, size_t row) {

@@ -12,7 +12,7 @@
 
 typedef enum { F32, F16 } Format;
 
-// Columns of one pass: four panels of them (32 KB as f32) stay in the first-variant cache while the tokens go by.
+// Columns of one pass: four panels of them (32 KB as f32) stay in the first-level cache while the tokens go by.
 enum { PASS = 128 };
 
 INLINE __m512 load_weights(Format format, const uint8_t *panel, size_t k) {

@@ -20,8 +20,8 @@ typedef enum { Q4, Q8 } Format;
 INLINE size_t group_bytes(Format format) { return format == Q4 ? 256 : 512; }
 
 INLINE __m512i level_table(void) {
-  const __m128i variants = _mm_loadu_si128((const __m128i *)mio_q4_levels);
-  return _mm512_broadcast_i32x4(_mm_add_epi8(variants, _mm_set1_epi8(64)));
+  const __m128i values = _mm_loadu_si128((const __m128i *)mio_q4_levels);
+  return _mm512_broadcast_i32x4(_mm_add_epi8(values, _mm_set1_epi8(64)));
 }
 
 /// Unsigned weights of a group: register s holds k 4s ... 4s + 3.

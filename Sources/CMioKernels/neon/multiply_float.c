@@ -11,7 +11,7 @@
 
 typedef enum { F32, F16 } Format;
 
-// Columns of one pass: a panel of them (16 KB as f32) stays in the first-variant cache while the tokens go by.
+// Columns of one pass: a panel of them (16 KB as f32) stays in the first-level cache while the tokens go by.
 enum { PASS = 256 };
 
 INLINE float32x4_t load_weights(Format format, const uint8_t *panel, size_t k, int quarter) {

@@ -84,7 +84,8 @@ INLINE integers nearest_index(lanes v) {
 }
 #endif
 
-/// The scale of least squared error among those that fit 24 trial assignments of variants: the largest magnitude is laid on
+/// The scale of least squared error among those that fit 24 trial assignments of codebook values: the largest magnitude is laid
+/// on
 /// +-50, 52.5 ... 77.5, and a trial with products a = sum u q, b = sum q q leaves the error sum u u - a a / b.
 INLINE lanes best_scale(const lanes x[MIO_GROUP]) {
   const lanes peak = peak_of(x);

@@ -91,7 +91,7 @@ struct FixedPointMatrix {
     var runStride: Int
   }
 
-  /// Rows of one task: their groups of one pass fit the second-variant cache.
+  /// Rows of one task: their groups of one pass fit the second-level cache.
   private static let taskRows = 252
   /// Multiplications of one task, at least.
   private static let taskProducts = 1 << 24

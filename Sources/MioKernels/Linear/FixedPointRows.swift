@@ -19,12 +19,12 @@ package struct FixedPointRows: ~Copyable {
   /// Room for some positions, with unspecified contents.
   package init(positionCount: Int) {
     self.positionCount = positionCount
-    let base = unsafe LargeBlocks.allocate(byteCount: Self.byteCount(positionCount))
+    let base = unsafe LargeBlocks.shared.allocate(byteCount: Self.byteCount(positionCount))
     unsafe values = base.bindMemory(to: Int16.self, capacity: positionCount * Self.groupLength)
     unsafe scales = (base + 2 * Self.groupLength * positionCount).bindMemory(to: Float.self, capacity: positionCount)
   }
 
-  deinit { unsafe LargeBlocks.deallocate(values, byteCount: Self.byteCount(positionCount)) }
+  deinit { unsafe LargeBlocks.shared.deallocate(values, byteCount: Self.byteCount(positionCount)) }
 
   private static func byteCount(_ positions: Int) -> Int { max(positions, 1) * (2 * groupLength + 4) }
 

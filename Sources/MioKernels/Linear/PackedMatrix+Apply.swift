@@ -91,7 +91,7 @@ extension PackedMatrix {
 
   /// Tokens whose quantized form is kept at a time.
   private static let roundTokens = 1024
-  /// Tokens of one task of the float kernels: their windows of 128 columns fit the second-variant cache.
+  /// Tokens of one task of the float kernels: their windows of 128 columns fit the second-level cache.
   private static let floatTaskTokens = 252
 
   private func applyFloat(_ x: mio_rows, _ ranges: [Range<Int>], into y: Pointer, on context: KernelContext) {

@@ -6,7 +6,7 @@ package enum WeightFormat: UInt8, Sendable, CaseIterable {
   case f16
   /// Signed bytes in -127...127 with one 16-bit float scale for every 32 consecutive k of a row: 8.5 bits per weight.
   case q8
-  /// 4-bit indexes into a fixed table of 16 variants with one 16-bit float scale for every 32 consecutive k of a row: 4.5 bits.
+  /// 4-bit indexes into a fixed table of 16 values with one 16-bit float scale for every 32 consecutive k of a row: 4.5 bits.
   case q4
 
   /// Rows of one panel.

@@ -98,3 +98,19 @@ extension Activations {
     return VectorMath.sum(sum)
   }
 }
+
+extension Activations {
+  /// A copy of a vector, cut into rows.
+  package init(rows: Int, copying vector: WeightVector) {
+    self.init(rows: rows, columns: vector.count / rows)
+    unsafe _ = elements.update(from: vector.elements)
+  }
+
+  /// Moves the rows with the given ascending indexes to the front and drops the others.
+  package mutating func keepRows(_ indexes: [Int]) {
+    for (row, index) in indexes.enumerated() where row != index {
+      _ = unsafe self.row(row).update(fromContentsOf: self.row(index))
+    }
+    reshape(rows: indexes.count)
+  }
+}

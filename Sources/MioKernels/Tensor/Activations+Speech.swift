@@ -1,16 +1,14 @@
-import MioKernels
-
 // Row moves that the codec's layers need. The pointers stay inside each function; the preconditions bound them.
 extension Activations {
   /// Appends all rows of `source`, which has the same columns.
-  mutating func appendRows(of source: borrowing Activations) {
+  package mutating func appendRows(of source: borrowing Activations) {
     let start = rows
     reshape(rows: start + source.rows)
     copyRows(0..<source.rows, from: source, to: start)
   }
 
   /// Forgets the first `count` rows and moves the others up.
-  mutating func dropFirstRows(_ count: Int) {
+  package mutating func dropFirstRows(_ count: Int) {
     precondition(count >= 0 && count <= rows, "cannot drop \(count) of \(rows) rows")
     guard count > 0 else { return }
     let kept = unsafe UnsafeBufferPointer(rebasing: elements[(count * columns)...])
@@ -22,28 +20,28 @@ extension Activations {
   }
 
   /// Copies one of its own rows to another place.
-  mutating func copyRow(_ source: Int, to target: Int) {
+  package mutating func copyRow(_ source: Int, to target: Int) {
     let from = unsafe UnsafeBufferPointer(row(source))
     unsafe _ = row(target).update(from: from)
   }
 
   /// Becomes a single column [n, 1].
-  mutating func setColumn(_ values: ArraySlice<Float>) {
+  package mutating func setColumn(_ values: ArraySlice<Float>) {
     reshape(rows: values.count, columns: 1)
     _ = unsafe elements.update(fromContentsOf: values)
   }
 
-  mutating func clearRow(_ index: Int) { unsafe row(index).update(repeating: 0) }
+  package mutating func clearRow(_ index: Int) { unsafe row(index).update(repeating: 0) }
 
   /// Adds row `index` of `other`, as wide, to the only row.
-  mutating func addRow(_ index: Int, of other: borrowing Activations) {
+  package mutating func addRow(_ index: Int, of other: borrowing Activations) {
     precondition(rows == 1 && columns == other.columns, "adding a row needs a single row of the same width")
     let (target, source) = unsafe (row(0), other.row(index))
     for column in 0..<columns { unsafe target[column] += source[column] }
   }
 
   /// Copies all rows of `source` into the columns from `column` on.
-  mutating func copyColumns(of source: borrowing Activations, to column: Int) {
+  package mutating func copyColumns(of source: borrowing Activations, to column: Int) {
     precondition(
       rows == source.rows && column >= 0 && column + source.columns <= columns, "the columns do not fit the target")
     for index in 0..<rows {
@@ -54,7 +52,7 @@ extension Activations {
 
   /// Row t becomes the `taps` rows t, t + step, t + 2 step ... of `source`, side by side: the operand of a dilated
   /// convolution.
-  mutating func gatherWindows(of source: borrowing Activations, taps: Int, step: Int, count: Int) {
+  package mutating func gatherWindows(of source: borrowing Activations, taps: Int, step: Int, count: Int) {
     reshape(rows: count, columns: taps * source.columns)
     for index in 0..<count {
       for tap in 0..<taps {
@@ -72,7 +70,7 @@ extension Activations {
   /// `products[t][..<s C] + products[t - 1][s C...] + bias`.
   ///
   /// - Parameter carry: [1, s C], the second half of the frame before the first; becomes that of the last.
-  mutating func overlapAdd(_ products: borrowing Activations, carry: inout Activations, bias: WeightVector) {
+  package mutating func overlapAdd(_ products: borrowing Activations, carry: inout Activations, bias: WeightVector) {
     let half = carry.columns
     let stride = half / bias.count
     precondition(products.columns == 2 * half && half == stride * bias.count, "the halves do not fit the products")
@@ -98,7 +96,7 @@ extension Activations {
 
 extension Activations {
   /// Adds the rows `range` of `x` [T, H], twice side by side, to all rows [n, 2H].
-  mutating func addTwice(_ x: borrowing Activations, rows range: Range<Int>) {
+  package mutating func addTwice(_ x: borrowing Activations, rows range: Range<Int>) {
     precondition(rows == range.count && columns == 2 * x.columns, "adding twice needs rows twice as wide")
     for index in range {
       let (target, source) = unsafe (row(index - range.lowerBound), x.row(index))
@@ -113,28 +111,28 @@ extension Activations {
 // Rows as vectors: what the quantizer computes.
 extension Activations {
   /// Subtracts the only row of `other` from one row.
-  mutating func subtract(_ other: borrowing Activations, fromRow index: Int) {
+  package mutating func subtract(_ other: borrowing Activations, fromRow index: Int) {
     precondition(other.rows == 1 && other.columns == columns, "subtracting needs a single row of the same width")
     let (target, source) = unsafe (row(index), other.row(0))
     for column in 0..<columns { unsafe target[column] -= source[column] }
   }
 
   /// Adds the only row of `other` to one row.
-  mutating func add(_ other: borrowing Activations, toRow index: Int) {
+  package mutating func add(_ other: borrowing Activations, toRow index: Int) {
     precondition(other.rows == 1 && other.columns == columns, "adding needs a single row of the same width")
     let (target, source) = unsafe (row(index), other.row(0))
     for column in 0..<columns { unsafe target[column] += source[column] }
   }
 
   /// |x|² of a row, in double precision.
-  borrowing func squaredNorm(row index: Int) -> Double {
+  package borrowing func squaredNorm(row index: Int) -> Double {
     var sum = 0.0
     forEach(row: index) { _, value in sum += Double(value) * Double(value) }
     return sum
   }
 
   /// |x - y|² of a row and the only row of `other`, in double precision.
-  borrowing func squaredDistance(row index: Int, to other: borrowing Activations) -> Double {
+  package borrowing func squaredDistance(row index: Int, to other: borrowing Activations) -> Double {
     precondition(other.rows == 1 && other.columns == columns, "a distance needs a single row of the same width")
     let (x, y) = unsafe (row(index), other.row(0))
     var sum = 0.0
@@ -146,7 +144,7 @@ extension Activations {
   }
 
   /// The element of a row with the smallest score, the first among equals.
-  borrowing func smallest(row index: Int, score: (Int, Float) -> Float) -> (column: Int, score: Float) {
+  package borrowing func smallest(row index: Int, score: (Int, Float) -> Float) -> (column: Int, score: Float) {
     var best = (column: 0, score: Float.infinity)
     forEach(row: index) { column, value in
       let score = score(column, value)
@@ -155,7 +153,7 @@ extension Activations {
     return best
   }
 
-  borrowing func forEach(row index: Int, _ body: (Int, Float) -> Void) {
+  package borrowing func forEach(row index: Int, _ body: (Int, Float) -> Void) {
     let values = unsafe row(index)
     for column in 0..<columns { unsafe body(column, values[column]) }
   }

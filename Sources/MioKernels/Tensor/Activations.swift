@@ -30,7 +30,8 @@ package struct Activations: ~Copyable {
     self.rows = rows
     self.columns = columns
     capacity = count
-    unsafe base = LargeBlocks.allocate(byteCount: max(count, 16) * 4).bindMemory(to: Float.self, capacity: max(count, 16))
+    unsafe base = LargeBlocks.shared.allocate(byteCount: max(count, 16) * 4).bindMemory(
+      to: Float.self, capacity: max(count, 16))
   }
 
   /// Copies `values`, read row by row.
@@ -40,7 +41,7 @@ package struct Activations: ~Copyable {
     for (index, value) in values.enumerated() { unsafe base[index] = value }
   }
 
-  deinit { unsafe LargeBlocks.deallocate(base, byteCount: max(capacity, 16) * 4) }
+  deinit { unsafe LargeBlocks.shared.deallocate(base, byteCount: max(capacity, 16) * 4) }
 
   /// Sets the logical size; the contents are unspecified afterwards unless the columns stay the same.
   package mutating func reshape(rows: Int, columns: Int? = nil) {

@@ -23,7 +23,7 @@ package final class F16FeatureMap {
   package init(height: Int, width: Int, columns: Int) {
     (self.height, self.width, self.columns, owner) = (height, width, columns, nil)
     let count = height * width * columns
-    unsafe base = LargeBlocks.allocate(byteCount: max(2 * count, 64)).bindMemory(to: UInt16.self, capacity: count)
+    unsafe base = LargeBlocks.shared.allocate(byteCount: max(2 * count, 64)).bindMemory(to: UInt16.self, capacity: count)
   }
 
   /// A map in the last part of another one's memory.
@@ -35,7 +35,7 @@ package final class F16FeatureMap {
   }
 
   deinit {
-    if owner == nil { unsafe LargeBlocks.deallocate(base, byteCount: max(2 * height * width * columns, 64)) }
+    if owner == nil { unsafe LargeBlocks.shared.deallocate(base, byteCount: max(2 * height * width * columns, 64)) }
   }
 
   private var pixels: Int { height * width }

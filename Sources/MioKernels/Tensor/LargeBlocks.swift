@@ -8,7 +8,12 @@ import Synchronization
 
 /// Memory of activations. Large blocks that are no longer used are kept for the next ones of about their size: networks
 /// over images need the same sizes again and again, and fresh pages cost the system as much time as a layer.
-enum LargeBlocks {
+///
+/// The one mutable state of the process, as a block may outlive the context that asked for it. It is bounded, no result
+/// depends on it, and the last ``KernelContext`` that goes takes what is kept with it.
+package final class LargeBlocks: Sendable {
+  package static let shared = LargeBlocks()
+
   /// Blocks from this size on are kept.
   private static let minBytes = 1 << 20
   /// Bytes that are kept at most: about what a clip of the speech codec or two layers of the U-Net need.
@@ -32,6 +37,10 @@ enum LargeBlocks {
     var loose: [Block] = []
     /// Blocks in use that are too large to be kept.
     var hugeCount = 0
+    /// Contexts that will want blocks; without one, none are kept.
+    var userCount = 0
+
+    var limit: Int { userCount == 0 ? 0 : hugeCount > 0 ? fewestBytes : maxBytes }
 
     mutating func trim(to byteCount: Int) {
       var total = blocks.reduce(0) { $0 + $1.byteCount }
@@ -58,36 +67,56 @@ enum LargeBlocks {
     mutating func give(_ block: Block) {
       let index = loose.lastIndex { unsafe $0.base == block.base }
       blocks.append(index.map { loose.remove(at: $0) } ?? block)
-      trim(to: hugeCount > 0 ? fewestBytes : maxBytes)
+      trim(to: limit)
     }
   }
 
-  private static let state = Mutex(State())
+  private let state = Mutex(State())
+
+  package init() {}
+
+  /// Bytes that nobody uses at the moment.
+  package var keptByteCount: Int { state.withLock { $0.blocks.reduce(0) { $0 + $1.byteCount } } }
+
+  package func addUser() { state.withLock { $0.userCount += 1 } }
+
+  /// The last one to leave returns all that is kept to the system.
+  package func removeUser() {
+    state.withLock { state in
+      state.userCount -= 1
+      state.trim(to: state.limit)
+    }
+  }
 
   /// Memory on a 64-byte boundary with unspecified contents.
-  static func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
-    let size = rounded(byteCount)
-    guard size >= minBytes else { return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64) }
+  @unsafe
+  package func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
+    let size = Self.rounded(byteCount)
+    guard size >= Self.minBytes else {
+      return unsafe UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+    }
     let found: Block? = state.withLock { state in
       if let block = state.take(size) { return block }
-      if size > hugeBytes { state.hugeCount += 1 }
+      if size > Self.hugeBytes { state.hugeCount += 1 }
       // What has not been wanted again makes room.
-      state.trim(to: max(0, maxBytes - size))
+      state.trim(to: min(state.limit, max(0, Self.maxBytes - size)))
       return nil
     }
     if let found { return unsafe found.base }
-    guard size >= 2 * largePageBytes else { return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64) }
-    let base = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: largePageBytes)
+    guard size >= 2 * Self.largePageBytes else {
+      return unsafe UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+    }
+    let base = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.largePageBytes)
     #if os(Linux)
       unsafe _ = madvise(base, size, MADV_HUGEPAGE)
     #endif
     return unsafe base
   }
 
-  static func deallocate(_ base: UnsafeMutableRawPointer, byteCount: Int) {
-    let size = rounded(byteCount)
-    guard size >= minBytes else { return unsafe base.deallocate() }
-    guard size <= hugeBytes else {
+  package func deallocate(_ base: UnsafeMutableRawPointer, byteCount: Int) {
+    let size = Self.rounded(byteCount)
+    guard size >= Self.minBytes else { return unsafe base.deallocate() }
+    guard size <= Self.hugeBytes else {
       unsafe base.deallocate()
       return state.withLock { $0.hugeCount -= 1 }
     }

@@ -25,7 +25,10 @@ package final class KernelContext {
     self.pool = pool
     self.variant = variant
     self.streaming = streaming
+    LargeBlocks.shared.addUser()
   }
+
+  deinit { LargeBlocks.shared.removeUser() }
 
   /// At least `byteCount` bytes on a 64-byte boundary with unspecified contents, valid until the next call.
   @unsafe
@@ -41,9 +44,9 @@ package final class KernelContext {
 
     init(byteCount: Int) {
       self.byteCount = byteCount
-      unsafe base = LargeBlocks.allocate(byteCount: byteCount)
+      unsafe base = LargeBlocks.shared.allocate(byteCount: byteCount)
     }
 
-    deinit { unsafe LargeBlocks.deallocate(base, byteCount: byteCount) }
+    deinit { unsafe LargeBlocks.shared.deallocate(base, byteCount: byteCount) }
   }
 }

@@ -17,7 +17,7 @@ package struct KernelVariant: Sendable, CustomStringConvertible {
 
   package var description: String { name }
 
-  /// Levels that this machine can run, the portable one first and the best one last.
+  /// Those that this machine can run, the portable one first and the best one last.
   package static let available: [KernelVariant] = (0..<mio_variant_count()).compactMap { index in
     guard let table = unsafe mio_variant(index) else { return nil }
     return unsafe KernelVariant(name: String(cString: table.pointee.name), table: table)

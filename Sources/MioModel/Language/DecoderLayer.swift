@@ -65,13 +65,3 @@ struct DecoderLayer: Sendable {
     x.add(scratch.update, on: context)
   }
 }
-
-extension Activations {
-  /// Moves the rows with the given ascending indexes to the front and drops the others.
-  fileprivate mutating func keepRows(_ indexes: [Int]) {
-    for (row, index) in indexes.enumerated() where row != index {
-      _ = unsafe self.row(row).update(fromContentsOf: self.row(index))
-    }
-    reshape(rows: indexes.count)
-  }
-}

@@ -116,11 +116,3 @@ struct Transformer2D: Sendable {
     }
   }
 }
-
-extension Activations {
-  /// A copy of a vector, cut into rows.
-  init(rows: Int, copying vector: WeightVector) {
-    self.init(rows: rows, columns: vector.count / rows)
-    unsafe _ = elements.update(from: vector.elements)
-  }
-}
