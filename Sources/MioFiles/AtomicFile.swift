@@ -7,39 +7,33 @@
 /// A new file that appears under its name only when it is complete.
 ///
 /// Until then it has no name at all, so that a program that is killed leaves nothing behind. Where the file system has no
-/// files without a name, it is a hidden one beside its target, removed when it is given up.
+/// files without a name, it is a hidden one beside its target, removed when it is given up. What is written to a pipe or a
+/// device is complete before the first byte goes there.
 package final class AtomicFile {
   /// Open for reading and writing as long as this object lives.
   package let descriptor: Int32
   /// Neither committed nor cancelled yet.
   package private(set) var isOpen = true
-  private let target: String
+  private let target: OutputTarget
   /// Nil while the file has no name.
   private var temporaryPath: String?
 
-  /// Symbolic links followed at most, as the system has it.
-  private static let maxLinks = 40
-
   /// - Parameters:
-  ///   - path: What a symbolic link points to is replaced, the link stays.
+  ///   - path: What a symbolic link points to is replaced, the link stays; pipes and character devices are written to.
   ///   - preferUnnamed: `false` takes a hidden name from the start, as on a file system that knows no other way.
-  /// - Throws: `notRegular` if there is a folder, pipe or device.
+  /// - Throws: `notRegular` if there is a folder, a socket or a disk.
   package init(path: String, preferUnnamed: Bool = true) throws(AtomicFileError) {
     // What no file can be called is refused now, not when the work is done.
-    var status = stat()
-    var permissions: mode_t?
-    if unsafe stat(path, &status) == 0 {
-      if status.st_mode & S_IFMT != S_IFREG { throw .notRegular }
-      permissions = status.st_mode & 0o777
-    } else if errno != ENOENT || path.isEmpty {
-      throw .cannotCreate(errno)
+    target = try OutputTarget(path: path)
+    guard case .name(let name, let permissions) = target else {
+      descriptor = try Self.openSpool()
+      return
     }
-    target = Self.destination(of: path)
-    if preferUnnamed, let unnamed = Self.openUnnamed(in: Self.directory(of: target)) {
+    if preferUnnamed, let unnamed = Self.openUnnamed(in: OutputTarget.directory(of: name)) {
       descriptor = unnamed
     } else {
-      let hidden = Self.hiddenPath(beside: target)
-      descriptor = unsafe open(hidden, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      let hidden = Self.hiddenPath(beside: name)
+      descriptor = unsafe hidden.withSystemPath { unsafe open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
       guard descriptor >= 0 else { throw .cannotCreate(errno) }
       temporaryPath = hidden
     }
@@ -90,22 +84,73 @@ package final class AtomicFile {
   package func commit(durably: Bool = false) throws(AtomicFileError) {
     precondition(isOpen, "the file was committed or cancelled before")
     if durably, fsync(descriptor) != 0 { throw .cannotWrite(errno) }
-    if temporaryPath != nil || !takeName(target) {
-      // An unnamed file can only take a name that is free, hence a hidden one on the way.
-      let hidden = temporaryPath ?? Self.hiddenPath(beside: target)
-      if temporaryPath == nil, !takeName(hidden) { throw .cannotName(errno) }
-      temporaryPath = hidden
-      guard unsafe rename(hidden, target) == 0 else { throw .cannotName(errno) }
+    switch target {
+    case .name(let name, _):
+      try take(name)
+      isOpen = false
+      if durably { Self.flushNames(in: OutputTarget.directory(of: name)) }
+    case .stream(let path):
+      let stream = unsafe path.withSystemPath { unsafe open($0, O_WRONLY | O_CLOEXEC | O_NOCTTY) }
+      guard stream >= 0 else { throw .cannotCreate(errno) }
+      defer { close(stream) }
+      try send(to: stream)
+      isOpen = false
+    case .descriptor(let descriptor):
+      try send(to: descriptor)
+      isOpen = false
     }
-    isOpen = false
-    if durably { Self.flushNames(in: Self.directory(of: target)) }
+  }
+
+  private func take(_ name: String) throws(AtomicFileError) {
+    if temporaryPath == nil, takeName(name) { return }
+    // An unnamed file can only take a name that is free, hence a hidden one on the way.
+    let hidden = temporaryPath ?? Self.hiddenPath(beside: name)
+    if temporaryPath == nil, !takeName(hidden) { throw .cannotName(errno) }
+    temporaryPath = hidden
+    let status = unsafe hidden.withSystemPath { from in unsafe name.withSystemPath { unsafe rename(from, $0) } }
+    guard status == 0 else { throw .cannotName(errno) }
+  }
+
+  /// Copies the file to a stream, from its first byte to its last.
+  private func send(to stream: Int32) throws(AtomicFileError) {
+    var block = [UInt8](repeating: 0, count: 1 << 16)
+    var offset: off_t = 0
+    while true {
+      let count = unsafe block.withUnsafeMutableBytes { unsafe pread(descriptor, $0.baseAddress!, $0.count, offset) }
+      if count == 0 { return }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw .cannotWrite(errno)
+      }
+      var done = 0
+      while done < count {
+        let written = unsafe block.withUnsafeBytes { unsafe Self.writeSome(stream, $0.baseAddress! + done, count - done) }
+        if written >= 0 {
+          done += written
+        } else if errno == EAGAIN {
+          var waiting = pollfd(fd: stream, events: Int16(POLLOUT), revents: 0)
+          _ = unsafe poll(&waiting, 1, -1)
+        } else if errno != EINTR {
+          throw .cannotWrite(errno)
+        }
+      }
+      offset += off_t(count)
+    }
+  }
+
+  private static func writeSome(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+    #if canImport(Glibc)
+      unsafe Glibc.write(descriptor, bytes, count)
+    #else
+      unsafe Musl.write(descriptor, bytes, count)
+    #endif
   }
 
   /// Gives up the file and the space it has taken. Does nothing after ``commit(durably:)``.
   package func cancel() {
     guard isOpen else { return }
     isOpen = false
-    if let temporaryPath { unsafe unlink(temporaryPath) }
+    if let temporaryPath { unsafe _ = temporaryPath.withSystemPath { unsafe unlink($0) } }
     _ = ftruncate(descriptor, 0)
   }
 
@@ -118,30 +163,14 @@ package final class AtomicFile {
 
   /// Gives the unnamed file a name that is free; false and `errno` if that fails.
   private func takeName(_ name: String) -> Bool {
-    unsafe linkat(AT_FDCWD, Self.processPath(of: descriptor), AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0
-  }
-
-  /// What symbolic links lead to, whether it exists or not.
-  private static func destination(of path: String) -> String {
-    var path = path
-    for _ in 0..<maxLinks {
-      var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-      let length = unsafe readlink(path, &buffer, buffer.count - 1)
-      if length <= 0 { break }
-      let next = String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-      path = next.hasPrefix("/") ? next : "\(directory(of: path))/\(next)"
+    unsafe name.withSystemPath {
+      unsafe linkat(AT_FDCWD, Self.processPath(of: descriptor), AT_FDCWD, $0, AT_SYMLINK_FOLLOW) == 0
     }
-    return path
-  }
-
-  private static func directory(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   private static func hiddenPath(beside target: String) -> String {
     var generator = SystemRandomNumberGenerator()
-    return "\(directory(of: target))/.mio-\(String(generator.next(), radix: 16)).partial"
+    return "\(OutputTarget.directory(of: target))/.mio-\(String(generator.next(), radix: 16)).partial"
   }
 
   /// Under this name an open file can be given another one.
@@ -151,7 +180,7 @@ package final class AtomicFile {
   private static func openUnnamed(in directory: String) -> Int32? {
     // O_TMPFILE, a macro that Swift does not import.
     let unnamed = 0o20_000_000 | O_DIRECTORY
-    let descriptor = unsafe open(directory, unnamed | O_RDWR | O_CLOEXEC, 0o666)
+    let descriptor = unsafe directory.withSystemPath { unsafe open($0, unnamed | O_RDWR | O_CLOEXEC, 0o666) }
     guard descriptor >= 0 else { return nil }
     guard unsafe access(processPath(of: descriptor), F_OK) == 0 else {
       close(descriptor)
@@ -160,9 +189,22 @@ package final class AtomicFile {
     return descriptor
   }
 
+  /// A file without a name, for what goes on to a stream.
+  private static func openSpool() throws(AtomicFileError) -> Int32 {
+    let folder = unsafe getenv("TMPDIR").map { unsafe PathText.text(String(cString: $0).utf8) } ?? "/tmp"
+    if let unnamed = openUnnamed(in: folder) { return unnamed }
+    let hidden = "\(folder)/" + hiddenPath(beside: "").dropFirst(2)
+    return try unsafe hidden.withSystemPath { (path) -> Swift.Result<Int32, AtomicFileError> in
+      let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+      if descriptor < 0 { return .failure(.cannotCreate(errno)) }
+      unsafe unlink(path)
+      return .success(descriptor)
+    }.get()
+  }
+
   /// Where a file system cannot do this, the file itself is still complete.
   private static func flushNames(in directory: String) {
-    let descriptor = unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let descriptor = unsafe directory.withSystemPath { unsafe open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     guard descriptor >= 0 else { return }
     fsync(descriptor)
     close(descriptor)

@@ -15,10 +15,11 @@ package enum AtomicFileError: Error, Hashable {
   /// What is wrong and what to do.
   package var message: String {
     switch self {
-    case .notRegular: "exists and is not a regular file; choose another name"
+    case .notRegular: "is a folder, a disk or a socket, not a file; choose another name"
     case .cannotCreate(let code): "cannot create the file: \(systemErrorText(code)); check folder and permissions"
     case .cannotReserve(let byteCount, let code):
       "cannot reserve \(byteCount) bytes: \(systemErrorText(code)); \(Self.advice(code))"
+    case .cannotWrite(EPIPE): "the program that reads the output has gone away"
     case .cannotWrite(let code): "cannot write: \(systemErrorText(code)); \(Self.advice(code))"
     case .cannotName(let code): "cannot give the file its name: \(systemErrorText(code))"
     }

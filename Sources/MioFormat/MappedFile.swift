@@ -18,7 +18,7 @@ package final class MappedFile: Sendable {
   /// - Throws: `cannotOpen`, `notRegularFile` for directories, pipes and devices, `truncated` for an empty file.
   package convenience init(path: String) throws(ModelFileError) {
     // Without O_NONBLOCK, opening a pipe would wait for someone to write into it.
-    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    let descriptor = unsafe path.withSystemPath { unsafe Glibc.open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
     guard descriptor >= 0 else {
       throw ModelFileError(.cannotOpen, "cannot open the file: \(systemErrorText())", path: path)
     }

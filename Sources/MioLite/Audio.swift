@@ -67,7 +67,7 @@ extension Audio {
 
   /// Writes a file that appears when it is complete.
   ///
-  /// - Parameter format: `nil` takes the one that the suffix names: .wav, .flac, .ogg or .opus.
+  /// - Parameter format: `nil` takes the one that the suffix names: .wav (of 16 bits), .flac, .ogg or .opus.
   public func write(to url: URL, format: Format? = nil) throws(MioError) {
     let writer = try AudioFileWriter(to: url, format: format, sampleRateHz: sampleRateHz)
     try writer.write(samples)
@@ -126,7 +126,8 @@ public final class AudioPipeWriter {
   public enum Format: Sendable {
     /// Signed 16-bit little-endian samples, no header.
     case raw16
-    /// RIFF WAVE with 16-bit samples; its sizes say "until the end", because the header goes out first.
+    /// RIFF WAVE with 16-bit samples; its sizes say "until the end", because the header goes out first. In a regular file
+    /// ``AudioPipeWriter/finish()`` puts them right.
     case wave16
     /// The same with 32-bit floats.
     case waveFloat
@@ -160,5 +161,29 @@ public final class AudioPipeWriter {
 
   public func write(_ samples: [Float]) throws(MioError) {
     do { try stream.write(samples) } catch { throw MioError(error) }
+  }
+
+  /// Puts the sizes of the header right where what is written to is a file; nothing may be written afterwards.
+  public func finish() throws(MioError) {
+    do { try stream.finish() } catch { throw MioError(error) }
+  }
+}
+
+extension Audio.Format {
+  /// The format that the suffix of a file names: .wav (of 16 bits), .flac, .ogg or .opus.
+  ///
+  /// - Throws: ``MioError`` with code `.invalidInput` for any other.
+  public init(suffixOf url: URL) throws(MioError) {
+    do {
+      switch try AudioFormat(path: url.relativePath) {
+      case .waveFloat: self = .waveFloat
+      case .wave16: self = .wave16
+      case .flac: self = .flac
+      case .vorbis: self = .vorbis
+      case .opus: self = .opus
+      }
+    } catch {
+      throw MioError(error)
+    }
   }
 }

@@ -11,12 +11,12 @@ package enum AudioFormat: String, Sendable, CaseIterable {
   /// Ogg Opus.
   case opus
 
-  /// The format that the suffix of `path` names; `.wav` means floats.
+  /// The format that the suffix of `path` names; `.wav` means 16-bit integers, which every program reads.
   package init(path: String) throws(MediaError) {
     let name = path.split(separator: "/").last ?? ""
     let suffix = name.lastIndex(of: ".").map { name[name.index(after: $0)...].lowercased() }
     switch suffix {
-    case "wav", "wave": self = .waveFloat
+    case "wav", "wave": self = .wave16
     case "flac": self = .flac
     case "ogg", "oga": self = .vorbis
     case "opus": self = .opus

@@ -17,7 +17,7 @@ enum AudioInput {
 
   /// Opens `path`; pipes and devices are first copied to an unnamed temporary file, because most formats need seeking.
   static func opening(path: String) throws(MediaError) -> AudioInput {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = unsafe path.withSystemPath { unsafe open($0, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw MediaError(.cannotOpen, path, "cannot open: \(systemErrorText())") }
     return try seekable(FileDescriptor(descriptor, owned: true), name: path)
   }

@@ -43,7 +43,7 @@ package enum MediaFile {
   ) throws(MediaError) -> MediaFile {
     let name = path == "-" ? "standard input" : path
     var status = stat()
-    if path != "-", unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+    if path != "-", unsafe path.withSystemPath({ unsafe stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFDIR {
       return .video(try VideoFile(path: path, isCancelled: isCancelled))
     }
     let input =

@@ -22,7 +22,7 @@ final class FileDescriptor {
 
   /// A file opened for reading; nil and `errno` if the system refuses.
   static func opening(path: String) -> FileDescriptor? {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = unsafe path.withSystemPath { unsafe open($0, O_RDONLY | O_CLOEXEC) }
     return descriptor >= 0 ? FileDescriptor(descriptor, owned: true) : nil
   }
 
@@ -97,7 +97,7 @@ extension MediaError {
     do throws(AtomicFileError) {
       return try body()
     } catch .notRegular {
-      throw MediaError(.writeFailed, path, "exists and is not a regular file; name a file, or use - for stdout")
+      throw MediaError(.writeFailed, path, "is a folder, a disk or a socket; name a file, or use - for stdout")
     } catch {
       throw MediaError(.writeFailed, path, error.message)
     }

@@ -165,12 +165,14 @@ package struct VideoFile {
 
   /// The images of a folder in order; nil if it is no folder.
   private static func images(inFolder path: String) -> [String]? {
-    guard let folder = unsafe opendir(path) else { return nil }
+    guard let folder = unsafe path.withSystemPath({ unsafe opendir($0) }) else { return nil }
     defer { unsafe closedir(folder) }
     var names: [String] = []
     while let entry = unsafe readdir(folder) {
       let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-        unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+        unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+          unsafe PathText.text(UnsafeBufferPointer(start: $0, count: strlen($0)).map { UInt8(bitPattern: $0) })
+        }
       }
       if !name.hasPrefix(".") { names.append(name) }
     }
@@ -183,7 +185,7 @@ package struct VideoFile {
   /// Whether opening the file cannot wait for anybody, as opening a named pipe would.
   private static func isRegular(_ path: String) -> Bool {
     var status = stat()
-    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    return unsafe path.withSystemPath { unsafe stat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFREG
   }
 
   /// A name with its numbers made equally long, so that frame_10 follows frame_9.

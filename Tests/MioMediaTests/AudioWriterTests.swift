@@ -25,7 +25,7 @@ import Testing
   @Test func `writes the reference's wav but for the true sample count`() throws {
     let goldens = try GoldenTensors(Goldens.speech("expected/wav_output.safetensors"))
     let folder = try TemporaryFolder()
-    _ = try Self.write(try goldens.floats("wave"), to: folder.path("out.wav"))
+    _ = try Self.write(try goldens.floats("wave"), to: folder.path("out.wav"), format: .waveFloat)
     var expected = try Data(contentsOf: Goldens.speech("expected/audio/reference_output.wav"))
     expected.replaceSubrange(46..<50, with: [0x80, 0x07, 0, 0])  // 1920 in place of 1
     #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path("out.wav"))) == expected)
@@ -34,7 +34,7 @@ import Testing
   @Test func `keeps float samples beyond full scale`() throws {
     let folder = try TemporaryFolder()
     let samples: [Float] = [0, 1.5, -3, 1e-20, -1]
-    let writer = try Self.write(samples, to: folder.path("loud.wav"))
+    let writer = try Self.write(samples, to: folder.path("loud.wav"), format: .waveFloat)
     #expect(try Self.read(folder.path("loud.wav")) == samples)
     #expect(writer.clippedSampleCount == 0)
   }
@@ -111,11 +111,43 @@ import Testing
     #expect(folder.contents.isEmpty)
   }
 
-  @Test func `refuses to replace a device`() {
-    let error = #expect(throws: MediaError.self) {
-      try AudioWriter(path: "/dev/null", format: .waveFloat, sampleRateHz: 16_000)
-    }
-    #expect(error?.code == .writeFailed)
+  @Test(arguments: AudioFormat.allCases) func `writes to a device, which stays one`(format: AudioFormat) throws {
+    _ = try Self.write(Self.tone, to: "/dev/null", format: format)
+    var status = stat()
+    #expect(unsafe stat("/dev/null", &status) == 0 && status.st_mode & S_IFMT == S_IFCHR)
+  }
+
+  @Test func `a suffix of .wav means 16 bits`() throws {
+    let folder = try TemporaryFolder()
+    _ = try Self.write([0.5, -0.25], to: folder.path("a.wav"))
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.path("a.wav"))))
+    #expect(bytes.count == 48 && bytes[20] == 1 && bytes[34] == 16)
+  }
+
+  @Test(arguments: [AudioStream.Format.wave16, .waveFloat])
+  func `the header of a stream into a file becomes that of the file`(format: AudioStream.Format) throws {
+    let folder = try TemporaryFolder()
+    let before = Array("before".utf8)
+    try Data(before).write(to: folder.url.appendingPathComponent("out"))
+    let handle = try #require(FileHandle(forUpdatingAtPath: folder.path("out")))
+    try handle.seekToEnd()
+    let stream = try AudioStream(descriptor: handle.fileDescriptor, name: "out", format: format, sampleRateHz: 16_000)
+    try stream.write(Self.tone)
+    try stream.finish()
+    _ = try Self.write(Self.tone, to: folder.path("a.wav"), format: format == .wave16 ? .wave16 : .waveFloat)
+    let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.path("a.wav"))))
+    #expect(try [UInt8](Data(contentsOf: URL(fileURLWithPath: folder.path("out")))) == before + whole)
+  }
+
+  @Test func `the header of a stream stays where it cannot be put right`() throws {
+    let folder = try TemporaryFolder()
+    let growing = unsafe open(folder.path("out"), O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    defer { close(growing) }
+    let stream = try AudioStream(descriptor: growing, name: "out", format: .wave16, sampleRateHz: 16_000)
+    try stream.write([0.5])
+    try stream.finish()
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.path("out"))))
+    #expect(bytes.count == 46 && bytes[4..<8].allSatisfy { $0 == 255 })
   }
 
   @Test func `reports a full disk and leaves nothing`() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import MioFiles
 import MioFormat
 
 /// A checkpoint directory: small files by name, weights in any of the forms that transformers and torch write.
@@ -12,12 +13,11 @@ package struct CheckpointDirectory: Sendable {
   package let ignoredSettings: Set<String>
 
   package init(path: String, ignoringSettings ignoredSettings: Set<String> = []) throws(ConversionError) {
-    var isDirectory: ObjCBool = false
-    let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-    guard exists else {
+    var status = stat()
+    guard unsafe path.withSystemPath({ unsafe stat($0, &status) }) == 0 else {
       throw ConversionError(.notACheckpoint, file: path, "there is no such directory")
     }
-    guard isDirectory.boolValue else {
+    guard status.st_mode & S_IFMT == S_IFDIR else {
       throw ConversionError(.notACheckpoint, file: path, "not a directory; give the directory that holds config.json")
     }
     self.path = path
@@ -25,7 +25,7 @@ package struct CheckpointDirectory: Sendable {
   }
 
   /// Whether the checkpoint has a file of this name; folders inside it are separated by `/`.
-  package func has(_ file: String) -> Bool { FileManager.default.fileExists(atPath: path(of: file)) }
+  package func has(_ file: String) -> Bool { unsafe path(of: file).withSystemPath { unsafe access($0, F_OK) } == 0 }
 
   /// The path of a file of the checkpoint.
   package func path(of file: String) -> String { path + "/" + file }

@@ -1,4 +1,5 @@
 import Foundation
+import MioFiles
 
 /// Writes a safetensors file of named tensors, in the order of their names.
 package struct SafetensorsWriter {
@@ -47,8 +48,8 @@ package struct SafetensorsWriter {
       case .ints(let values): unsafe values.withUnsafeBytes { unsafe data.append(contentsOf: $0) }
       }
     }
-    do { try data.write(to: URL(fileURLWithPath: path), options: .atomic) } catch {
-      throw ConversionError(.output, file: path, "cannot write the file: \(error.localizedDescription)")
+    do throws(AtomicFileError) { try AtomicFile.write(Array(data), to: path) } catch {
+      throw ConversionError(.output, file: path, error.message)
     }
   }
 

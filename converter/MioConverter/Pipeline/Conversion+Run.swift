@@ -53,7 +53,7 @@ extension Conversion {
       let path = output + ".calibration"
       let own = Conversion(of: checkpoint, components: [language], quantization: .q8, threads: threads)
       _ = try own.run(output: path, progress: progress, isCancelled: isCancelled)
-      defer { try? FileManager.default.removeItem(atPath: path) }
+      defer { unsafe _ = path.withSystemPath { unsafe unlink($0) } }
       tokens = try SelfGeneration.tokens(
         from: path, tokenizer: tokenizer, threads: threads, progress: report("calibration: the model writes"),
         isCancelled: isCancelled)
@@ -224,11 +224,9 @@ extension Conversion {
 
   /// What two paths of one file have in common.
   private static func identity(of path: String) -> [Int]? {
-    let attributes = try? FileManager.default.attributesOfItem(
-      atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
-    guard let device = attributes?[.systemNumber] as? NSNumber, let inode = attributes?[.systemFileNumber] as? NSNumber
-    else { return nil }
-    return [device.intValue, inode.intValue]
+    var status = stat()
+    guard unsafe path.withSystemPath({ unsafe stat($0, &status) }) == 0 else { return nil }
+    return [Int(bitPattern: UInt(status.st_dev)), Int(bitPattern: UInt(status.st_ino))]
   }
 
   private func summary(
