@@ -25,7 +25,8 @@ extension Model {
       sampling.stopIds = options.stopIds ?? self.stopIds
       let engine = try self.engine
       let grammar = options.usesGrammar ? ModalityGrammar(engine.classes, rules: .anything) : nil
-      let request = GenerationRequest(prompt: prompt, options: sampling, grammar: grammar)
+      var request = GenerationRequest(prompt: prompt, options: sampling, grammar: grammar)
+      request.tokens = engine.tokenizer.idsWithTokens
       try engine.run([request], cancellation: outlet.cancellation) { _, event in
         if case .token(_, let id) = event { try outlet.yield(id) }
       }

@@ -71,6 +71,76 @@ extension Model {
 }
 
 extension Model {
+  /// What people call the model.
+  var title: String { about.map { "the " + $0.prefix { $0 != ":" } } ?? "the model" }
+
+  /// The tasks that the file says the model was taught; `nil` for one that was taught all of MIO's.
+  private var taughtTasks: [MioTask]? {
+    get throws(MioError) {
+      do {
+        if let names = try settings.stringsIfPresent("taught") { return names.compactMap(MioTask.init) }
+        // Files from before that setting: a model that knows some characters and no images speaks and listens.
+        let isVoice = try settings.stringIfPresent("characters") != nil && imageTokenizer == nil
+        return isVoice ? [.textToSpeech, .speechRecognition] : nil
+      } catch {
+        throw MioError(error)
+      }
+    }
+  }
+
+  /// Refuses a task that the model would answer with nonsense.
+  ///
+  /// - Throws: ``MioError`` with code `.unsupported`.
+  func requireTaught(_ task: MioTask) throws(MioError) {
+    guard let taught = try taughtTasks, !taught.contains(task) else { return }
+    let acts = taught.map(\.act).formattedList
+    throw MioError(
+      .unsupported,
+      "\(about == nil ? "\(name): " : "")\(title) only \(acts); it was not taught to do more. Name another model, "
+        + "as 'mio-lite convert' makes it of a checkpoint of MIO")
+  }
+}
+
+extension MioTask {
+  /// Whether the task makes no sense without images in its answer.
+  var isAboutImages: Bool {
+    switch self {
+    case .imageGeneration, .imageEditing, .videoGeneration, .visualThought, .storytelling: true
+    default: false
+    }
+  }
+
+  /// What a model does that knows the task.
+  fileprivate var act: String {
+    switch self {
+    case .text: "answers"
+    case .imageCaption: "describes images"
+    case .imageQuestion: "answers questions about images"
+    case .imageGeneration: "draws"
+    case .imageEditing: "edits images"
+    case .speechRecognition: "writes down speech"
+    case .textToSpeech: "speaks"
+    case .speechQuestion: "answers speech"
+    case .speechAnswer: "answers aloud"
+    case .speechToSpeech: "answers speech aloud"
+    case .videoCaption: "describes videos"
+    case .videoQuestion: "answers questions about videos"
+    case .videoGeneration: "draws films"
+    case .storytelling: "tells stories"
+    case .interleaved, .visualThought, .inContext, .reasoning, .chartQuestion: "does \(rawValue)"
+    }
+  }
+}
+
+extension [String] {
+  /// "a", "a and b", "a, b and c".
+  fileprivate var formattedList: String {
+    guard let last, count > 1 else { return first ?? "does nothing" }
+    return dropLast().joined(separator: ", ") + " and " + last
+  }
+}
+
+extension Model {
   /// Words of the longest piece of text that the model can speak at once, if the file says so.
   var wordsPerSegment: Int? {
     get throws(MioError) {

@@ -172,6 +172,18 @@ public final class Model: Sendable {
     }
   }
 
+  /// Refuses, in words about the model, a task that it has no part for or was not taught.
+  ///
+  /// - Throws: ``MioError`` with code `.unsupported`.
+  public func require(task: MioTask) throws(MioError) {
+    try requireTaught(task)
+    try require(.text)
+    let (rules, slots) = (task.row.rules, template(task).slots)
+    if slots.contains(.speech) || rules.speech != nil && !rules.text { try require(.speech) }
+    if slots.contains(.image) && task != .storytelling { try require(.seeing) }
+    if task.isAboutImages { try require(.images) }
+  }
+
   /// What a model may be able to do, beyond the others.
   public enum Ability: String, CaseIterable, Sendable {
     /// Reading and writing.
@@ -198,34 +210,33 @@ public final class Model: Sendable {
   // MARK: - What a task needs
 
   package func requiredLanguage() throws(MioError) -> LanguageModel {
-    guard let language else { throw missing("a language model", for: "generating") }
+    guard let language else { throw missing("language model", to: "read or write") }
     return language
   }
 
   package func requiredTokenizer() throws(MioError) -> TextTokenizer {
-    guard let textTokenizer else { throw missing("a text tokenizer", for: "text") }
+    guard let textTokenizer else { throw missing("text tokenizer", to: "read or write") }
     return textTokenizer
   }
 
   package func requiredCodec() throws(MioError) -> SpeechCodec {
-    guard let codec else { throw missing("a speech codec", for: "speech") }
+    guard let codec else { throw missing("speech codec", to: "speak or listen") }
     return codec
   }
 
   package func requiredImageTokenizer() throws(MioError) -> ImageTokenizer {
-    guard let imageTokenizer else { throw missing("an image tokenizer", for: "seeing") }
+    guard let imageTokenizer else { throw missing("image tokenizer", to: "see images") }
     return imageTokenizer
   }
 
   package func requiredDiffusion() throws(MioError) -> DiffusionModel {
-    guard let diffusion else { throw missing("a diffusion model", for: "drawing") }
+    guard let diffusion else { throw missing("diffusion model", to: "draw") }
     return diffusion
   }
 
-  private func missing(_ part: String, for task: String) -> MioError {
+  private func missing(_ part: String, to act: String) -> MioError {
     MioError(
-      .unsupported,
-      "\(name): the file has no \(part.drop { $0 != " " }.dropFirst()), which \(task) needs; convert a checkpoint that has one")
+      .unsupported, "\(name): \(title) cannot \(act), as its file has no \(part); convert a checkpoint that has one")
   }
 }
 

@@ -30,6 +30,8 @@ public final class Session: Sendable {
   private struct State {
     /// The user's words and the reply of each turn.
     var turns: [[Int32]] = []
+    /// Turns that had to make room.
+    var forgottenCount = 0
     /// How often the session was reset.
     var epoch = 0
   }
@@ -57,6 +59,8 @@ public final class Session: Sendable {
     image = options.image?.seeded()
     let tokenizer = try model.requiredTokenizer()
     _ = try model.requiredLanguage()
+    try model.requireTaught(options.speaks ? .speechAnswer : .text)
+    if options.speaks { try model.require(.speech) }
     guard model.takesTurns else {
       throw MioError(
         .unsupported,
@@ -101,12 +105,16 @@ public final class Session: Sendable {
   public func reset() {
     state.withLock { state in
       state.turns = []
+      state.forgottenCount = 0
       state.epoch += 1
     }
   }
 
   /// How many turns are remembered.
   public var turnCount: Int { state.withLock { $0.turns.count } }
+
+  /// How many turns were forgotten because the context was full.
+  public var forgottenTurnCount: Int { state.withLock { $0.forgottenCount } }
 
   /// What was said so far.
   public var snapshot: Snapshot { Snapshot(turns: state.withLock { $0.turns }) }
@@ -133,7 +141,10 @@ public final class Session: Sendable {
     let reserved = turn.count + min(Self.reserve, sampling.maxTokens)
     let (turns, epoch) = state.withLock { state in
       func length() -> Int { system.count + state.turns.reduce(0) { $0 + $1.count } + reserved }
-      while !state.turns.isEmpty, length() > engine.contextLength { state.turns.removeFirst() }
+      while !state.turns.isEmpty, length() > engine.contextLength {
+        state.turns.removeFirst()
+        state.forgottenCount += 1
+      }
       return (state.turns, state.epoch)
     }
     var request = GenerationRequest(

@@ -114,11 +114,9 @@ private struct TaskRun {
     sampling = try options.sampling.options(over: model.defaults(for: task.row.settings))
     guard options.maxImages ?? 1 >= 1 else { throw MioError(.invalidInput, "images: must be 1 or more") }
     guard options.maxFrames >= 1 else { throw MioError(.invalidInput, "frames: must be 1 or more") }
+    try model.requireTaught(task)
     guard task.row.rules.images, options.image != nil else { return }
-    if !task.row.rules.text {
-      _ = try model.requiredDiffusion()
-      _ = try model.requiredImageTokenizer()
-    }
+    if task.isAboutImages { try model.require(.images) }
     // Wrong settings are told before hours of work.
     if model.canGenerateImages, let image = options.image { _ = try ImageDecoding(model, image) }
   }

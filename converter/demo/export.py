@@ -25,6 +25,7 @@ GENERATION = {
     "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
     "mio_lite": {
         "description": "demo model: about 7 M parameters, one voice, simple English; not MIO-7B",
+        "taught": ["text-to-speech", "speech-recognition"],
         "frame_multiple": BUCKET, "words_per_piece": 8, "seconds_per_window": JOINED_FRAMES * FRAME / SAMPLE_RATE,
         "one_voice": True, "takes": 3,
         "characters": lists.SPEAKABLE, "letters_per_word": 30, "silence_level": 0.01,

@@ -98,6 +98,8 @@ def grown_generation() -> dict:
     import export
 
     generation = copy.deepcopy(export.GENERATION)
+    generation["mio_lite"]["taught"] += ["image-generation", "image-caption", "image-question", "image-editing",
+                                         "video-generation", "storytelling"]
     greedy = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "max_new_tokens": 256}
     for task in ("imageGeneration", "videoGeneration", "interleaved"):
         generation["mio_lite"]["tasks"][task] = greedy

@@ -12,8 +12,10 @@ package struct GenerationRequest: Sendable {
 
   package var prompt: [Int32]
   package var options: SamplingOptions
-  /// `nil` makes every id allowed.
+  /// `nil` makes every id of `tokens` allowed.
   package var grammar: ModalityGrammar?
+  /// Without a grammar: ids that have a token, ascending and disjoint; `nil` is every id of the head.
+  package var tokens: [Range<Int>]?
   /// The number of the random stream; with the seed it decides what is drawn, whatever else runs in the batch.
   package var stream: UInt64 = 0
   /// Several readings, of which one is kept; `nil` is one. Of use where the reply is one speech block.

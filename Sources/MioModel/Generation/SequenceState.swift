@@ -57,7 +57,7 @@ struct SequenceState {
     paddingCount = request.paddingCount
     keepsReply = request.keepsReply
     judgingLength = try Self.judgingLength(request.candidates)
-    everyId = [0..<vocabularySize]
+    everyId = request.tokens?.map { $0.clamped(to: 0..<vocabularySize) }.filter { !$0.isEmpty } ?? [0..<vocabularySize]
   }
 
   /// Sequences of a batch that the request occupies.

@@ -47,6 +47,8 @@ package final class TextTokenizer: Sendable {
 
   /// One more than the highest id that has a token.
   package var idCount: Int { addedIndex.count }
+  /// Ids that have a token; rows of an embedding may be more, padded to a round number, or have gaps.
+  package var idsWithTokens: [Range<Int>] { .covering((0..<Int32(idCount)).filter { poolIndex($0) != nil }) }
   /// Number of sentencepiece pieces.
   package var pieceCount: Int { tables.pieceCount }
 

@@ -54,6 +54,22 @@ import Testing
     #expect(reversed.reversed() == alone)
   }
 
+  @Test(arguments: [.greedy, .sampling, .beamSearch(width: 4)] as [SamplingOptions.Strategy])
+  func `ids without a token are never chosen`(_ strategy: SamplingOptions.Strategy) throws {
+    // Rows beyond the tokenizer's, and a gap, that score far above all others.
+    let tokens = [0..<40, 45..<80]
+    let decoder = ToyScorer(vocabularySize: 100) { _, id in
+      tokens.contains { $0.contains(id) } ? Float(id % 7) : 50
+    }
+    var request = GenerationRequest(
+      prompt: [1, 99], options: SamplingOptions(strategy: strategy, maxTokens: 50, seed: 1, stopIds: []))
+    let free = try Self.outputs([request], Generator(decoder))[0]
+    #expect(free.ids.contains { id in !tokens.contains { $0.contains(Int(id)) } })
+    request.tokens = tokens
+    let bound = try Self.outputs([request], Generator(decoder))[0]
+    #expect(bound.ids.count == 50 && bound.ids.allSatisfy { id in tokens.contains { $0.contains(Int(id)) } })
+  }
+
   @Test func `requests join and leave while others run`() throws {
     let requests = try Self.requests()
     let alone = try requests.map { try Self.outputs([$0], Generator(Self.decoder()))[0] }

@@ -71,6 +71,7 @@ enum GenerationPlan {
       case number = "a number"
       case flag = "true or false"
       case text = "a text"
+      case texts = "a list of texts"
     }
 
     let key: String
@@ -84,11 +85,19 @@ enum GenerationPlan {
       case .number: json.double.map { .float($0) }
       case .flag: json.bool.map { .bool($0) }
       case .text: json.string.map { .string($0) }
+      case .texts: Self.texts(json).map { .strings($0) }
       }
+    }
+
+    private static func texts(_ json: JSON) -> [String]? {
+      guard let items = json.array else { return nil }
+      let texts = items.compactMap(\.string)
+      return texts.count == items.count ? texts : nil
     }
   }
 
   private static let ownSettings = [
+    Setting(key: "taught", name: "taught", kind: .texts),
     Setting(key: "description", name: "description", kind: .text),
     Setting(key: "frame_multiple", name: "frame_multiple", kind: .count),
     Setting(key: "words_per_piece", name: "words_per_piece", kind: .count),
