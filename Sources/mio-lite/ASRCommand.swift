@@ -36,6 +36,7 @@ struct ASRCommand: AsyncParsableCommand {
 
   func run() async throws {
     let opened = try model.open()
+    try opened.require(task: .speechRecognition)
     let options = TranscriptionOptions(sampling: sampling.sampling(draws: false, quiet: common.quiet))
     let paths = audio.isEmpty ? ["-"] : audio
     var failures = Failures()
@@ -66,6 +67,6 @@ struct ASRCommand: AsyncParsableCommand {
   private func finish(_ path: String, _ segments: [Segment]) throws {
     guard json else { return try Output.line("") }
     let text = segments.map(\.text).filter { !$0.isEmpty }.joined(separator: " ")
-    try Output.json(Transcript(file: path, text: text, segments: segments))
+    try Output.json(Transcript(file: PathText.shown(path), text: text, segments: segments))
   }
 }

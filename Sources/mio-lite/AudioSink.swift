@@ -1,26 +1,67 @@
 import Foundation
 import MioLite
 
-/// Where speech goes: a file, a stream on standard output, or a player.
+/// Where speech goes: a file, a stream, or a player.
 protocol AudioSink: AnyObject {
   /// What to call the destination in the closing line.
   var destination: String { get }
   func write(_ samples: [Float]) throws
   func finish() throws
+  /// Ends what cannot be completed, at once.
+  func giveUp()
 }
 
-enum AudioSinks {
-  /// The sink that the options of `tts` ask for.
-  static func make(output: String?, raw: Bool, play: Bool, sampleRateHz: Int) throws -> any AudioSink {
-    if raw { return try StreamSink(format: .raw16, sampleRateHz: sampleRateHz) }
-    if output == "-" { return try StreamSink(format: .wave16, sampleRateHz: sampleRateHz) }
-    if let output { return try FileSink(path: output, sampleRateHz: sampleRateHz) }
-    if let player = PlayerSink.find() { return PlayerSink(player, sampleRateHz: sampleRateHz) }
-    if play {
+/// How speech leaves the program.
+struct AudioDestination {
+  var output: String?
+  var isRaw = false
+  var isPlayed = false
+  /// Whether WAV keeps the samples as 32-bit floats.
+  var keepsFloats = false
+
+  /// Refuses, before any work, what could not be done with the result.
+  func check() throws {
+    if isRaw || output == "-" { try Output.refuseTerminal(for: "sound", or: " or --play") }
+    guard let output, output != "-" else { return }
+    if !isStreamed { try Output.check(output, suffix: Audio.Format.init(suffixOf:)) }
+    if keepsFloats, try !isWave { throw Failure(.wrongInput, "--float is about .wav; \(output) has its own form") }
+  }
+
+  private var isWave: Bool {
+    get throws {
+      guard let output, output != "-", !isStreamed else { return true }
+      return try Audio.Format(suffixOf: URL(fileURLWithPath: output)) == .wave16
+    }
+  }
+
+  /// Whether the output is a pipe or a device that takes WAV as it is made.
+  private var isStreamed: Bool {
+    guard let output, OutputFile.isStream(URL(fileURLWithPath: output)) else { return false }
+    return (try? Audio.Format(suffixOf: URL(fileURLWithPath: output))).map { $0 == .wave16 } ?? true
+  }
+
+  func open(sampleRateHz: Int, cancellation: Cancellation) throws -> any AudioSink {
+    let wave: AudioPipeWriter.Format = keepsFloats ? .waveFloat : .wave16
+    if isRaw || output == "-" {
+      return try StreamSink(
+        to: .standardOutput, name: "standard output", format: isRaw ? .raw16 : wave, sampleRateHz: sampleRateHz)
+    }
+    if let output {
+      guard isStreamed else { return try FileSink(path: output, keepsFloats: keepsFloats, sampleRateHz: sampleRateHz) }
+      let handle = try Files.openStream(output, cancellation)
+      return try StreamSink(to: handle, name: output, format: wave, sampleRateHz: sampleRateHz)
+    }
+    if let player = PlayerSink.find() {
+      return PlayerSink(player, keepsFloats: keepsFloats, sampleRateHz: sampleRateHz, cancellation: cancellation)
+    }
+    if isPlayed {
       throw Failure(.failed, "no player found; install aplay (alsa-utils), paplay, ffplay or play (sox), or use -o FILE")
     }
-    return try FileSink(path: "speech.wav", sampleRateHz: sampleRateHz)
+    return try FileSink(path: Self.defaultFile, keepsFloats: keepsFloats, sampleRateHz: sampleRateHz)
   }
+
+  /// Where speech goes that nothing plays.
+  fileprivate static let defaultFile = "speech.wav"
 }
 
 /// A sound file, complete or not there at all.
@@ -28,36 +69,49 @@ final class FileSink: AudioSink {
   let destination: String
   private let writer: AudioFileWriter
 
-  init(path: String, sampleRateHz: Int) throws {
+  init(path: String, keepsFloats: Bool = false, sampleRateHz: Int) throws {
     destination = path
-    writer = try AudioFileWriter(to: URL(fileURLWithPath: path), sampleRateHz: sampleRateHz)
+    writer = try AudioFileWriter(
+      to: URL(fileURLWithPath: path), format: keepsFloats ? .waveFloat : nil, sampleRateHz: sampleRateHz)
   }
 
   func write(_ samples: [Float]) throws { try writer.write(samples) }
 
   func finish() throws {
     try writer.finish()
-    if writer.clippedSampleCount > 0 {
-      Output.note("mio-lite: \(destination): \(writer.clippedSampleCount) samples were too loud and were clipped")
-    }
+    noteClipping(writer.clippedSampleCount)
   }
+
+  func giveUp() {}
 }
 
-/// Sound on standard output, as it is made.
+/// Sound that leaves as it is made.
 final class StreamSink: AudioSink {
-  let destination = "standard output"
+  let destination: String
   private let stream: AudioPipeWriter
 
-  init(format: AudioPipeWriter.Format, sampleRateHz: Int) throws {
-    stream = try AudioPipeWriter(
-      to: .standardOutput, name: "standard output", format: format, sampleRateHz: sampleRateHz)
+  init(to handle: FileHandle, name: String, format: AudioPipeWriter.Format, sampleRateHz: Int) throws {
+    destination = name
+    stream = try AudioPipeWriter(to: handle, name: name, format: format, sampleRateHz: sampleRateHz)
   }
 
   func write(_ samples: [Float]) throws { try stream.write(samples) }
-  func finish() throws {}
+
+  func finish() throws {
+    try stream.finish()
+    noteClipping(stream.clippedSampleCount)
+  }
+
+  func giveUp() { try? stream.finish() }
 }
 
-/// A player program that reads 16-bit PCM from its standard input.
+extension AudioSink {
+  fileprivate func noteClipping(_ count: Int) {
+    if count > 0 { Output.note("mio-lite: \(destination): \(count) samples were too loud and were clipped") }
+  }
+}
+
+/// A player program that reads 16-bit PCM from its standard input; what it fails to play ends up in a file.
 final class PlayerSink: AudioSink {
   struct Player: Sendable {
     let program: String
@@ -73,13 +127,18 @@ final class PlayerSink: AudioSink {
     Player(program: "play") { ["-q", "-t", "raw", "-e", "signed", "-b", "16", "-c", "1", "-r", "\($0)", "-"] },
   ]
 
-  let destination: String
+  private(set) var destination: String
   private let program: URL
   private let arguments: [String]
   private let sampleRateHz: Int
+  private let cancellation: Cancellation
   private let process = Process()
   private let pipe = Pipe()
+  private let complaints = Files.unnamedTemporary()
   private var stream: AudioPipeWriter?
+  private var hasFailed = false
+  /// What was said so far, in a file that has no name as long as the player plays.
+  private let fallback: FileSink?
 
   /// The first player on the PATH.
   static func find() -> (Player, URL)? {
@@ -93,26 +152,36 @@ final class PlayerSink: AudioSink {
     return nil
   }
 
-  init(_ player: (Player, URL), sampleRateHz: Int) {
+  init(_ player: (Player, URL), keepsFloats: Bool, sampleRateHz: Int, cancellation: Cancellation) {
     destination = player.0.program
     program = player.1
     arguments = player.0.arguments(sampleRateHz)
     self.sampleRateHz = sampleRateHz
+    self.cancellation = cancellation
+    fallback = try? FileSink(path: AudioDestination.defaultFile, keepsFloats: keepsFloats, sampleRateHz: sampleRateHz)
   }
 
   /// Starts the player with the first samples: a text that cannot be spoken should not open a sound device.
-  func write(_ samples: [Float]) throws { try started().write(samples) }
+  func write(_ samples: [Float]) throws {
+    try fallback?.write(samples)
+    if hasFailed { return }
+    do { try started().write(samples) } catch {
+      try cancellation.check()
+      try fail("it stopped reading")
+    }
+  }
 
   private func started() throws -> AudioPipeWriter {
     if let stream { return stream }
     process.executableURL = program
     process.arguments = arguments
     process.standardInput = pipe
-    do {
-      try process.run()
-    } catch {
-      throw Failure(.failed, "\(program.path): cannot be started (\(error.localizedDescription)); use -o FILE")
-    }
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = complaints ?? .nullDevice
+    try process.run()
+    // Silent at once when asked to stop, whatever the player still holds.
+    let player = process.processIdentifier
+    cancellation.whenCancelled { [process] in if process.isRunning { kill(player, SIGKILL) } }
     let stream = try AudioPipeWriter(
       to: pipe.fileHandleForWriting, name: destination, format: .raw16, sampleRateHz: sampleRateHz)
     self.stream = stream
@@ -120,11 +189,27 @@ final class PlayerSink: AudioSink {
   }
 
   func finish() throws {
-    guard stream != nil else { return }
-    try pipe.fileHandleForWriting.close()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      throw Failure(.failed, "\(destination) failed with status \(process.terminationStatus); use -o FILE")
+    if stream != nil && !hasFailed {
+      try pipe.fileHandleForWriting.close()
+      process.waitUntilExit()
+      try cancellation.check()
+      if process.terminationReason != .exit || process.terminationStatus != 0 {
+        try fail("it ended with status \(process.terminationStatus)")
+      }
     }
+    if hasFailed { try fallback?.finish() }
+  }
+
+  func giveUp() { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+
+  /// The speech goes on into the file.
+  private func fail(_ reason: String) throws {
+    hasFailed = true
+    if process.isRunning { process.terminate() }
+    let words = Files.lastLine(of: complaints)
+    let what = "\(destination) cannot play (\(words.isEmpty ? reason : words))"
+    guard let fallback else { throw Failure(.failed, "\(what); use -o FILE") }
+    Output.note("mio-lite: \(what); the speech goes to \(fallback.destination)")
+    destination = fallback.destination
   }
 }

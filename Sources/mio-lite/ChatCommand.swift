@@ -11,8 +11,10 @@ struct ChatCommand: AsyncParsableCommand {
       between them are examples to learn from: --image a.jpg --text "a cat" --image b.jpg --text "a dog" --image c.jpg. With
       --recipe, PROMPT is put to the model in the words of one of MIO's tasks ('mio-lite recipes' lists them). A base model
       takes one turn only.
-      In a conversation: /image, /audio and /video FILE add media to the next turn, /save FILE writes what was said, /reset
-      forgets it, /help lists the commands, /quit or Ctrl-D ends. Ctrl-C stops an answer, not the program.
+      In a conversation: /image, /audio and /video FILE add media to the next turn, as does a file that is dropped on the
+      terminal; /save FILE writes what was said, /reset forgets it, /help lists the commands, /quit or Ctrl-D ends. Ctrl-C
+      stops an answer, not the program. Lines are edited with libedit where it is installed, and remembered in $MIO_HISTORY, or
+      mio-lite/history of the state folder. What is pasted is one turn.
       MIO's own settings: beam search with 5 beams for text; with --voice 5 beams and a repetition penalty of 2.0, or 1.15
       when the turn has sound (infer.py; the paper's table 11 samples speech with top-p 0.7 and a penalty of 1.15).
       """)
@@ -56,10 +58,14 @@ struct ChatCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    try Files.checkFolder(output)
     let opened = try model.open()
+    try opened.require(task: recipe.map(RecipeOption.find) ?? (voice ? .speechAnswer : .text))
+    if !given.image.isEmpty || !given.video.isEmpty { try opened.require(.seeing) }
+    if !given.audio.isEmpty { try opened.require(.speech) }
     let wishes = sampling.sampling(draws: false, quiet: common.quiet)
     let options = drawing.options(wishes)
-    var parts = given.parts()
+    var parts = try given.parts()
     let words = prompt.isEmpty ? "" : try Input.text(prompt, "what to say")
     if !words.isEmpty { parts.append(.text(words)) }
     if !prompt.isEmpty && parts.isEmpty { throw Failure(.wrongInput, "the prompt is empty; say something") }
@@ -68,11 +74,15 @@ struct ChatCommand: AsyncParsableCommand {
       try await answerOnce(media, try oneAnswer(opened, parts, hasWords: !words.isEmpty, wishes, options))
     } else {
       let conversation = try opened.session(
-        instructions: system, options: SessionOptions(sampling: wishes, speaks: voice, image: options))
+        instructions: instructions, options: SessionOptions(sampling: wishes, speaks: voice, image: options))
       var terminal = ChatTerminal(
-        conversation, media: media, attachments: parts, quiet: common.quiet, showsImages: !drawing.noPreview)
+        conversation, of: opened, media: media, given: parts, quiet: common.quiet, showsImages: !drawing.noPreview)
       try await terminal.run()
     }
+  }
+
+  private var instructions: String? {
+    get throws { try system.map(Input.checked) }
   }
 
   /// How the answer to a single turn is asked for.
@@ -81,7 +91,7 @@ struct ChatCommand: AsyncParsableCommand {
   ) throws -> PartStream {
     if recipe == nil, opened.takesTurns {
       let session = try opened.session(
-        instructions: system, options: SessionOptions(sampling: wishes, speaks: voice, image: options))
+        instructions: instructions, options: SessionOptions(sampling: wishes, speaks: voice, image: options))
       return session.streamResponse(to: parts)
     }
     let task = TaskOptions(sampling: wishes, image: options, maxImages: images)
@@ -101,20 +111,30 @@ struct ChatCommand: AsyncParsableCommand {
     _ media: MediaFolder, _ answer: PartStream
   ) async throws {
     var parts: [AnswerPart] = []
-    try await Interrupts.during { cancellation in
-      let bar = ProgressBar("chat", quiet: common.quiet)
-      defer { bar.finish() }
-      for try await part in cancellation.stopping(answer) {
-        if case .progress(let progress) = part {
-          bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
-          continue
+    do {
+      try await Interrupts.during { cancellation in
+        let bar = ProgressBar("chat", quiet: common.quiet)
+        defer { bar.finish() }
+        for try await part in cancellation.stopping(answer) {
+          if case .progress(let progress) = part {
+            bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
+            continue
+          }
+          let shown = try media.keep(part)
+          parts.append(shown)
+          if !json { try shown.show() }
+          if case .image(let clip?, _) = part, !common.quiet, !drawing.noPreview { Preview.show(clip) }
         }
-        let shown = try media.keep(part)
-        parts.append(shown)
-        if !json { try shown.show() }
-        if case .image(let clip?, _) = part, !common.quiet, !drawing.noPreview { Preview.show(clip) }
       }
+    } catch {
+      // What was said until then stays said.
+      if !parts.isEmpty { try? finish(parts) }
+      throw error
     }
+    try finish(parts)
+  }
+
+  private func finish(_ parts: [AnswerPart]) throws {
     if json { try Output.json(["parts": AnswerPart.joined(parts)]) } else { try Output.line("") }
   }
 }
@@ -125,6 +145,18 @@ struct AnswerPart: Encodable {
   var text: String?
   var file: String?
   var codes: [[Int32]]?
+
+  private enum CodingKeys: CodingKey {
+    case type, text, file, codes
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(type, forKey: .type)
+    try container.encodeIfPresent(text, forKey: .text)
+    try container.encodeIfPresent(file.map(PathText.shown), forKey: .file)
+    try container.encodeIfPresent(codes, forKey: .codes)
+  }
 
   /// Text goes to standard output; where media went, and problems, to standard error.
   func show() throws {
@@ -189,16 +221,12 @@ final class MediaFolder {
 
   /// A name that no file has yet.
   private func nextPath(_ kind: String, _ suffix: String) throws -> String {
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw Failure(.failed, "\(path): cannot be made: \(error.localizedDescription)")
-    }
+    try Files.makeFolder(path)
     while true {
       counts[kind, default: 0] += 1
       let name = "\(kind)-\(counts[kind] ?? 0).\(suffix)"
       let file = path == "." ? name : "\(path)/\(name)"
-      if isReplacing || !FileManager.default.fileExists(atPath: file) { return file }
+      if isReplacing || !Files.exists(file) { return file }
     }
   }
 }

@@ -6,13 +6,15 @@ struct ChatTerminal {
   private let conversation: Session
   private let media: MediaFolder
   private let quiet: Bool
-  private let isInteractive = isatty(STDIN_FILENO) == 1
+  private let input = ChatInput()
   private let showsImages: Bool
-  private var attachments: [InputPart]
+  private let given: [InputPart]
+  private var attachments: Attachments
   private var history: [(role: String, parts: [AnswerPart])] = []
+  private var forgottenCount = 0
 
   private static let help = """
-    /image FILE   adds an image to the next turn
+    /image FILE   adds an image to the next turn; words behind it are the turn
     /audio FILE   adds a sound file to the next turn
     /video FILE   adds a video, an animated gif or a folder of frames to the next turn
     /save FILE    writes the conversation so far, as JSON if the name ends in .json, else as text
@@ -20,74 +22,154 @@ struct ChatTerminal {
     /quit         ends (so does Ctrl-D)
     """
 
+  /// - Parameter given: what goes with the first words.
   init(
-    _ conversation: Session, media: MediaFolder, attachments: [InputPart], quiet: Bool, showsImages: Bool = true
+    _ conversation: Session, of model: Model, media: MediaFolder, given: [InputPart], quiet: Bool, showsImages: Bool = true
   ) {
     self.conversation = conversation
     self.media = media
-    self.attachments = attachments
+    self.given = given
     self.quiet = quiet
     self.showsImages = showsImages
+    attachments = Attachments(model)
   }
 
   mutating func run() async throws {
-    if isInteractive && !quiet { Output.note("Say something; /help lists the commands, Ctrl-C stops an answer.") }
-    while true {
-      if isInteractive { Terminal.shared.askForInput("> ") }
-      guard let line = readLine() else { break }
-      let words = line.trimmingCharacters(in: .whitespaces)
+    if input.isInteractive && !quiet { Output.note("Say something; /help lists the commands, Ctrl-C stops an answer.") }
+    for part in given { try await goingOn { this in try await this.attachments.add(part) } }
+    while let line = input.next(standsAlone: Self.isCommand) {
+      let words = line.trimmingCharacters(in: .whitespacesAndNewlines)
       if words == "/quit" || words == "/exit" { break }
-      do {
-        if words.hasPrefix("/") {
-          try command(words)
-        } else if !words.isEmpty || !attachments.isEmpty {
-          try await turn(words)
-        }
-      } catch {
-        // One bad turn is no reason to end a conversation at a terminal; a script wants to know.
-        guard isInteractive, !Interrupts.areFinal, let failure = Failure(error) else { throw error }
-        let isStopped = failure.kind == .interrupted
-        Terminal.shared.note(isStopped ? "[stopped]" : "mio-lite: \(failure.message)", overKeys: isStopped)
-      }
+      try await goingOn { this in try await this.obey(words) }
     }
-    if isInteractive { Output.note("") }
+    if input.isInteractive { Output.note("") }
   }
 
-  private mutating func command(_ line: String) throws {
-    let parts = line.split(separator: " ", maxSplits: 1).map(String.init)
+  /// One bad turn is no reason to end a conversation at a terminal; a script wants to know.
+  private mutating func goingOn(_ work: (inout ChatTerminal) async throws -> Void) async throws {
+    do { try await work(&self) } catch {
+      guard input.isInteractive, !Interrupts.areFinal, let failure = Failure(error) else { throw error }
+      let isStopped = failure.kind == .interrupted
+      Terminal.shared.note(isStopped ? "[stopped]" : "mio-lite: \(failure.message)", overKeys: isStopped)
+    }
+  }
+
+  // MARK: - What is typed
+
+  private static let commands: Set = [
+    "/help", "/reset", "/audio", "/speech", "/image", "/video", "/save", "/quit", "/exit",
+  ]
+
+  private static func isCommand(_ line: String) -> Bool {
+    line.split(whereSeparator: \.isWhitespace).first.map { commands.contains(String($0)) } ?? false
+  }
+
+  private mutating func obey(_ words: String) async throws {
+    if Self.isCommand(words) { return try await command(words) }
+    if ["/", "~/", "file://", "'", "\""].contains(where: words.hasPrefix) {
+      // A file that was dropped on the terminal.
+      let dropped = TypedPath.split(words)
+      let kinds = dropped.paths.compactMap(TypedPath.kind)
+      let isNone = dropped.paths.isEmpty && TypedPath.first(words).flatMap { TypedPath.kind($0.path) } != nil
+      if isNone || !kinds.isEmpty && kinds.count == dropped.paths.count {
+        let files = Array(zip(dropped.paths, kinds)).map { (path: $0.0, kind: $0.1) }
+        return try await attach(files, dropped.words, isFile: { TypedPath.kind($0) != nil })
+      }
+      if words.hasPrefix("/") {
+        throw Failure(.wrongInput, "no command \(words.prefix { !$0.isWhitespace }); /help lists them")
+      }
+    }
+    if !words.isEmpty || !attachments.list.isEmpty { try await turn(words) }
+  }
+
+  private mutating func command(_ line: String) async throws {
+    let parts = line.split(maxSplits: 1, whereSeparator: \.isWhitespace).map(String.init)
     let argument = parts.count > 1 ? parts[1].trimmingCharacters(in: .whitespaces) : ""
     switch parts[0] {
     case "/help": Output.note(Self.help)
     case "/reset":
       conversation.reset()
       history = []
-    case "/audio", "/speech": try attach(argument, parts[0], "a sound file", InputPart.audio(contentsOf:))
-    case "/image": try attach(argument, parts[0], "an image", InputPart.image(contentsOf:))
-    case "/video": try attach(argument, parts[0], "a video or a folder of frames", InputPart.video(contentsOf:))
+      forgottenCount = 0
+    case "/audio", "/speech": try await attach(argument, parts[0], .audio, "a sound file")
+    case "/image": try await attach(argument, parts[0], .image, "an image")
+    case "/video": try await attach(argument, parts[0], .video, "a video or a folder of frames")
     case "/save":
       guard !argument.isEmpty else { throw Failure(.wrongInput, "/save: give a file name") }
-      try save(argument)
+      try save(TypedPath.target(argument))
     default: throw Failure(.wrongInput, "no command \(parts[0]); /help lists them")
     }
   }
 
+  /// Adds the files that `argument` begins with; the words behind them are the turn.
   private mutating func attach(
-    _ path: String, _ command: String, _ what: String, _ part: (URL) -> InputPart
-  ) throws {
-    guard FileManager.default.isReadableFile(atPath: path) else {
-      throw Failure(.wrongInput, "\(command): '\(path)' cannot be read; give the path of \(what)")
-    }
-    attachments.append(part(URL(fileURLWithPath: path)))
-    Output.note("[\(path) goes with your next words]")
+    _ argument: String, _ command: String, _ kind: Attachments.Kind, _ what: String
+  ) async throws {
+    let (paths, words) = TypedPath.split(argument)
+    if argument.isEmpty { throw Failure(.wrongInput, "\(command): give the path of \(what)") }
+    try await attach(paths.map { ($0, kind) }, words, isFile: { paths.isEmpty || TypedPath.kind($0) != nil })
   }
 
+  /// Adds files, and answers the words behind them if all could be read; a bad one is told at once and keeps the rest.
+  ///
+  /// - Parameter isFile: whether the first of the words is meant to be a file, too.
+  private mutating func attach(
+    _ files: [(path: String, kind: Attachments.Kind)], _ words: String, isFile: (String) -> Bool
+  ) async throws {
+    var words = words
+    var failure: (any Error)?
+    for file in files {
+      do {
+        try await attachments.add(MediaSource(contentsOf: URL(fileURLWithPath: file.path)), as: file.kind)
+        Output.note("[\(file.path) goes with your next words]")
+      } catch {
+        failure = failure ?? error
+      }
+    }
+    if let (path, rest) = TypedPath.first(words), isFile(path) {
+      failure = failure ?? Failure(.wrongInput, "'\(path)' cannot be read; is the name right?")
+      words = rest
+    }
+    if let failure {
+      if !words.isEmpty && input.isInteractive {
+        try await attachments.add(.text(Input.checked(words)))
+        Output.note("[your words go with the next ones: \(words.onOneLine.cut(toColumns: 40))]")
+      }
+      throw failure
+    }
+    if !words.isEmpty { try await turn(words) }
+  }
+
+  // MARK: - Turns
+
   private mutating func turn(_ words: String) async throws {
-    var parts = attachments
-    attachments = []
-    if !words.isEmpty { parts.append(.text(words)) }
-    history.append(("user", parts.compactMap(AnswerPart.init)))
+    let given = attachments.list
+    let text = try Input.checked(words)
+    let parts = given.map(\.part) + (text.isEmpty ? [] : [.text(text)])
     var answer: [AnswerPart] = []
-    defer { history.append(("assistant", AnswerPart.joined(answer))) }
+    do {
+      try await answerTurn(parts, into: &answer)
+    } catch {
+      if answer.isEmpty && Failure(error)?.kind != .interrupted {
+        // Nothing was said: what was given is still to be answered.
+        if !given.isEmpty && input.isInteractive { Output.note("[what goes with your words is kept]") }
+      } else {
+        remember(given, text, answer)
+      }
+      throw error
+    }
+    remember(given, text, answer)
+    try Output.line("")
+  }
+
+  private mutating func remember(_ given: [Attachment], _ text: String, _ answer: [AnswerPart]) {
+    attachments.clear()
+    history.append(("user", given.map(\.shown) + (text.isEmpty ? [] : [AnswerPart(type: "text", text: text)])))
+    history.append(("assistant", AnswerPart.joined(answer)))
+  }
+
+  private mutating func answerTurn(_ parts: [InputPart], into answer: inout [AnswerPart]) async throws {
+    defer { noteForgotten() }
     try await Interrupts.during { cancellation in
       let bar = ProgressBar("chat", quiet: quiet)
       defer { bar.finish() }
@@ -96,13 +178,22 @@ struct ChatTerminal {
           bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
           continue
         }
+        noteForgotten()
         let shown = try media.keep(part)
         answer.append(shown)
         try shown.show()
         if case .image(let clip?, _) = part, !quiet, showsImages { Preview.show(clip) }
       }
     }
-    try Output.line("")
+  }
+
+  /// Says that the model no longer knows what was said first.
+  private mutating func noteForgotten() {
+    let count = conversation.forgottenTurnCount
+    guard count > forgottenCount else { return }
+    forgottenCount = count
+    let turns = count == 1 ? "the first turn is" : "the first \(count) turns are"
+    if !quiet { Output.note("mio-lite: the context is full; \(turns) forgotten (a larger --context holds more)") }
   }
 
   private struct Turn: Encodable {
@@ -118,24 +209,11 @@ struct ChatTerminal {
       data = try encoder.encode(history.map { Turn(role: $0.role, parts: $0.parts) })
     } else {
       for (role, parts) in history {
-        let texts = parts.map { $0.text ?? "[\($0.type): \($0.file ?? "")]" }
+        let texts = parts.map { $0.text ?? "[\($0.type): \(PathText.shown($0.file ?? ""))]" }
         data += Data("\(role): \(texts.joined(separator: " "))\n".utf8)
       }
     }
     try Output.write(Array(data), to: path)
     Output.note("[saved \(path)]")
-  }
-}
-
-extension AnswerPart {
-  /// What a user brought; nil for what has no name.
-  fileprivate init?(_ part: InputPart) {
-    switch part {
-    case .text(let text): self.init(type: "text", text: text)
-    case .audioFile(let source): self.init(type: "speech", file: source.name)
-    case .imageFile(let source), .visualFile(let source): self.init(type: "image", file: source.name)
-    case .videoFile(let source): self.init(type: "video", file: source.name)
-    case .audio, .image, .video, .speechCodes, .imageCodes: return nil
-    }
   }
 }

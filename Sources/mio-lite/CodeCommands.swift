@@ -77,6 +77,9 @@ struct DecodeCommand: AsyncParsableCommand {
   @Option(help: "Images: seed of the noise that they are drawn from (default: random, printed).")
   var seed: UInt64?
 
+  @Flag(help: "Sound: write .wav with 32-bit floats instead of 16-bit integers.")
+  var float = false
+
   @OptionGroup var drawing: ImageFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var common: CommonOptions
@@ -104,9 +107,11 @@ struct DecodeCommand: AsyncParsableCommand {
     guard !codes.isEmpty, !codes[0].isEmpty else {
       throw Failure(.wrongInput, "\(input): \"codes\" is empty; give one list of codes per codebook")
     }
+    let destination = AudioDestination(output: output, keepsFloats: float)
+    try destination.check()
     try await Interrupts.during { cancellation in
       let audio = try await cancellation.stopping { try await opened.audio(from: codes) }
-      let sink = try AudioSinks.make(output: output, raw: false, play: false, sampleRateHz: audio.sampleRateHz)
+      let sink = try destination.open(sampleRateHz: audio.sampleRateHz, cancellation: cancellation)
       try sink.write(audio.samples)
       try cancellation.check()
       try sink.finish()
@@ -114,7 +119,7 @@ struct DecodeCommand: AsyncParsableCommand {
   }
 
   private func draw(_ codes: [Int32], _ opened: Model) async throws {
-    try Output.checkImageName(output)
+    try Output.checkImage(output)
     let chosen = seed ?? .random(in: 0...0xFFFF_FFFF)
     if seed == nil && !common.quiet { Output.note("seed \(chosen)") }
     let options = drawing.options(Sampling(seed: chosen))
@@ -128,11 +133,7 @@ struct DecodeCommand: AsyncParsableCommand {
       }
     }
     let origin = ImageOrigin(prompt: "", options: options)
-    if output == "-" {
-      try Output.write(image.encoded(origin: origin))
-    } else {
-      try image.write(to: URL(fileURLWithPath: output), origin: origin)
-    }
+    try Output.write(image, to: output, origin: origin)
     if !common.quiet, !drawing.noPreview { Preview.show(image) }
   }
 }

@@ -52,7 +52,7 @@ enum CacheOption: String, CaseIterable, ExpressibleByArgument {
 enum ModelLocation {
   static func path(given: String?) throws -> String {
     if let given { return given }
-    if let path = ProcessInfo.processInfo.environment["MIO_MODEL"], !path.isEmpty { return path }
+    if let path = unsafe getenv("MIO_MODEL").map({ unsafe PathText.text(String.bytes(of: $0)) }), !path.isEmpty { return path }
     if let url = DemoModel.url { return url.path }
     throw Failure(
       .wrongInput, "no model: name one with -m FILE or in $MIO_MODEL; 'mio-lite convert CHECKPOINT_DIR -o F.mio' makes one")

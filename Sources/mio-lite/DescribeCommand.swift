@@ -43,7 +43,7 @@ struct DescribeCommand: AsyncParsableCommand {
     if question == ["-"] && input == "-" {
       throw Failure(.wrongInput, "'-' is standard input once; give the question as an argument")
     }
-    if let file = question.first(where: { FileManager.default.fileExists(atPath: $0) }) {
+    if let file = question.first(where: { Files.exists($0) }) {
       throw Failure(
         .wrongInput,
         "\(file): 'describe' looks at one image or video; for several: mio-lite chat QUESTION --image \(input) --image \(file)")
@@ -56,6 +56,7 @@ struct DescribeCommand: AsyncParsableCommand {
     if let question, question.allSatisfy(\.isWhitespace) { throw Failure(.wrongInput, "the question is empty; ask something") }
     let recipe = try self.recipe.map(RecipeOption.find) ?? (question == nil ? .imageCaption : .imageQuestion)
     let opened = try model.open()
+    try opened.require(task: recipe)
     try opened.require(.seeing)
     let options = TaskOptions(
       sampling: sampling.sampling(draws: false, quiet: common.quiet), image: nil, maxFrames: frames,
@@ -63,22 +64,31 @@ struct DescribeCommand: AsyncParsableCommand {
     let parts: [InputPart] = [.visualFile(Input.source(input))] + (question.map { [.text($0)] } ?? [])
     var shown = TrimmedText()
     var whole = ""
-    try await Interrupts.during { cancellation in
-      let bar = ProgressBar("describe", quiet: common.quiet)
-      defer { bar.finish() }
-      for try await part in cancellation.stopping(opened.perform(recipe, parts, options: options)) {
-        switch part {
-        case .progress(let progress): bar.update(progress.fraction, detail: progress.detail)
-        case .text(let text):
-          let text = shown.append(text)
-          whole += text
-          if !json { try Output.write(text) }
-        case .problem(let problem): Output.note("mio-lite: \(problem)")
-        case .image, .speech: break
+    func finish() throws {
+      if json { try Output.json(Result(text: whole)) } else { try Output.line("") }
+    }
+    do {
+      try await Interrupts.during { cancellation in
+        let bar = ProgressBar("describe", quiet: common.quiet)
+        defer { bar.finish() }
+        for try await part in cancellation.stopping(opened.perform(recipe, parts, options: options)) {
+          switch part {
+          case .progress(let progress): bar.update(progress.fraction, detail: progress.detail)
+          case .text(let text):
+            let text = shown.append(text)
+            whole += text
+            if !json { try Output.write(text) }
+          case .problem(let problem): Output.note("mio-lite: \(problem)")
+          case .image, .speech: break
+          }
         }
       }
+    } catch {
+      // What was said until then stays said.
+      if !whole.isEmpty { try? finish() }
+      throw error
     }
-    if json { try Output.json(Result(text: whole)) } else { try Output.line("") }
+    try finish()
   }
 }
 

@@ -50,10 +50,18 @@ struct FilmCommand: AsyncParsableCommand {
     let frames: [Frame]
   }
 
+  private func checkOutput(_ isSingle: Bool) throws {
+    if output == "-" { return try Output.refuseTerminal(for: "an animation") }
+    if isSingle { try Output.check(output) { _ in } } else { try Files.checkFolder(output) }
+  }
+
   func run() async throws {
+    let isSingle =
+      output == "-" || output.lowercased().hasSuffix(".gif") || OutputFile.isStream(URL(fileURLWithPath: output))
+    try checkOutput(isSingle)
     let words = try Input.text(prompt, "what the film shows")
-    let isSingle = output == "-" || output.lowercased().hasSuffix(".gif")
     let opened = try model.open()
+    try opened.require(task: .videoGeneration)
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
     var animation = GIFEncoder(
@@ -61,40 +69,54 @@ struct FilmCommand: AsyncParsableCommand {
     var thumbnails: [Image] = []
     var record: [Record.Frame] = []
     let target = isSingle ? nil : ResultFolder(path: output)
-    try await Interrupts.during { cancellation in
-      let bar = ProgressBar("film", quiet: common.quiet)
-      defer { bar.finish() }
-      let task = TaskOptions(sampling: sampling, image: options, maxImages: frames)
-      for try await part in cancellation.stopping(opened.perform(.videoGeneration, [.text(words)], options: task)) {
-        switch part {
-        case .progress(let progress) where progress.kind == .image:
-          bar.update(
-            (Double(progress.number - 1) + progress.fraction) / Double(frames),
-            detail: "frame \(progress.number), \(progress.detail)")
-        case .image(let clip?, let codes):
-          let name = "frame-\(record.count + 1).png"
-          try target?.write(clip.encoded(origin: ImageOrigin(prompt: words, options: options)), name)
-          record.append(Record.Frame(file: name, codes: codes))
-          try animation.add(clip)
-          thumbnails.append(clip.thumbnail)
-          if !common.quiet, !drawing.noPreview { Preview.show(clip) }
-        case .problem(let problem): Output.note("mio-lite: \(problem)")
-        case .image, .text, .speech, .progress: break
+    func finish() throws {
+      if let target {
+        if let sheet = Image.contactSheet(thumbnails) { try target.write(sheet.encoded(), "contact-sheet.png") }
+        try target.write(animation.finish(), "film.gif")
+        try target.write(
+          Output.readableJSON(
+            Record(
+              prompt: words, seed: sampling.seed, steps: options.steps, guidance: options.guidance,
+              sampler: options.sampler.rawValue, frames: record)), "film.json")
+      } else {
+        try Output.write(animation.finish(), toFileOrOutput: output)
+      }
+    }
+    func draw() async throws {
+      try await Interrupts.during { cancellation in
+        let bar = ProgressBar("film", quiet: common.quiet)
+        defer { bar.finish() }
+        let task = TaskOptions(sampling: sampling, image: options, maxImages: frames)
+        for try await part in cancellation.stopping(opened.perform(.videoGeneration, [.text(words)], options: task)) {
+          switch part {
+          case .progress(let progress) where progress.kind == .image:
+            bar.update(
+              (Double(progress.number - 1) + progress.fraction) / Double(frames),
+              detail: "frame \(progress.number), \(progress.detail)")
+          case .image(let clip?, let codes):
+            let name = "frame-\(record.count + 1).png"
+            try target?.write(clip.encoded(origin: ImageOrigin(prompt: words, options: options)), name)
+            record.append(Record.Frame(file: name, codes: codes))
+            try animation.add(clip)
+            thumbnails.append(clip.thumbnail)
+            if !common.quiet, !drawing.noPreview { Preview.show(clip) }
+          case .problem(let problem): Output.note("mio-lite: \(problem)")
+          case .image, .text, .speech, .progress: break
+          }
         }
       }
     }
-    guard !record.isEmpty else { throw Failure(.failed, "the model did not finish a frame; allow more tokens") }
-    if let target {
-      if let sheet = Image.contactSheet(thumbnails) { try target.write(sheet.encoded(), "contact-sheet.png") }
-      try target.write(animation.finish(), "film.gif")
-      try target.write(
-        Output.readableJSON(
-          Record(
-            prompt: words, seed: sampling.seed, steps: options.steps, guidance: options.guidance,
-            sampler: options.sampler.rawValue, frames: record)), "film.json")
-    } else {
-      try Output.write(animation.finish(), toFileOrOutput: output)
+    do {
+      try await draw()
+    } catch {
+      // Frames that are finished have cost enough to be kept.
+      if !record.isEmpty, (try? finish()) != nil {
+        Output.note("mio-lite: \(output) has the \(record.count) frames that were finished")
+      }
+      throw error
     }
+    guard !record.isEmpty else { throw Failure(.failed, "the model did not finish a frame; allow more tokens") }
+    try finish()
     if !common.quiet { Output.note("\(output): \(record.count) frames") }
   }
 }
@@ -112,11 +134,7 @@ struct ResultFolder {
   let path: String
 
   func write(_ bytes: [UInt8], _ name: String) throws {
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw Failure(.failed, "\(path): cannot be made: \(error.localizedDescription)")
-    }
+    try Files.makeFolder(path)
     try Output.write(bytes, to: "\(path)/\(name)")
   }
 }

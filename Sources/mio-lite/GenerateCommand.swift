@@ -51,18 +51,27 @@ struct GenerateCommand: AsyncParsableCommand {
     let options = GenerationOptions(
       sampling: sampling.sampling(draws: false, quiet: common.quiet),
       stopIds: try stopIds.map { try Input.ids($0, option: "--stop-ids") }, usesGrammar: grammar == .media)
-    try await Interrupts.during { cancellation in
-      var new: [Int32] = []
-      var shown = tokenizer.textDecoder()
-      for try await id in cancellation.stopping(opened.generate(from: tokens, options: options)) {
-        new.append(id)
-        if !json { try Output.write(shown.append(id)) }
-      }
+    var new: [Int32] = []
+    var shown = tokenizer.textDecoder()
+    func finish() throws {
       if json {
         try Output.json(Result(ids: new, text: tokenizer.decode(new)))
       } else {
         try Output.line(shown.finish())
       }
     }
+    do {
+      try await Interrupts.during { cancellation in
+        for try await id in cancellation.stopping(opened.generate(from: tokens, options: options)) {
+          new.append(id)
+          if !json { try Output.write(shown.append(id)) }
+        }
+      }
+    } catch {
+      // What was generated until then stays.
+      if !new.isEmpty { try? finish() }
+      throw error
+    }
+    try finish()
   }
 }

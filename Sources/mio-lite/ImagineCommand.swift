@@ -86,8 +86,9 @@ struct ImageTask {
   let common: CommonOptions
 
   func run() async throws {
-    try Output.checkImageName(output)
+    try Output.checkImage(output)
     let opened = try model.open()
+    try opened.require(task: recipe)
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
     let started = ContinuousClock.now
@@ -107,11 +108,7 @@ struct ImageTask {
     }
     guard let image else { throw Failure(.failed, "the model did not finish an image; allow more tokens") }
     let origin = ImageOrigin(prompt: prompt, options: options)
-    if output == "-" {
-      try Output.write(image.encoded(origin: origin))
-    } else {
-      try image.write(to: URL(fileURLWithPath: output), origin: origin)
-    }
+    try Output.write(image, to: output, origin: origin)
     if !common.quiet {
       if !drawing.noPreview { Preview.show(image) }
       let elapsed = String(format: "%.1f", (ContinuousClock.now - started).seconds)

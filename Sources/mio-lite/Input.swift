@@ -12,7 +12,7 @@ enum Input {
   ///   - what: what to give, in the words of a hint.
   ///   - exact: whether the line end counts that standard input ends with; it is no part of a text that a program prints.
   static func text(_ words: [String], _ what: String, exact: Bool = false) throws -> String {
-    if words != ["-"], !words.isEmpty { return words.joined(separator: " ") }
+    if words != ["-"], !words.isEmpty { return try checked(words.joined(separator: " ")) }
     if words.isEmpty && isatty(STDIN_FILENO) == 1 {
       throw Failure(.wrongInput, "\(what): give it as an argument, or pipe it in")
     }
@@ -25,13 +25,21 @@ enum Input {
 
   /// The text of one argument; '-' reads standard input.
   static func text(_ argument: String) throws -> String {
-    argument == "-" ? try standardInputText().withoutLineEnd : argument
+    argument == "-" ? try standardInputText().withoutLineEnd : try checked(argument)
+  }
+
+  /// An argument that is read as text; to the system it is bytes.
+  static func checked(_ argument: String) throws -> String {
+    try decoded(PathText.bytes(argument), "the text '\(PathText.shown(argument).prefix(40))'")
   }
 
   private static func standardInputText() throws -> String {
-    let bytes = try standardInput(limit: longestText)
+    try decoded(standardInput(limit: longestText), "standard input: the text")
+  }
+
+  private static func decoded(_ bytes: [UInt8], _ what: String) throws -> String {
     if let text = String(validating: bytes, as: UTF8.self) { return text }
-    throw Failure(.wrongInput, "standard input: the text is not UTF-8 (byte \(firstBadByte(bytes))); convert it with iconv")
+    throw Failure(.wrongInput, "\(what) is not UTF-8 (byte \(firstBadByte(bytes))); convert it with iconv")
   }
 
   private static func firstBadByte(_ bytes: [UInt8]) -> Int {
@@ -66,11 +74,7 @@ enum Input {
   /// The bytes of a file; '-' reads standard input.
   static func bytes(of path: String, limit: Int) throws -> [UInt8] {
     if path == "-" { return try standardInput(limit: limit) }
-    guard let handle = FileHandle(forReadingAtPath: path) else {
-      throw Failure(.wrongInput, "\(path): cannot be opened; is the name right?")
-    }
-    defer { try? handle.close() }
-    guard let data = try handle.read(upToCount: limit + 1) else { return [] }
+    guard let data = try Files.open(path).read(upToCount: limit + 1) else { return [] }
     if data.count > limit { throw Failure(.wrongInput, "\(path): larger than \(limit >> 20) MiB") }
     return Array(data)
   }

@@ -113,7 +113,8 @@ final class Cancellation: Sendable {
     return try await task.value
   }
 
-  private func whenCancelled(_ handler: @escaping @Sendable () -> Void) {
+  /// Runs `handler` when the request comes, or at once if it has come.
+  func whenCancelled(_ handler: @escaping @Sendable () -> Void) {
     handlers.withLock { $0.append(handler) }
     if isCancelled { for handler in takeHandlers() { handler() } }
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MioLite
 
 @main
 enum Main {
@@ -8,7 +9,7 @@ enum Main {
     // A closed pipe and a full quota are errors to report, not reasons to die with files half-written.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
-    let typed = TypedArguments(Array(CommandLine.arguments.dropFirst()))
+    let typed = TypedArguments(arguments)
     do {
       var command = try MioLiteCommand.parseAsRoot(typed.forParser())
       if var asynchronous = command as? any AsyncParsableCommand {
@@ -19,6 +20,13 @@ enum Main {
       try Output.flush()
     } catch {
       exit(report(error, typed))
+    }
+  }
+
+  /// What was typed, byte by byte: paths need not be UTF-8.
+  private static var arguments: [String] {
+    unsafe (1..<max(1, Int(CommandLine.argc))).compactMap { index in
+      unsafe CommandLine.unsafeArgv[index].map { unsafe PathText.text(String.bytes(of: $0)) }
     }
   }
 
@@ -36,5 +44,12 @@ enum Main {
     let message = typed.unknownOption()?.message ?? "\(MioLiteCommand.message(for: error)) (\(typed.hint))"
     Output.note("mio-lite: \(message)")
     return 2
+  }
+}
+
+extension String {
+  /// The bytes of a string of the system.
+  static func bytes(of string: UnsafePointer<CChar>) -> [UInt8] {
+    unsafe UnsafeBufferPointer(start: string, count: strlen(string)).map { UInt8(bitPattern: $0) }
   }
 }

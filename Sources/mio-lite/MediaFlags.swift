@@ -20,10 +20,12 @@ struct MediaFlags: ParsableArguments {
   /// What was given, in its order.
   ///
   /// The parser keeps the order within each option only, so the order of the options is looked up in `arguments`.
-  func parts(arguments: [String] = CommandLine.arguments) -> [InputPart] {
+  ///
+  /// - Throws: ``Failure`` for words that are not UTF-8.
+  func parts(arguments: [String] = CommandLine.arguments) throws -> [InputPart] {
     var queues: [String: [InputPart]] = [
       "audio": audio.map { .audioFile(Input.source($0)) }, "image": image.map { .imageFile(Input.source($0)) },
-      "video": video.map { .videoFile(Input.source($0)) }, "text": text.map(InputPart.text),
+      "video": video.map { .videoFile(Input.source($0)) }, "text": try text.map { .text(try Input.checked($0)) },
     ]
     var parts: [InputPart] = []
     for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {

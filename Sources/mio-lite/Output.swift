@@ -16,9 +16,39 @@ enum Output {
     if path == "-" { try write(bytes) } else { try write(bytes, to: path) }
   }
 
-  /// Refuses a name whose suffix is of no image that can be written; '-' is standard output.
-  static func checkImageName(_ path: String) throws {
-    if path != "-" { _ = try Image.Format(suffixOf: URL(fileURLWithPath: path)) }
+  /// Refuses, before any work, a file that could not be written, and a suffix that `format` does not know.
+  static func check<Format>(_ path: String, suffix format: (URL) throws -> Format) throws {
+    let url = URL(fileURLWithPath: path)
+    _ = try format(url)
+    try OutputFile.check(url)
+  }
+
+  /// Refuses to show a person the bytes of a medium.
+  static func refuseTerminal(for what: String, or other: String = "") throws {
+    if isatty(STDOUT_FILENO) == 1 {
+      throw Failure(
+        .wrongInput, "standard output is a terminal, which cannot take \(what); send it to a program, or use -o FILE\(other)")
+    }
+  }
+
+  /// Refuses, before any work, a place where an image cannot go; '-' is standard output.
+  static func checkImage(_ path: String) throws {
+    if path == "-" { return try refuseTerminal(for: "an image") }
+    try check(path) { try imageFormat($0) }
+  }
+
+  /// Writes an image in the form that the suffix names; '-' and names of pipes and devices without one mean PNG.
+  static func write(_ image: Image, to path: String, origin: ImageOrigin) throws {
+    if path == "-" { return try write(image.encoded(origin: origin)) }
+    let url = URL(fileURLWithPath: path)
+    try image.write(to: url, format: imageFormat(url), origin: origin)
+  }
+
+  private static func imageFormat(_ url: URL) throws -> Image.Format {
+    do { return try Image.Format(suffixOf: url) } catch {
+      if OutputFile.isStream(url) { return .png }
+      throw error
+    }
   }
 
   /// Writes text to standard output: as it is to files and pipes, without control characters to a terminal.

@@ -44,9 +44,13 @@ struct StoryCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    try Files.checkFolder(output)
     let words = try Input.text(prompt, "what the story is about")
     let recipe = try RecipeOption.find(self.recipe)
     let opened = try model.open()
+    try opened.require(task: recipe)
+    try opened.require(.images)
+    if !image.isEmpty { try opened.require(.seeing) }
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
     let task = TaskOptions(sampling: sampling, image: options, maxImages: images, allowsSpeech: speech)
@@ -54,30 +58,39 @@ struct StoryCommand: AsyncParsableCommand {
     let origin = ImageOrigin(prompt: words, options: options)
     let media = MediaFolder(path: output, quiet: common.quiet, origin: origin, replacing: true)
     var story = Story(title: words, made: origin.summary, model: URL(fileURLWithPath: opened.name).lastPathComponent)
-    try await Interrupts.during { cancellation in
-      let bar = ProgressBar("story", quiet: common.quiet)
-      defer { bar.finish() }
-      for try await part in cancellation.stopping(opened.perform(recipe, given, options: task)) {
-        if case .progress(let progress) = part {
-          bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
-          continue
-        }
-        let kept = try media.keep(part)
-        if kept.type == "problem" { Output.note("mio-lite: \(kept.text ?? "")") }
-        if case .image(let clip?, _) = part {
-          story.add(kept, data: try clip.encoded(as: .jpeg))
-          if !common.quiet, !drawing.noPreview { Preview.show(clip) }
-        } else {
-          story.add(kept, data: try kept.file.map { try Array(Data(contentsOf: URL(fileURLWithPath: $0))) })
+    func finish() throws {
+      let folder = ResultFolder(path: output)
+      let record = try Output.readableJSON(story.record)
+      try folder.write(record, "story.json")
+      try folder.write(Array(story.page.utf8), "index.html")
+      if json { try Output.write(record) }
+      if !common.quiet { Output.note("\(output)/index.html: \(story.record.parts.count) parts") }
+    }
+    do {
+      try await Interrupts.during { cancellation in
+        let bar = ProgressBar("story", quiet: common.quiet)
+        defer { bar.finish() }
+        for try await part in cancellation.stopping(opened.perform(recipe, given, options: task)) {
+          if case .progress(let progress) = part {
+            bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
+            continue
+          }
+          let kept = try media.keep(part)
+          if kept.type == "problem" { Output.note("mio-lite: \(kept.text ?? "")") }
+          if case .image(let clip?, _) = part {
+            story.add(kept, data: try clip.encoded(as: .jpeg))
+            if !common.quiet, !drawing.noPreview { Preview.show(clip) }
+          } else {
+            story.add(kept, data: try kept.file.map { try Input.bytes(of: $0, limit: 1 << 30) })
+          }
         }
       }
+    } catch {
+      // What was told until then stays told.
+      if !story.record.parts.isEmpty { try? finish() }
+      throw error
     }
-    let folder = ResultFolder(path: output)
-    let record = try Output.readableJSON(story.record)
-    try folder.write(record, "story.json")
-    try folder.write(Array(story.page.utf8), "index.html")
-    if json { try Output.write(record) }
-    if !common.quiet { Output.note("\(output)/index.html: \(story.record.parts.count) parts") }
+    try finish()
   }
 }
 

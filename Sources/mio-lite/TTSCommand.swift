@@ -7,7 +7,8 @@ struct TTSCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tts", abstract: "Speak a text of any length.",
     discussion: """
-      Without -o the speech is played where a player exists, else written to speech.wav. A long text is cut into sentences
+      Without -o the speech is played where a player exists, else written to speech.wav; what a player fails to play goes
+      there, too. A long text is cut into sentences
       that are spoken together; sound starts with the first one.
       MIO's own settings for speech: sampling, top-p 0.7, repetition penalty 1.15 (infer.py and table 11 of the paper).
       """)
@@ -22,6 +23,9 @@ struct TTSCommand: AsyncParsableCommand {
 
   @Flag(help: "Stream 16-bit PCM without a header to standard output.")
   var raw = false
+
+  @Flag(help: "Write .wav with 32-bit floats instead of 16-bit integers.")
+  var float = false
 
   @Flag(help: "Play the speech.")
   var play = false
@@ -47,11 +51,14 @@ struct TTSCommand: AsyncParsableCommand {
     if [raw, play, output != nil].filter({ $0 }).count > 1 {
       throw ValidationError("-o, --raw and --play each say where the speech goes; give one")
     }
+    if float && raw { throw ValidationError("--raw is 16-bit PCM; leave --float out, or stream WAV with -o -") }
   }
 
   func run() async throws {
+    let place = AudioDestination(output: output, isRaw: raw, isPlayed: play, keepsFloats: float)
+    try place.check()
     let opened = try model.open()
-    try opened.require(.speech)
+    try opened.require(task: .textToSpeech)
     guard let rate = opened.speechSampleRateHz else { return }
     let words = try Input.text(text, "what to say")
     let leftOut = try opened.unspeakableCharacters(in: words)
@@ -67,16 +74,23 @@ struct TTSCommand: AsyncParsableCommand {
     var firstAudio: Double?
     var seconds = 0.0
     let destination = try await Interrupts.during { cancellation in
-      let sink = try AudioSinks.make(output: output, raw: raw, play: play, sampleRateHz: rate)
+      let sink = try place.open(sampleRateHz: rate, cancellation: cancellation)
       let bar = ProgressBar("tts", quiet: common.quiet)
       defer { bar.finish() }
-      for try await chunk in cancellation.stopping(opened.speech(for: words, options: options)) {
-        firstAudio = firstAudio ?? (ContinuousClock.now - started).seconds
-        seconds += Double(chunk.samples.count) / Double(rate)
-        try sink.write(chunk.samples)
-        bar.update(Double(chunk.index + 1) / Double(chunk.count), detail: String(chunk.text.prefix(40)))
-        if chunk.isCutShort { Output.note("mio-lite: cut short, the model did not end: \(chunk.text.prefix(60))") }
+      do {
+        for try await chunk in cancellation.stopping(opened.speech(for: words, options: options)) {
+          firstAudio = firstAudio ?? (ContinuousClock.now - started).seconds
+          try sink.write(chunk.samples)
+          seconds += Double(chunk.samples.count) / Double(rate)
+          bar.update(Double(chunk.index + 1) / Double(chunk.count), detail: String(chunk.text.prefix(40)))
+          if chunk.isCutShort { Output.note("mio-lite: cut short, the model did not end: \(chunk.text.prefix(60))") }
+        }
+      } catch {
+        bar.finish()
+        keep(seconds, sink, error)
+        throw error
       }
+      bar.finish()
       try sink.finish()
       return sink.destination
     }
@@ -86,6 +100,12 @@ struct TTSCommand: AsyncParsableCommand {
         "\(destination): \(rounded(seconds)) s of speech in \(rounded(elapsed)) s, "
           + pace(seconds / elapsed) + ", first sound after \(rounded(firstAudio ?? elapsed)) s")
     }
+  }
+
+  /// What was said before the rest failed is kept; what a person stopped is not wanted.
+  private func keep(_ seconds: Double, _ sink: any AudioSink, _ error: any Error) {
+    guard seconds > 0, Failure(error)?.kind != .interrupted, (try? sink.finish()) != nil else { return sink.giveUp() }
+    Output.note("mio-lite: \(sink.destination) has the first \(rounded(seconds)) s of the speech; the rest failed")
   }
 
   private func pace(_ factor: Double) -> String {

@@ -149,7 +149,7 @@ struct TypedArguments {
     if let near {
       text += "; did you mean '\(near)'?"
     } else if table.takesText {
-      text += "; put '--' before a text that begins so"
+      text += "; put '--' before an argument that begins so"
     }
     return Failure(.wrongInput, "\(text) (\(hint))")
   }

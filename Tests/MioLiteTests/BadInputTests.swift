@@ -83,6 +83,10 @@ extension BadInput {
       _ = try Program.run(["convert", Goldens.speech("llm-other-format").path, "-o", path, "-q"])
       return Call(arguments: ["tts", "hello", "-m", path])
     },
+    BadInput("model: was not taught the task", 2, "only speaks") { _ in Call(arguments: ["story", "a boat", "-o", "story"]) },
+    BadInput("model: some of several", 2, "1 of 2") { _ in
+      Call(arguments: ["inspect", "none.mio", try PackedModel.standard])
+    },
   ]
 
   private static func standardBytes() throws -> [UInt8] {
@@ -145,6 +149,9 @@ extension BadInput {
     },
     BadInput("checkpoint: output into a folder that is not there", 1, "nowhere") { _ in
       Call(arguments: ["convert", Goldens.speech("tiny-mio").path, "-o", "nowhere/out.mio"])
+    },
+    BadInput("checkpoint: output to a stream", 2, "cannot be streamed") { _ in
+      Call(arguments: ["convert", Goldens.speech("tiny-mio").path, "-o", "-"])
     },
   ]
 
@@ -277,6 +284,10 @@ extension BadInput {
           "imagine", "a tree", "-o", "nowhere/out.png", "--steps", "1", "--seed", "1", "-q", "-m", try PackedModel.whole,
         ])
     },
+    BadInput("image: output over a folder", 1, "folder") { folder in
+      try FileManager.default.createDirectory(atPath: folder.path("a.png"), withIntermediateDirectories: false)
+      return Call(arguments: ["imagine", "a tree", "-o", "a.png", "--steps", "1", "-q", "-m", try PackedModel.whole])
+    },
     BadInput("image: an edit of a file that is not there", 2, "none.png") { _ in
       Call(arguments: ["edit", "none.png", "make it night", "-o", "out.png", "-m", try PackedModel.whole])
     },
@@ -372,6 +383,7 @@ extension BadInput {
     BadInput("text: nothing to say", 2, "nothing to say") { _ in
       Call(arguments: ["tts", " ... ", "-o", "out.wav", "-m", try PackedModel.standard])
     },
+    BadInput("text: none, and nothing on standard input", 2, "standard input") { _ in Call(arguments: ["tts"], input: []) },
     BadInput("text: empty prompt", 2, "empty") { _ in Call(arguments: ["chat", "", "-m", try PackedModel.standard]) },
     BadInput("text: not UTF-8", 2, "UTF-8") { _ in
       Call(arguments: ["tts", "-", "-o", "out.wav", "-m", try PackedModel.standard], input: [0x68, 0xFF, 0xFE])
@@ -393,6 +405,8 @@ extension BadInput {
   ]
 
   private static let options = [
+    BadInput("option: a command that there is not", 2, "did you mean 'tts'?") { _ in Call(arguments: ["speak", "hello"]) },
+    BadInput("option: misspelled", 2, "did you mean '--seed'?") { _ in Call(arguments: ["tts", "hello", "--sed", "1"]) },
     BadInput("option: unknown", 2, "--frobnicate") { _ in Call(arguments: ["tts", "hello", "--frobnicate"]) },
     BadInput("option: a negative temperature", 2, "temperature") { _ in try generate("--temperature=-1") },
     BadInput("option: a temperature that is no number", 2, "temperature") { _ in try generate("--temperature=nan") },

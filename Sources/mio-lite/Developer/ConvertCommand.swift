@@ -3,6 +3,7 @@ import Foundation
 import MioConverter
 import MioFormat
 import MioKernels
+import MioLite
 
 /// `convert CHECKPOINT_DIR -o F.mio`: packs a checkpoint.
 struct ConvertCommand: AsyncParsableCommand {
@@ -47,7 +48,7 @@ struct ConvertCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if output == "-" {
+    if let output, output == "-" || OutputFile.isStream(URL(fileURLWithPath: output)) {
       throw ValidationError(
         "a model file is not written from its beginning to its end and cannot be streamed; name it: -o F.mio")
     }
@@ -61,6 +62,7 @@ struct ConvertCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    if let output, !plan { try OutputFile.check(URL(fileURLWithPath: output)) }
     let conversion = try Conversion(
       checkpoint: checkpoint, quantization: quantize, ignoringSettings: Set(ignoreSetting),
       acceptsTokenizerAlone: tokenizerOnly, threads: threads ?? Processors.usableCoreCount)

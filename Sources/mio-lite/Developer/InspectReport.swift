@@ -1,4 +1,5 @@
 import MioFormat
+import MioLite
 
 /// What `inspect` knows of a file, ready for JSON or for a chart.
 struct InspectReport: Encodable {
@@ -31,7 +32,7 @@ struct InspectReport: Encodable {
   let tensors: [TensorReport]
 
   init(_ model: ModelFile) {
-    file = model.path
+    file = PathText.shown(model.path)
     bytes = model.byteCount
     formatVersion = model.formatVersion
     identity = model.identity.description

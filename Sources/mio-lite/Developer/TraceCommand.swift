@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import MioConverter
 import MioKernels
 import MioLite
@@ -49,6 +50,7 @@ struct TraceCommand: ParsableCommand {
   }
 
   func run() throws {
+    try OutputFile.check(URL(fileURLWithPath: output))
     let opened = try model.open()
     let given = try SafetensorsFile(path: input)
     let context = KernelContext(threads: model.threads ?? Processors.usableCoreCount)

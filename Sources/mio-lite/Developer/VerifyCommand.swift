@@ -1,6 +1,7 @@
 import ArgumentParser
 import MioFormat
 import MioKernels
+import MioLite
 
 /// `verify [F.mio ...]`: checks every byte.
 struct VerifyCommand: AsyncParsableCommand {
@@ -31,6 +32,6 @@ struct VerifyCommand: AsyncParsableCommand {
         return !cancellation.isCancelled
       }
     }
-    if !common.quiet { try Output.line("\(path): all \(model.byteCount) bytes are as written") }
+    if !common.quiet { try Output.line("\(PathText.shown(path)): all \(model.byteCount) bytes are as written") }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import MioLite
 import Synchronization
 
 /// The one owner of the terminal that results, notes, the progress line and images share.
@@ -65,7 +66,16 @@ final class Terminal: Sendable {
         if understandsControls { show("\r\u{1B}[K", &line) } else { show("\n", &line) }
       }
       beginLine(&line)
+      let text = PathText.shown(text)
       show((hasNotes ? text.withoutTerminalControls : text) + "\n", &line)
+    }
+  }
+
+  /// Makes room for a line that somebody else draws; what is typed ends it.
+  func beginInput() {
+    line.withLock { line in
+      removeBar(&line)
+      beginLine(&line)
     }
   }
 

@@ -1,0 +1,89 @@
+import Foundation
+import MioLite
+
+/// Files by the bytes of their names, which need not be UTF-8.
+enum Files {
+  /// The path for a call of the system.
+  private static func system(_ path: String) -> [CChar] { PathText.bytes(path).map { CChar(bitPattern: $0) } + [0] }
+
+  static func exists(_ path: String) -> Bool { unsafe access(system(path), F_OK) == 0 }
+  static func isReadable(_ path: String) -> Bool { unsafe access(system(path), R_OK) == 0 }
+
+  static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(system(path), &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// Opens a file for reading.
+  static func open(_ path: String) throws -> FileHandle {
+    let descriptor = unsafe Foundation.open(system(path), O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Failure(.wrongInput, "\(path): cannot be opened: \(errorText()); is the name right?") }
+    return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+  }
+
+  /// Makes a folder and those that it lies in.
+  static func makeFolder(_ path: String) throws {
+    if isFolder(path) { return }
+    if let parent = parent(of: path), !isFolder(parent) { try makeFolder(parent) }
+    guard unsafe mkdir(system(path), 0o777) == 0 || isFolder(path) else {
+      throw Failure(.failed, "\(path): the folder cannot be made: \(errorText())")
+    }
+  }
+
+  /// Refuses a folder that could not be made or written into.
+  static func checkFolder(_ path: String) throws {
+    var place = path
+    while !exists(place), let parent = parent(of: place) { place = parent }
+    let isNew = place != path
+    if !isFolder(place) {
+      throw Failure(.failed, "\(path): \(isNew ? "\(place) is no folder" : "exists and is no folder"); choose another name")
+    }
+    guard unsafe access(system(place), W_OK | X_OK) == 0 else {
+      throw Failure(.failed, "\(path): the folder cannot be \(isNew ? "made" : "written into"): \(errorText())")
+    }
+  }
+
+  private static func parent(of path: String) -> String? {
+    let bare = path.hasSuffix("/") ? String(path.dropLast()) : path
+    guard let slash = bare.lastIndex(of: "/") else { return bare.isEmpty || bare == "." ? nil : "." }
+    return slash == bare.startIndex ? (bare == "/" ? nil : "/") : String(bare[..<slash])
+  }
+
+  /// Opens a pipe or device that is written to as it is; waits for a reader, or for a request to stop.
+  static func openStream(_ path: String, _ cancellation: Cancellation) throws -> FileHandle {
+    if let own = OutputFile.descriptor(URL(fileURLWithPath: path)) {
+      return FileHandle(fileDescriptor: dup(own), closeOnDealloc: true)
+    }
+    while true {
+      try cancellation.check()
+      let descriptor = unsafe Foundation.open(system(path), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+      if descriptor >= 0 {
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        if isatty(descriptor) == 1 { throw Failure(.wrongInput, "\(path): a terminal cannot take sound; name a file") }
+        return handle
+      }
+      // A pipe that nobody reads yet.
+      guard errno == ENXIO || errno == EINTR else { throw Failure(.failed, "\(path): cannot be opened: \(errorText())") }
+      usleep(20_000)
+    }
+  }
+
+  /// A file without a name; nil where there can be none.
+  static func unnamedTemporary() -> FileHandle? {
+    var template = Array("\(NSTemporaryDirectory())mio-notes-XXXXXX".utf8CString)
+    let descriptor = unsafe mkstemp(&template)
+    guard descriptor >= 0 else { return nil }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    unsafe unlink(template)
+    return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+  }
+
+  /// What a program complained about last.
+  static func lastLine(of file: FileHandle?) -> String {
+    guard let file, (try? file.seek(toOffset: 0)) != nil, let data = try? file.read(upToCount: 1 << 16) else { return "" }
+    return String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline).last.map { $0.prefix(200).description } ?? ""
+  }
+
+  private static func errorText() -> String { unsafe String(cString: strerror(errno)) }
+}
