@@ -11,27 +11,21 @@ struct ASRCommand: AsyncParsableCommand {
   @Argument(help: "Sound files; '-', or nothing and a pipe, reads standard input.", completion: .file())
   var audio: [String] = []
 
-  @Flag(help: "Print JSON with the times of every segment.")
+  @Option(
+    name: [.customLong("format"), .customLong("output-format")],
+    help: "How transcripts are printed: text, or with the times of every segment; tsv has milliseconds.")
+  var format: TranscriptFormat?
+
+  @Flag(help: "The same as --format json.")
   var json = false
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
 
-  private struct Segment: Encodable {
-    let start: Double
-    let end: Double
-    let text: String
-  }
-
-  private struct Transcript: Encodable {
-    let file: String
-    let text: String
-    let segments: [Segment]
-  }
-
   func validate() throws {
     if audio.isEmpty && isatty(STDIN_FILENO) == 1 { throw ValidationError("name a sound file, or '-' for standard input") }
+    if json, let format, format != .json { throw ValidationError("--json and --format \(format.rawValue) differ; give one") }
   }
 
   func run() async throws {
@@ -47,26 +41,19 @@ struct ASRCommand: AsyncParsableCommand {
   }
 
   private func transcribe(_ path: String, _ opened: Model, _ options: TranscriptionOptions) async throws {
-    var segments: [Segment] = []
+    var transcript = TranscriptWriter(json ? .json : format ?? .text, file: path)
     do {
       try await Interrupts.during { cancellation in
         for try await segment in cancellation.stopping(opened.transcription(of: Input.source(path), options: options)) {
           if let missing = segment.shortfall { Output.note("mio-lite: \(path): \(missing)") }
-          segments.append(Segment(start: segment.start, end: segment.end, text: segment.text))
-          if !json && !segment.text.isEmpty { try Output.write((segments.count > 1 ? " " : "") + segment.text) }
+          try transcript.add(segment)
         }
       }
     } catch {
       // What was heard until then stays heard.
-      if !segments.isEmpty { try? finish(path, segments) }
+      if !transcript.isEmpty { try? transcript.finish() }
       throw error
     }
-    try finish(path, segments)
-  }
-
-  private func finish(_ path: String, _ segments: [Segment]) throws {
-    guard json else { return try Output.line("") }
-    let text = segments.map(\.text).filter { !$0.isEmpty }.joined(separator: " ")
-    try Output.json(Transcript(file: PathText.shown(path), text: text, segments: segments))
+    try transcript.finish()
   }
 }

@@ -23,6 +23,7 @@ struct AudioDestination {
   func check() throws {
     if isRaw || output == "-" { try Output.refuseTerminal(for: "sound", or: " or --play") }
     guard let output, output != "-" else { return }
+    try Output.refuseTerminal(output)
     if !isStreamed { try Output.check(output, suffix: Audio.Format.init(suffixOf:)) }
     if keepsFloats, try !isWave { throw Failure(.wrongInput, "--float is about .wav; \(output) has its own form") }
   }

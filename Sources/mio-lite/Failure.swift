@@ -14,10 +14,13 @@ struct Failure: Error {
 
   let kind: Kind
   let message: String
+  /// Whether results cannot be written any more, so that there is no point in going on.
+  let isOutputLost: Bool
 
-  init(_ kind: Kind, _ message: String) {
+  init(_ kind: Kind, _ message: String, isOutputLost: Bool = false) {
     self.kind = kind
     self.message = message
+    self.isOutputLost = isOutputLost
   }
 
   var status: Int32 { kind == .interrupted ? Interrupts.status : kind.rawValue }
@@ -58,7 +61,7 @@ struct Failures {
   }
 
   private mutating func keep(_ error: any Error, _ total: Int) throws {
-    guard total > 1, let failure = Failure(error), failure.kind != .interrupted else { throw error }
+    guard total > 1, let failure = Failure(error), failure.kind != .interrupted, !failure.isOutputLost else { throw error }
     Output.note("mio-lite: \(failure.message)")
     if worst == nil || failure.kind == .failed { worst = failure }
     (count, self.total) = (count + 1, total)

@@ -14,6 +14,17 @@ enum Files {
     return unsafe stat(system(path), &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
+  /// Whether a path for output leads to a terminal.
+  static func isTerminal(_ path: String) -> Bool {
+    if let own = OutputFile.descriptor(URL(fileURLWithPath: path)) { return isatty(own) == 1 }
+    var status = stat()
+    guard unsafe stat(system(path), &status) == 0, status.st_mode & S_IFMT == S_IFCHR else { return false }
+    let descriptor = unsafe Foundation.open(system(path), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return isatty(descriptor) == 1
+  }
+
   /// Opens a file for reading.
   static func open(_ path: String) throws -> FileHandle {
     let descriptor = unsafe Foundation.open(system(path), O_RDONLY | O_CLOEXEC)
@@ -59,9 +70,7 @@ enum Files {
       let descriptor = unsafe Foundation.open(system(path), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
       if descriptor >= 0 {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
-        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-        if isatty(descriptor) == 1 { throw Failure(.wrongInput, "\(path): a terminal cannot take sound; name a file") }
-        return handle
+        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
       }
       // A pipe that nobody reads yet.
       guard errno == ENXIO || errno == EINTR else { throw Failure(.failed, "\(path): cannot be opened: \(errorText())") }
@@ -82,7 +91,8 @@ enum Files {
   /// What a program complained about last.
   static func lastLine(of file: FileHandle?) -> String {
     guard let file, (try? file.seek(toOffset: 0)) != nil, let data = try? file.read(upToCount: 1 << 16) else { return "" }
-    return String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline).last.map { $0.prefix(200).description } ?? ""
+    let lines = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline)
+    return lines.last.map { String($0.prefix(200)) } ?? ""
   }
 
   private static func errorText() -> String { unsafe String(cString: strerror(errno)) }

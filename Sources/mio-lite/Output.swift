@@ -20,6 +20,7 @@ enum Output {
   static func check<Format>(_ path: String, suffix format: (URL) throws -> Format) throws {
     let url = URL(fileURLWithPath: path)
     _ = try format(url)
+    try refuseTerminal(path)
     try OutputFile.check(url)
   }
 
@@ -29,6 +30,11 @@ enum Output {
       throw Failure(
         .wrongInput, "standard output is a terminal, which cannot take \(what); send it to a program, or use -o FILE\(other)")
     }
+  }
+
+  /// Refuses a path that leads to a terminal.
+  static func refuseTerminal(_ path: String) throws {
+    if Files.isTerminal(path) { throw Failure(.wrongInput, "\(path): is a terminal, which cannot take media; name a file") }
   }
 
   /// Refuses, before any work, a place where an image cannot go; '-' is standard output.

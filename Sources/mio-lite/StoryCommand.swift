@@ -57,7 +57,8 @@ struct StoryCommand: AsyncParsableCommand {
     let given = image.map { InputPart.imageFile(Input.source($0)) } + (words.isEmpty ? [] : [.text(words)])
     let origin = ImageOrigin(prompt: words, options: options)
     let media = MediaFolder(path: output, quiet: common.quiet, origin: origin, replacing: true)
-    var story = Story(title: words, made: origin.summary, model: URL(fileURLWithPath: opened.name).lastPathComponent)
+    var story = Story(
+      title: words, made: origin.summary, model: PathText.shown(URL(fileURLWithPath: opened.name).lastPathComponent))
     func finish() throws {
       let folder = ResultFolder(path: output)
       let record = try Output.readableJSON(story.record)

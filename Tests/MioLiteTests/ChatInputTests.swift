@@ -113,7 +113,9 @@ import Testing
     let state = ["XDG_STATE_HOME": folder.path("state")]
     let left = "\u{1B}[D"
     let first = try talk(
-      [.init(after: "> $", type: "wurld\(left)\(left)\(left)\u{7F}o\n"), .init(after: "> $", type: "caf\u{E9}s\u{7F}\n")], state)
+      [
+        .init(after: "> $", type: "wurld\(left)\(left)\(left)\u{7F}o\n"), .init(after: "> $", type: "caf\u{E9}s\u{7F}\n"),
+      ], state)
     #expect(first.status == 0 && first.missed == 0, "\(first.lines)")
     #expect(try said() == [["world"], ["café"]])
     // The next conversation remembers: three lines up, behind /quit and /save.
@@ -132,9 +134,8 @@ import Testing
     #expect(try said() == [["one\ntwo"], ["three"]])
   }
 
-  @Test(.needsTerminal, arguments: [SIGINT, SIGTERM]) func `a signal at the prompt ends the program and gives the terminal back`(
-    _ number: Int32
-  ) throws {
+  @Test(.needsTerminal, arguments: [SIGINT, SIGTERM])
+  func `a signal at the prompt ends the program and gives the terminal back`(_ number: Int32) throws {
     var call = PseudoTerminal.Call(["chat", "-m", try PackedModel.whole])
     var key = PseudoTerminal.Key(after: "> $", type: nil)
     key.signal = number

@@ -81,6 +81,7 @@ import Testing
   @Test(.needsTerminal) func `a terminal is not sent the bytes of media`() throws {
     for arguments in [
       ["tts", "hello", "-o", "-"], ["tts", "hello", "--raw"], ["tts", "hello", "-o", "/dev/tty"],
+      ["tts", "hello", "-o", "/dev/stdout"], ["imagine", "tree", "-o", "/dev/tty", "-m", try PackedModel.whole],
       ["imagine", "tree", "-o", "-", "-m", try PackedModel.whole], ["film", "boat", "-o", "-", "-m", try PackedModel.whole],
     ] {
       let shown = try PseudoTerminal.run(PseudoTerminal.Call(arguments))
@@ -117,7 +118,9 @@ import Testing
     return "\(bin.path):/usr/bin:/bin"
   }
 
-  @Test(arguments: ["echo 'no such card' >&2; exit 1", "head -c 20000 > /dev/null; exit 3", "cat > /dev/null; kill -9 $$"], [[], ["--play"]])
+  @Test(
+    arguments: ["echo 'no such card' >&2; exit 1", "head -c 20000 > /dev/null; exit 3", "cat > /dev/null; kill -9 $$"],
+    [[], ["--play"]])
   func `what a player fails to play goes to a file`(_ script: String, _ options: [String]) throws {
     let path = try player(script)
     let result = try Program.run(
@@ -201,6 +204,9 @@ import Testing
     let all = try Program.run(["asr", sound, "none.wav", sound, "/dev/null", sound] + rest)
     #expect(all.status == 2 && all.text == good.text + good.text + good.text, "\(all.notes)")
     #expect(all.notes.contains("none.wav") && all.notes.contains("/dev/null") && all.notes.contains("2 of 5"), "\(all.notes)")
+    // Nobody reads any more: the others are not dealt with.
+    let lost = try shell("\"$M\" asr none.wav \(sound) \(sound) --greedy --max-tokens 4 -m \"$W\" > /dev/full; echo $?")
+    #expect(lost.text == "1\n" && lost.notes.split(separator: "\n").count == 2, "\(lost.notes)")
     let json = try Program.run(["asr", "none.wav", sound, "--json"] + rest)
     #expect(json.status == 2 && json.text.split(separator: "\n").count == 1)
   }

@@ -172,7 +172,7 @@ final class Terminal: Sendable {
         var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = unsafe poll(&waiting, 1, 1000)
       } else if errno != EINTR {
-        throw Failure(.failed, "standard output: \(unsafe String(cString: strerror(errno)))")
+        throw Failure(.failed, "standard output: \(unsafe String(cString: strerror(errno)))", isOutputLost: true)
       }
     }
   }
