@@ -93,7 +93,8 @@ let package = Package(
       name: "MioConverterTests", dependencies: ["MioConverter", "MioModel", "MioTestSupport", "MioCheckpoints"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "MioLiteTests", dependencies: ["MioLite", "mio-lite", "MioTestSupport"], swiftSettings: swiftSettings),
+      name: "MioLiteTests", dependencies: ["MioLite", "MioLiteDemo", "mio-lite", "MioTestSupport"], swiftSettings: swiftSettings
+    ),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

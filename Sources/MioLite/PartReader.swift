@@ -116,17 +116,32 @@ struct PartReader {
 
   private var cancellation: Cancellation { outlet.cancellation }
 
+  private func report(_ remarks: [String]) {
+    for remark in remarks {
+      outlet.offer(.progress(PartProgress(kind: .input, number: 1, fraction: 0, detail: remark)))
+    }
+  }
+
   private func tokens(ofSound source: MediaSource) throws -> [Int32] {
     let rate = try model.requiredCodec().config.sampleRateHz
-    var reading = AudioSource(try source.audioFile(), sampleRateHz: rate)
-    let samples = try reading.readAll(maximumSamples: Self.longestSound * rate)
-    return try tokens(of: Audio(samples: samples, sampleRateHz: rate))
+    let file = try source.audioFile()
+    report(try file.prepareForListening())
+    var reading = AudioSource(file, sampleRateHz: rate)
+    return try tokens(ofHeard: reading.readAll(maximumSamples: Self.longestSound * rate))
   }
 
   private func tokens(of audio: Audio) throws -> [Int32] {
+    let prepared = Listening.prepared(audio)
+    report(prepared.remarks)
+    return try tokens(ofHeard: prepared.audio.resampled(to: model.requiredCodec().config.sampleRateHz).samples)
+  }
+
+  private func tokens(ofHeard samples: [Float]) throws -> [Int32] {
     let codec = try model.requiredCodec()
-    let samples = try audio.resampled(to: codec.config.sampleRateHz).samples
     guard !samples.isEmpty else { throw MioError(.invalidInput, "the sound is empty") }
+    let gain = try model.speechLevel.gain(for: samples, sampleRateHz: codec.config.sampleRateHz)
+    if gain.factor != 1 { report([Listening.words(gain.decibels)]) }
+    let samples = gain.factor == 1 ? samples : samples.map { $0 * gain.factor }
     let codes = try model.lanes.codec.run(cancellation) { try codec.encode(samples, codebooks: 1, on: $0) }
     return try model.tokens(ofSpeech: codes)
   }

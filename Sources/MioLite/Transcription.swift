@@ -8,10 +8,15 @@ public struct TranscriptionOptions: Sendable {
   public var sampling: Sampling
   /// Windows of long audio that are transcribed at the same time.
   public var windowsAtOnce: Int
+  /// Told in words what is done to the sound before it is listened to, where that is more than reading it.
+  public var report: (@Sendable (String) -> Void)?
 
-  public init(sampling: Sampling = Sampling(), windowsAtOnce: Int = 3) {
+  public init(
+    sampling: Sampling = Sampling(), windowsAtOnce: Int = 3, report: (@Sendable (String) -> Void)? = nil
+  ) {
     self.sampling = sampling
     self.windowsAtOnce = windowsAtOnce
+    self.report = report
   }
 }
 
@@ -21,7 +26,8 @@ public struct TranscriptSegment: Hashable, Sendable {
   /// Seconds from the beginning of the audio.
   public let start: Double
   public let end: Double
-  /// With the last segment of a recording that lacks its end: what is missing.
+  /// With the last segment of a recording that lacks its end: what is missing. Where no speech is left at all, that segment is
+  /// empty.
   public let shortfall: String?
 }
 
@@ -40,8 +46,10 @@ public typealias TranscriptionStream = ModelStream<TranscriptSegment>
 extension Model {
   /// Writes down a recording of any format, rate, channel count and length, reading it as it goes.
   ///
-  /// MIO was trained on at most 15 seconds (a file may say less): longer audio is cut into windows at its quietest
-  /// moments, and windows are transcribed together in one batch. Segments come in order.
+  /// Speech is found and cut at its pauses; silence and noise are left out, so that a recording without speech has no
+  /// segments. MIO was trained on at most 15 seconds (a file may say less): longer speech is cut at its quietest moments.
+  /// What is quiet or loud is brought to the level that the model knows, offsets are removed, and silent channels, or those
+  /// that cancel each other, left out. Windows are transcribed together in one batch. Segments come in order.
   ///
   /// - Returns: a stream that throws ``MioError``, with code `.invalidInput` if it is no sound or empty, with `.unsupported`
   ///   without a speech codec.
@@ -50,7 +58,9 @@ extension Model {
   ) -> TranscriptionStream {
     TranscriptionStream { outlet in
       let transcription = try Transcription(self, options)
-      let reading = AudioSource(try source.audioFile(), sampleRateHz: try self.requiredCodec().config.sampleRateHz)
+      let file = try source.audioFile()
+      for remark in try file.prepareForListening() { options.report?(remark) }
+      let reading = AudioSource(file, sampleRateHz: try self.requiredCodec().config.sampleRateHz)
       try transcription.run(reading, cancellation: outlet.cancellation) { try outlet.yield($0) }
     }
   }
@@ -61,7 +71,9 @@ extension Model {
   ) -> TranscriptionStream {
     TranscriptionStream { outlet in
       let transcription = try Transcription(self, options)
-      let samples = try audio.resampled(to: try self.requiredCodec().config.sampleRateHz).samples
+      let prepared = Listening.prepared(audio)
+      for remark in prepared.remarks { options.report?(remark) }
+      let samples = try prepared.audio.resampled(to: try self.requiredCodec().config.sampleRateHz).samples
       try transcription.run(samples, cancellation: outlet.cancellation) { try outlet.yield($0) }
     }
   }
@@ -95,6 +107,7 @@ struct Transcription {
   private let codec: SpeechCodec
   private let options: TranscriptionOptions
   private let sampling: SamplingOptions
+  private let level: SpeechLevel
 
   init(_ model: Model, _ options: TranscriptionOptions) throws(MioError) {
     self.model = model
@@ -102,6 +115,11 @@ struct Transcription {
     codec = try model.requiredCodec()
     guard options.windowsAtOnce >= 1 else { throw MioError(.invalidInput, "windows at once: must be 1 or more") }
     sampling = try options.sampling.options(over: model.defaults(for: .text))
+    level = try model.speechLevel
+  }
+
+  private func report(_ decibels: Float, at seconds: Double) {
+    options.report?(Listening.words(decibels) + String(format: " at %.1f s", seconds))
   }
 
   /// Transcribes a source as it is read; memory does not grow with its length.
@@ -131,13 +149,15 @@ struct Transcription {
     var windows = AudioWindows(sampleRateHz: codec.config.sampleRateHz, longest: try model.longestWindow)
     var ready: [AudioWindows.Window] = []
     var isAtEnd = false
-    var heardAnything = false
+    var (isEmpty, heardAnything) = (true, false)
     while !isAtEnd {
       let block = try next()
       isAtEnd = block.isEmpty
+      isEmpty = isEmpty && isAtEnd
       ready += isAtEnd ? windows.finish() : windows.push(block)
       heardAnything = heardAnything || !ready.isEmpty
-      while ready.count >= options.windowsAtOnce || (isAtEnd && !ready.isEmpty) {
+      // The last window waits for the end, with which what is missing of the recording becomes known.
+      while ready.count > options.windowsAtOnce || (isAtEnd && !ready.isEmpty) {
         let group = Array(ready.prefix(options.windowsAtOnce))
         ready.removeFirst(group.count)
         let isLast = isAtEnd && ready.isEmpty
@@ -145,15 +165,25 @@ struct Transcription {
           group, shortfall: isLast ? shortfall() : nil, on: engine, cancellation: cancellation, yield: yield)
       }
     }
-    if !heardAnything { throw MioError(.invalidInput, "the audio is empty") }
+    if isEmpty { throw MioError(.invalidInput, "the audio is empty") }
+    if !heardAnything, let shortfall = shortfall() {
+      let end = windows.seconds
+      try yield(TranscriptSegment(text: "", start: end, end: end, shortfall: shortfall))
+    }
   }
 
   private func transcribe(
     _ windows: [AudioWindows.Window], shortfall: String?, on engine: Engine, cancellation: Cancellation,
     yield: (TranscriptSegment) throws -> Void
   ) throws {
+    let rate = codec.config.sampleRateHz
     let requests = try windows.map { window in
-      let codes = try engine.codec.run(cancellation) { try codec.encode(window.samples, codebooks: 1, on: $0) }
+      let gain = level.gain(for: window.samples, sampleRateHz: rate)
+      if gain.factor != 1 {
+        report(gain.decibels, at: Double(window.start) / Double(rate))
+      }
+      let samples = gain.factor == 1 ? window.samples : window.samples.map { $0 * gain.factor }
+      let codes = try engine.codec.run(cancellation) { try codec.encode(samples, codebooks: 1, on: $0) }
       let speech = try engine.tokenizer.media.speechTokens(codes.map { $0.map(Int.init) })
       return GenerationRequest(
         prompt: try model.prompt(.speechRecognition, [.speech: Prompt([.tokens(speech)])]), options: sampling,
@@ -163,76 +193,12 @@ struct Transcription {
     try engine.run(requests, wantsTokens: false, cancellation: cancellation) { index, event in
       if case .finished(_, let output) = event { texts[index] = engine.plainText(output.ids) }
     }
-    let rate = Double(codec.config.sampleRateHz)
     for (window, text) in zip(windows, texts) {
-      let start = Double(window.start) / rate
+      let start = Double(window.start) / Double(rate)
       try yield(
         TranscriptSegment(
-          text: text, start: start, end: start + Double(window.samples.count) / rate,
+          text: text, start: start, end: start + Double(window.samples.count) / Double(rate),
           shortfall: window.index == windows.last?.index ? shortfall : nil))
     }
-  }
-}
-
-/// Cuts audio into windows, at the quietest moment of the last seconds of each.
-struct AudioWindows {
-  struct Window {
-    let index: Int
-    /// Position of the first sample.
-    let start: Int
-    let samples: [Float]
-  }
-
-  /// Seconds of the longest window, unless the file says otherwise: what MIO was trained on.
-  static let longest = 15.0
-
-  private let sampleRateHz: Int
-  /// Samples of the longest window, and those at its end in which the cut is looked for: at most 5 seconds, and all but the
-  /// first, so that a short window, too, has a pause between words.
-  private let (limit, searched): (Int, Int)
-  private var pending: [Float] = []
-  private var start = 0
-  private var index = 0
-
-  init(sampleRateHz: Int, longest: Double) {
-    self.sampleRateHz = sampleRateHz
-    limit = Int(longest * Double(sampleRateHz))
-    searched = Int(min(5, longest - 1) * Double(sampleRateHz))
-  }
-
-  mutating func push(_ samples: [Float]) -> [Window] {
-    pending += samples
-    var windows: [Window] = []
-    while pending.count > limit { windows.append(take(quietestCut())) }
-    return windows
-  }
-
-  mutating func finish() -> [Window] {
-    pending.isEmpty ? [] : [take(pending.count)]
-  }
-
-  private mutating func take(_ count: Int) -> Window {
-    defer {
-      pending.removeFirst(count)
-      start += count
-      index += 1
-    }
-    return Window(index: index, start: start, samples: Array(pending.prefix(count)))
-  }
-
-  /// The middle of the quietest 50 ms, in steps of 10 ms; the latest among equals.
-  private func quietestCut() -> Int {
-    let step = max(1, sampleRateHz / 100)
-    let (first, last) = (limit - searched, limit)
-    let energies = stride(from: first, to: last, by: step).map { position in
-      pending[position..<min(position + step, last)].reduce(Float(0)) { $0 + $1 * $1 }
-    }
-    guard energies.count > 5 else { return last }
-    var best = (energy: Float.infinity, cut: last)
-    for index in 2..<(energies.count - 2) {
-      let energy = energies[(index - 2)...(index + 2)].reduce(0, +)
-      if energy <= best.energy { best = (energy, first + index * step + step / 2) }
-    }
-    return best.cut
   }
 }

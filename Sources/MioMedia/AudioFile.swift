@@ -23,6 +23,7 @@ package final class AudioFile {
   private let input: AudioInput
   private let handle: OpaquePointer
   private var interleaved: [Float] = []
+  private var mix: ListeningMix?
 
   package static func open(path: String) throws(MediaError) -> AudioFile {
     try AudioFile(AudioInput.opening(path: path), name: path)
@@ -92,14 +93,7 @@ package final class AudioFile {
   /// The next samples, at most `maximumFrames` of them, mixed down to one channel; empty at the end.
   package func read(maximumFrames: Int) throws(MediaError) -> [Float] {
     precondition(maximumFrames > 0, "ask for at least one frame")
-    // A header may state a thousand channels, so the block shrinks rather than the memory growing.
-    let frames = min(maximumFrames, max(1, Self.blockLength / channelCount))
-    if interleaved.count < frames * channelCount {
-      interleaved = [Float](repeating: 0, count: frames * channelCount)
-    }
-    let count = unsafe interleaved.withUnsafeMutableBufferPointer {
-      unsafe Int(sf_readf_float(handle, $0.baseAddress!, sf_count_t(frames)))
-    }
+    let count = try readInterleaved(maximumFrames: maximumFrames)
     if count <= 0 {
       try noteEnd()
       return []
@@ -109,7 +103,44 @@ package final class AudioFile {
     return mixedDown(frames: count)
   }
 
+  private func readInterleaved(maximumFrames: Int) throws(MediaError) -> Int {
+    // A header may state a thousand channels, so the block shrinks rather than the memory growing.
+    let frames = min(maximumFrames, max(1, Self.blockLength / channelCount))
+    if interleaved.count < frames * channelCount {
+      interleaved = [Float](repeating: 0, count: frames * channelCount)
+    }
+    return unsafe interleaved.withUnsafeMutableBufferPointer {
+      unsafe Int(sf_readf_float(handle, $0.baseAddress!, sf_count_t(frames)))
+    }
+  }
+
   private static let blockLength = 1 << 18
+
+  /// Seconds of a recording of one channel that are looked at before it is listened to.
+  private static let surveyedSeconds = 600
+
+  /// From now on channels are mixed as a listener would: integers in floats are scaled, offsets removed, and silent channels
+  /// or those that cancel each other left out. To be called before anything is read.
+  ///
+  /// - Returns: what is done, in words; empty if the recording is read as it is.
+  package func prepareForListening() throws(MediaError) -> [String] {
+    var survey = SoundSurvey(channelCount: channelCount, sampleRateHz: sampleRateHz)
+    let limit = channelCount == 1 ? Self.surveyedSeconds * sampleRateHz : Int.max
+    var count = try readInterleaved(maximumFrames: Self.blockLength)
+    while count > 0 {
+      try checkSamples(frames: count)
+      survey.push(interleaved[..<(count * channelCount)])
+      framesRead += count
+      count = framesRead < limit ? try readInterleaved(maximumFrames: Self.blockLength) : 0
+    }
+    guard unsafe sf_seek(handle, 0, SEEK_SET) == 0 else {
+      throw MediaError(.malformed, name, "cannot be read a second time; convert it to wav or flac")
+    }
+    framesRead = 0
+    let mix = survey.mix
+    if !mix.isPlain { self.mix = mix }
+    return mix.remarks
+  }
 
   private func noteEnd() throws(MediaError) {
     guard shortfall == nil else { return }
@@ -140,6 +171,7 @@ package final class AudioFile {
   }
 
   private func mixedDown(frames: Int) -> [Float] {
+    if let mix { return mix.mixedDown(interleaved[..<(frames * channelCount)]) }
     if channelCount == 1 { return Array(interleaved[..<frames]) }
     let share = 1 / Float(channelCount)
     return (0..<frames).map { frame in

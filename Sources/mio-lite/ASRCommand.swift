@@ -19,6 +19,7 @@ struct ASRCommand: AsyncParsableCommand {
   @Flag(help: "The same as --format json.")
   var json = false
 
+  @OptionGroup var verbosity: VerboseFlag
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
@@ -31,11 +32,13 @@ struct ASRCommand: AsyncParsableCommand {
   func run() async throws {
     let opened = try model.open()
     try opened.require(task: .speechRecognition)
-    let options = TranscriptionOptions(sampling: sampling.sampling(draws: false, quiet: common.quiet))
+    let sampling = sampling.sampling(draws: false, quiet: common.quiet)
     let paths = audio.isEmpty ? ["-"] : audio
     var failures = Failures()
     for path in paths {
-      try await failures.collecting(of: paths.count) { try await transcribe(path, opened, options) }
+      try await failures.collecting(of: paths.count) {
+        try await transcribe(path, opened, TranscriptionOptions(sampling: sampling, report: verbosity.report(about: path)))
+      }
     }
     try failures.check()
   }
@@ -54,6 +57,7 @@ struct ASRCommand: AsyncParsableCommand {
       if !transcript.isEmpty { try? transcript.finish() }
       throw error
     }
+    if transcript.isEmpty && !common.quiet { Output.note("mio-lite: \(PathText.shown(path)): no speech in it") }
     try transcript.finish()
   }
 }

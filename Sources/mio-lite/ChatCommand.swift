@@ -44,6 +44,7 @@ struct ChatCommand: AsyncParsableCommand {
   var json = false
 
   @OptionGroup var drawing: ImageFlags
+  @OptionGroup var verbosity: VerboseFlag
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
@@ -117,6 +118,7 @@ struct ChatCommand: AsyncParsableCommand {
         defer { bar.finish() }
         for try await part in cancellation.stopping(answer) {
           if case .progress(let progress) = part {
+            if verbosity.verbose, progress.kind == .input { Output.note("mio-lite: \(progress.detail)") }
             bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
             continue
           }

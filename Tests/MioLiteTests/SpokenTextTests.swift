@@ -74,13 +74,16 @@ import Testing
     let segments: [Segment]
   }
 
-  /// The windows of 6 seconds with pauses at 1.6 and 3.6 seconds.
-  private func windows(model: String) throws -> [Transcript.Segment] {
+  /// The windows of 6 seconds of syllables, of which every second one ends in silence after `pause`.
+  private func windows(model: String, pause: Double) throws -> [Transcript.Segment] {
     let folder = try TemporaryFolder()
     let rate = 16_000
     let samples = (0..<6 * rate).flatMap { i in
       let second = Double(i % (2 * rate)) / Double(rate)
-      let sample = second < 1.6 ? Int16(8000 * sin(2 * .pi * 330 * second)) : 0
+      let syllable = second.truncatingRemainder(dividingBy: 0.2)
+      let pulse = (1...8).reduce(0.0) { $0 + sin(2 * .pi * 120 * Double($1) * second) }
+      let swell = 0.1 + (syllable < 0.15 ? sin(.pi * syllable / 0.15) : 0)
+      let sample = second < pause ? Int16(2000 * pulse * swell) : 0
       return [UInt8(truncatingIfNeeded: sample), UInt8(truncatingIfNeeded: sample >> 8)]
     }
     try Data(BadInput.wave(samples, rate: UInt32(rate))).write(to: folder.url.appendingPathComponent("a.wav"))
@@ -90,11 +93,21 @@ import Testing
   }
 
   @Test func `a recording is cut in its pauses into windows of the length that the model knows`() throws {
-    let cut = try windows(model: Self.packed.get().1)
+    // Pauses of 0.2 s are cut only where the window would become too long.
+    let cut = try windows(model: Self.packed.get().1, pause: 1.8)
     #expect(cut.count == 3)
-    #expect((1.6...2).contains(cut[0].end) && (3.6...4).contains(cut[1].end))
+    #expect((1.7...2).contains(cut[0].end) && (3.7...4).contains(cut[1].end))
     #expect(cut.map(\.start) == [0] + cut.dropLast().map(\.end))
-    #expect(try windows(model: PackedModel.standard).map(\.end) == [6])
+    let whole = try windows(model: PackedModel.standard, pause: 1.8)
+    #expect(whole.count == 1 && whole[0].start == 0 && abs(whole[0].end - 5.9) < 0.1, "\(whole)")
+  }
+
+  @Test func `what is between words is left out`() throws {
+    let cut = try windows(model: PackedModel.standard, pause: 1.4)
+    #expect(cut.count == 3)
+    for (index, segment) in cut.enumerated() {
+      #expect(abs(segment.start - Double(2 * index)) < 0.1 && abs(segment.end - Double(2 * index) - 1.45) < 0.1, "\(segment)")
+    }
   }
 
   @Test(arguments: ["1", "61", "1e300"]) func `a file with impossible windows is refused`(_ seconds: String) throws {

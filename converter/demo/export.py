@@ -29,6 +29,7 @@ GENERATION = {
         "frame_multiple": BUCKET, "words_per_piece": 8, "seconds_per_window": JOINED_FRAMES * FRAME / SAMPLE_RATE,
         "one_voice": True, "takes": 3,
         "characters": lists.SPEAKABLE, "letters_per_word": 30, "silence_level": 0.01,
+        "speech_level": -20.0, "text_normalization": "en",
         "tasks": {
             "textToSpeech": {"do_sample": True, "temperature": 0.8, "top_p": 0.7, "repetition_penalty": 1.0,
                              "max_new_tokens": 1024},

@@ -96,6 +96,22 @@ enum GenerationPlan {
     }
   }
 
+  /// The value of one of mio-lite's own settings from its text, as it would stand in the file; nil if there is no such setting
+  /// or the text is not of its kind.
+  static func ownSetting(_ key: String, _ text: String) -> (name: String, value: ConfigValue)? {
+    guard let setting = ownSettings.first(where: { $0.key == key }) else { return nil }
+    let value: ConfigValue? =
+      switch setting.kind {
+      case .id, .count: Int(text).flatMap { $0 >= 0 ? .int($0) : nil }
+      case .ids: nil
+      case .number: Double(text).flatMap { $0.isFinite ? .float($0) : nil }
+      case .flag: Bool(text).map { .bool($0) }
+      case .text: .string(text)
+      case .texts: .strings(text.split(separator: ",").map(String.init))
+      }
+    return value.map { (setting.name, $0) }
+  }
+
   private static let ownSettings = [
     Setting(key: "taught", name: "taught", kind: .texts),
     Setting(key: "description", name: "description", kind: .text),
@@ -107,6 +123,8 @@ enum GenerationPlan {
     Setting(key: "characters", name: "characters", kind: .text),
     Setting(key: "letters_per_word", name: "letters_per_word", kind: .count),
     Setting(key: "silence_level", name: "silence_level", kind: .number),
+    Setting(key: "speech_level", name: "speech_level", kind: .number),
+    Setting(key: "text_normalization", name: "text_normalization", kind: .text),
   ]
 
   private static let settings = [

@@ -1,0 +1,34 @@
+import Foundation
+import MioMedia
+
+/// What is done to sound in memory before it is listened to: as for files, but for the level.
+enum Listening {
+  static func prepared(_ audio: Audio) -> (audio: Audio, remarks: [String]) {
+    guard audio.sampleRateHz > 0 else { return (audio, []) }
+    let (samples, remarks) = AudioFile.preparedForListening(audio.samples, sampleRateHz: audio.sampleRateHz)
+    return (Audio(samples: samples, sampleRateHz: audio.sampleRateHz), remarks)
+  }
+
+  /// A change of the level.
+  static func words(_ decibels: Float) -> String {
+    decibels > 0
+      ? String(format: "speech is raised by %.0f dB", decibels) : String(format: "speech is lowered by %.0f dB", -decibels)
+  }
+}
+
+extension Model {
+  /// The level of the speech that the model was trained on. Where the file does not say, only what is far from the usual level
+  /// of recordings is changed.
+  var speechLevel: SpeechLevel {
+    get throws(MioError) {
+      let level: Double?
+      do { level = try settings.floatIfPresent("speech_level") } catch { throw MioError(error) }
+      guard let level else { return SpeechLevel(wanted: -23, tolerance: 8) }
+      guard (-60...0).contains(level) else {
+        throw MioError(
+          .invalidModel, "generation.speech_level is \(level), but levels are -60 to 0 dB; convert the checkpoint again")
+      }
+      return SpeechLevel(wanted: Float(level), tolerance: 1.5)
+    }
+  }
+}
