@@ -1,7 +1,7 @@
 import Foundation
 import MioLite
 
-/// A medium that goes with the next words of a conversation; it has been read, so that nothing can go wrong with it later.
+/// A medium that goes with the next words of a conversation; it has been read once, so that it is no surprise later.
 struct Attachment {
   let part: InputPart
   let type: String
@@ -39,10 +39,12 @@ struct Attachments {
     switch kind {
     case .audio:
       try model.require(.speech)
-      list.append(Attachment(part: .audio(try Audio(source)), type: "speech", name: source.name))
+      let audio = try Audio(source)
+      list.append(Attachment(part: source.isOnce ? .audio(audio) : .audioFile(source), type: "speech", name: source.name))
     case .image:
       try model.require(.seeing)
-      list.append(Attachment(part: .image(try Image(source)), type: "image", name: source.name))
+      let image = try Image(source)
+      list.append(Attachment(part: source.isOnce ? .image(image) : .imageFile(source), type: "image", name: source.name))
     case .video:
       try model.require(.seeing)
       let video = try await Interrupts.during { cancellation in
@@ -51,6 +53,11 @@ struct Attachments {
       list.append(Attachment(part: .video(video), type: "video", name: source.name))
     }
   }
+}
+
+extension MediaSource {
+  /// Whether it can be read only once.
+  fileprivate var isOnce: Bool { name == Input.standardInputName }
 }
 
 /// Paths as people type, copy and drop them.

@@ -92,6 +92,8 @@ final class LineEditor {
   private let readLine: Read
   private let addHistory: TakeText
   private let writeHistory: TakeText
+  /// Missing in old versions.
+  private let resize: (@convention(c) () -> Void)?
   private let history = HistoryFile()
   private var last: String?
 
@@ -106,6 +108,7 @@ final class LineEditor {
     unsafe readLine = unsafeBitCast(read, to: Read.self)
     unsafe addHistory = unsafeBitCast(add, to: TakeText.self)
     unsafe writeHistory = unsafeBitCast(write, to: TakeText.self)
+    unsafe resize = dlsym(library, "rl_resize_terminal").map { unsafe unsafeBitCast($0, to: (@convention(c) () -> Void).self) }
     // What is typed belongs among the notes: standard output is for answers.
     unsafe output.assumingMemoryBound(to: UnsafeMutablePointer<FILE>?.self).pointee = fdopen(dup(STDERR_FILENO), "w")
     // It would send signals on to every program of the group.
@@ -120,6 +123,7 @@ final class LineEditor {
   /// Asks for a line; nil at the end.
   func read(_ prompt: String) -> String? {
     Terminal.shared.beginInput()
+    resize?()
     let line = unsafe TerminalModes.restoringOnSignals { unsafe readLine(prompt) }
     guard let line = unsafe line else {
       Terminal.shared.note("")

@@ -50,10 +50,13 @@ enum Input {
     return offset
   }
 
+  /// What messages call standard input.
+  static let standardInputName = "standard input"
+
   /// Where a medium is read from; '-' is standard input.
   static func source(_ path: String) -> MediaSource {
     path == "-"
-      ? MediaSource(readingFrom: .standardInput, name: "standard input")
+      ? MediaSource(readingFrom: .standardInput, name: standardInputName)
       : MediaSource(contentsOf: URL(fileURLWithPath: path))
   }
 

@@ -37,7 +37,9 @@ struct TranscriptWriter {
 
   mutating func add(_ segment: TranscriptSegment) throws {
     if format == .json {
-      segments.append(Segment(start: segment.start, end: segment.end, text: segment.text))
+      // Finer than a sample of 16 kHz can be heard; more digits would only be noise of the arithmetic.
+      func rounded(_ seconds: Double) -> Double { (seconds * 10_000).rounded() / 10_000 }
+      segments.append(Segment(start: rounded(segment.start), end: rounded(segment.end), text: segment.text))
       return
     }
     if segment.text.isEmpty { return }

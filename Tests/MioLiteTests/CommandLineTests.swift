@@ -169,6 +169,17 @@ import Testing
     #expect(phases == ["prefill", "decode", "decode", "speech-decode", "speech-decode", "codec-decode", "codec-encode"])
   }
 
+  @Test func `says what it measures instead of more than the context holds`() throws {
+    let options = [
+      "--phases", "prefill,decode", "--prefill", "50000", "--depth", "60000", "--batch", "1", "--repetitions", "1",
+    ]
+    let result = try Program.run(["bench", "-m", PackedModel.standard, "--threads", "1", "--json"] + options)
+    #expect(result.status == 0, "\(result.notes)")
+    #expect(result.notes.contains("--prefill 50000: ") && result.notes.contains("--depth 60000: "), "\(result.notes)")
+    // Numbers of a report have no more digits than there are in them.
+    #expect(try result.text.firstMatch(of: /\d\.\d{7}/) == nil, "\(result.text)")
+  }
+
   @Test func `reports what it is and how it is used`() throws {
     let version = try Program.run(["--version"]).text
     #expect(version.hasPrefix("mio-lite "))

@@ -1,3 +1,4 @@
+import Foundation
 import MioKernels
 
 /// What `bench` measured, in the form of its JSON.
@@ -8,9 +9,9 @@ struct BenchReport: Encodable {
     let f32Gflops: Double
 
     init(_ limits: MachineLimits) {
-      readGbps = limits.readGigabytesPerSecond
-      int8Gops = limits.int8Gigaops
-      f32Gflops = limits.f32Gigaflops
+      readGbps = limits.readGigabytesPerSecond.roundedForReport
+      int8Gops = limits.int8Gigaops.roundedForReport
+      f32Gflops = limits.f32Gigaflops.roundedForReport
     }
 
     enum CodingKeys: String, CodingKey {
@@ -42,8 +43,8 @@ struct BenchReport: Encodable {
     let samples: [Double]
 
     init(_ values: [Double]) {
-      samples = values
-      let sorted = values.sorted()
+      samples = values.map(\.roundedForReport)
+      let sorted = samples.sorted()
       min = sorted.first ?? 0
       median = sorted.isEmpty ? 0 : (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
       max = sorted.last ?? 0
@@ -104,4 +105,13 @@ struct BenchReport: Encodable {
   }
 
   private func milliseconds(_ seconds: Double) -> String { "\((seconds * 10_000).rounded() / 10)" }
+}
+
+extension Double {
+  /// The number to five digits: no measurement here is better.
+  var roundedForReport: Double {
+    guard isFinite, self != 0 else { return self }
+    let unit = pow(10, (log10(magnitude)).rounded(.down) - 4)
+    return unit >= 1 ? (self / unit).rounded() * unit : (self * (1 / unit).rounded()).rounded() / (1 / unit).rounded()
+  }
 }

@@ -77,9 +77,9 @@ struct Benchmark {
     return BenchReport(
       machine: machine,
       model: .init(
-        file: file.path, identity: file.identity.description, bytes: file.byteCount,
+        file: PathText.shown(file.path), identity: file.identity.description, bytes: file.byteCount,
         weightBytesPerToken: weightBytesPerToken(), parametersPerToken: parametersPerToken()),
-      results: results, loadSeconds: loadSeconds, peakRSSBytes: peak)
+      results: results, loadSeconds: (loadSeconds * 1e6).rounded() / 1e6, peakRSSBytes: peak)
   }
 
   /// Adds what the machine could do. Its memory's speed changes from second to second on some machines: it counts as it was
@@ -93,6 +93,7 @@ struct Benchmark {
       limits.readGigabytesPerSecond = (before + MachineProbe(pool: context.pool).readGigabytesPerSecond()) / 2
       result.fractionOfLimit *= before / limits.readGigabytesPerSecond
     }
+    result.fractionOfLimit = result.fractionOfLimit.roundedForReport
     result.machine = BenchReport.Machine(limits)
     return result
   }
@@ -118,11 +119,19 @@ struct Benchmark {
 
   // MARK: - Backbone
 
+  /// As many tokens as the context holds; what is measured instead is told.
+  private func fitting(_ count: Int, _ limit: Int, _ option: String) -> Int {
+    if count > limit && !command.common.quiet {
+      Output.note("mio-lite: \(option) \(count): the context of this model has room for \(limit), which is measured instead")
+    }
+    return min(count, limit)
+  }
+
   private func prefill(_ length: Int, _ context: KernelContext, _ limits: MachineLimits) throws -> BenchReport.Result {
     let model = try requiredLanguage()
     let session = LanguageSession(model, cache: command.cache.format, context: context)
     var logits = Activations(rows: 1, columns: session.vocabularySize)
-    let length = min(length, session.contextLength)
+    let length = fitting(length, session.contextLength, "--prefill")
     let rates = try repeated {
       let sequence = session.makeSequence()
       defer { session.release(sequence) }
@@ -138,7 +147,7 @@ struct Benchmark {
     _ phase: String, batch: Int, depth: Int, _ context: KernelContext, _ limits: MachineLimits
   ) throws -> BenchReport.Result {
     let model = try requiredLanguage()
-    let depth = min(depth, model.config.contextLength - Self.decodeSteps * (command.repetitions + 1) - 1)
+    let depth = fitting(depth, model.config.contextLength - Self.decodeSteps * (command.repetitions + 1) - 1, "--depth")
     let session = LanguageSession(
       model, cache: command.cache.format, capacity: batch * (model.config.contextLength + 64), context: context)
     let allowed = phase == "speech-decode" ? try speechIds() : nil
