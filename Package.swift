@@ -27,8 +27,8 @@ let package = Package(
     // MARK: - Foundations (the kernels and the format never import each other)
     // C11 kernels: pure functions over pointers, one file per instruction set, run-time dispatch.
     .target(name: "CMioKernels"),
-    // Decodes and encodes images behind limits: stb_image, libjpeg-turbo, libwebp.
-    .target(name: "CImages", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("webp")]),
+    // Decodes and encodes images behind limits: stb_image, libjpeg-turbo, libwebp and libwebpdemux, which comes with it.
+    .target(name: "CImages", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("webp"), .linkedLibrary("webpdemux")]),
     // The safe Swift face of the kernels, their portable definition, and the thread pool.
     .target(name: "MioKernels", dependencies: ["CMioKernels"], swiftSettings: swiftSettings),
     // Files that appear when they are complete; texts of system errors.

@@ -22,15 +22,15 @@ int mio_image_inspect(const uint8_t *bytes, size_t count, mio_image_header *head
   return 0;
 }
 
-void *mio_image_decode(
-    const uint8_t *bytes, size_t count, int deep, mio_image_header *header, int *ran_out, char reason[MIO_IMAGE_REASON_LIMIT]) {
+void *mio_image_decode(const uint8_t *bytes, size_t count, int deep, int alpha, mio_image_header *header, int *ran_out,
+    char reason[MIO_IMAGE_REASON_LIMIT]) {
   snprintf(reason, MIO_IMAGE_REASON_LIMIT, "unknown");
   *header = (mio_image_header){0};
   header->kind = kind(bytes, count);
   *ran_out = 0;
   switch (header->kind) {
     case MIO_IMAGE_JPEG: return mio_jpeg_decode(bytes, count, header, ran_out, reason);
-    case MIO_IMAGE_WEBP: return mio_webp_decode(bytes, count, header, ran_out, reason);
+    case MIO_IMAGE_WEBP: return mio_webp_decode(bytes, count, alpha, header, ran_out, reason);
     case MIO_IMAGE_STB: return mio_stb_decode(bytes, count, deep, header, ran_out, reason);
   }
   return NULL;

@@ -11,6 +11,6 @@ int mio_jpeg_inspect(const uint8_t *bytes, size_t count, mio_image_header *heade
 void *mio_jpeg_decode(const uint8_t *bytes, size_t count, mio_image_header *header, int *ran_out, char *reason);
 
 int mio_webp_inspect(const uint8_t *bytes, size_t count, mio_image_header *header, char *reason);
-void *mio_webp_decode(const uint8_t *bytes, size_t count, mio_image_header *header, int *ran_out, char *reason);
+void *mio_webp_decode(const uint8_t *bytes, size_t count, int alpha, mio_image_header *header, int *ran_out, char *reason);
 
 #endif

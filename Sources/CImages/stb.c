@@ -84,7 +84,8 @@ int mio_stb_inspect(const uint8_t *bytes, size_t count, mio_image_header *header
   from = (source){.bytes = bytes, .count = count};
   header->is_deep = stbi_is_16_bit_from_callbacks(&callbacks, &from);
   header->width = width;
-  header->height = height;
+  // A negative height says that the rows of a BMP are stored from the top; stb hands it out with the header alone.
+  header->height = height < 0 && height > INT_MIN ? -height : height;
   header->channels = channels;
   return 1;
 }

@@ -18,6 +18,18 @@ public enum MediaCodes: Hashable, Sendable, Codable {
     }
   }
 
+  /// Reads an object that has them under "codes", as `mio-lite encode --json` prints it. Memory is in proportion to the text.
+  ///
+  /// - Throws: ``MioError`` with code `.invalidInput` if the bytes are no such JSON.
+  public init(json: [UInt8]) throws(MioError) {
+    guard let codes = CodesText.codes(in: json) else {
+      throw MioError(
+        .invalidInput,
+        "no JSON with \"codes\": [[...] per codebook] or [...] of an image; 'mio-lite encode FILE --json' prints such a file")
+    }
+    self = codes
+  }
+
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
@@ -48,13 +60,20 @@ extension Model {
   }
 
   /// The codes of a file of sound or of an image; its first bytes decide. Sound is read as it is encoded, so that memory does
-  /// not grow with its length; an image stays turned as the camera stored it, as in the reference.
+  /// not grow with its length.
   ///
-  /// - Parameter codebooks: of sound.
+  /// - Parameters:
+  ///   - codebooks: of sound.
+  ///   - upright: whether an image that a camera stored turned is turned back, as it is to be seen; the reference leaves it.
+  ///   - transparency: of an image; the reference drops it.
+  ///   - note: hears, in words, what is odd about the file.
   /// - Throws: as for sound and images in memory; ``MioError`` with code `.invalidInput` if it is neither.
-  public func codes(of source: MediaSource, codebooks: Int = 1) async throws -> MediaCodes {
+  public func codes(
+    of source: MediaSource, codebooks: Int = 1, upright: Bool = false, transparency: Image.Transparency = .dropped,
+    note: @escaping @Sendable (String) -> Void = { _ in }
+  ) async throws -> MediaCodes {
     try await compute { cancellation in
-      switch try source.mediaFile() {
+      switch try source.mediaFile(MediaFile.Reading(isUpright: upright, transparency: transparency, note: note)) {
       case .sound(let file):
         var reading = AudioSource(file, sampleRateHz: try self.requiredCodec().config.sampleRateHz)
         return .speech(try self.codes(codebooks, source.name, cancellation) { try reading.next() })

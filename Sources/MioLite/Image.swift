@@ -14,6 +14,7 @@ extension Image {
   /// Reads an image file: PNG, JPEG, WebP, BMP or GIF (its first frame).
   ///
   /// - Parameter upright: whether an image that a camera stored turned is turned back.
+  /// - SeeAlso: ``MediaSource/transparency``, which is white.
   public init(contentsOf url: URL, upright: Bool = true) throws(MioError) {
     try self.init(MediaSource(contentsOf: url), upright: upright)
   }

@@ -12,6 +12,8 @@ public struct MediaSource: Sendable {
   let place: Place
   /// What messages call it.
   public let name: String
+  /// What a model sees where an image, or a frame that is one, is transparent.
+  public var transparency = Image.Transparency.white
 
   /// A file, or for videos a folder of images.
   ///
@@ -45,26 +47,29 @@ extension MediaSource {
   }
 
   /// Sound or an image; its first bytes decide.
-  func mediaFile() throws(MediaError) -> MediaFile {
+  func mediaFile(_ reading: MediaFile.Reading) throws(MediaError) -> MediaFile {
     switch place {
-    case .path(let path): try MediaFile.open(path: path)
-    case .handle(let handle): try MediaFile.open(descriptor: handle.fileDescriptor, name: name)
-    case .bytes(let bytes): try MediaFile.open(bytes: bytes, name: name)
+    case .path(let path): try MediaFile.open(path: path, reading)
+    case .handle(let handle): try MediaFile.open(descriptor: handle.fileDescriptor, name: name, reading)
+    case .bytes(let bytes): try MediaFile.open(bytes: bytes, name: name, reading)
     }
   }
 
   /// - Parameter upright: whether an image that a camera stored turned is turned back.
   func image(upright: Bool) throws(MediaError) -> Image {
     switch place {
-    case .path(let path): try ImageFile.open(path: path, upright: upright)
-    case .handle(let handle): try ImageFile.open(descriptor: handle.fileDescriptor, name: name, upright: upright)
-    case .bytes(let bytes): try ImageFile.open(bytes: bytes, name: name, upright: upright)
+    case .path(let path): try ImageFile.open(path: path, upright: upright, transparency: transparency)
+    case .handle(let handle):
+      try ImageFile.open(
+        descriptor: handle.fileDescriptor, name: name, upright: upright, transparency: transparency)
+    case .bytes(let bytes): try ImageFile.open(bytes: bytes, name: name, upright: upright, transparency: transparency)
     }
   }
 
   func videoFile(_ cancellation: Cancellation) throws(MediaError) -> VideoFile {
     switch place {
-    case .path(let path): return try VideoFile(path: path, isCancelled: { cancellation.isCancelled })
+    case .path(let path):
+      return try VideoFile(path: path, transparency: transparency, isCancelled: { cancellation.isCancelled })
     case .handle, .bytes:
       guard case .video(let video) = try visualFile(cancellation) else {
         throw MediaError(.notImage, name, "no video; hand it over as an image")
@@ -77,10 +82,13 @@ extension MediaSource {
   func visualFile(_ cancellation: Cancellation) throws(MediaError) -> MediaFile {
     let isCancelled = { cancellation.isCancelled }
     switch place {
-    case .path(let path): return try MediaFile.openVisual(path: path, isCancelled: isCancelled)
+    case .path(let path):
+      return try MediaFile.openVisual(path: path, transparency: transparency, isCancelled: isCancelled)
     case .handle(let handle):
-      return try MediaFile.openVisual(descriptor: handle.fileDescriptor, name: name, isCancelled: isCancelled)
-    case .bytes(let bytes): return try MediaFile.openVisual(bytes: bytes, name: name, isCancelled: isCancelled)
+      return try MediaFile.openVisual(
+        descriptor: handle.fileDescriptor, name: name, transparency: transparency, isCancelled: isCancelled)
+    case .bytes(let bytes):
+      return try MediaFile.openVisual(bytes: bytes, name: name, transparency: transparency, isCancelled: isCancelled)
     }
   }
 }

@@ -72,7 +72,11 @@ struct PartReader {
   private func frames(_ video: VideoFile) throws -> [Image] {
     // At the size that the network sees, so that many large frames do not fill the memory.
     let side = try model.requiredImageTokenizer().config.imageSize
-    return try video.keyFrames(selection, most: maxFrames) { $0.resized(width: side, height: side) }.map(\.image)
+    var notes: [String] = []
+    let frames = try video.keyFrames(
+      selection, most: maxFrames, scaled: { $0.resized(width: side, height: side) }, note: { notes.append($0) })
+    for note in notes { try outlet.yield(.problem(note)) }
+    return frames.map(\.image)
   }
 
   private func append(_ text: String, to content: inout Content) {

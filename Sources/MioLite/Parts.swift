@@ -12,9 +12,11 @@ public enum InputPart: Sendable {
   case video(Video)
   /// Sound that is read during the call.
   case audioFile(MediaSource)
-  /// An image that is read during the call: png, jpg, webp, gif or bmp, turned upright if a camera stored it turned.
+  /// An image that is read during the call: png, jpg, webp, gif or bmp, turned upright if a camera stored it turned, on white
+  /// where it is transparent.
   case imageFile(MediaSource)
-  /// A video that is read during the call: an animated gif, a folder of images, or any video that ffmpeg reads.
+  /// A video that is read during the call: an animated gif or webp, a folder of images, or any video that ffmpeg
+  /// reads.
   case videoFile(MediaSource)
   /// An image or a video; its first bytes decide.
   case visualFile(MediaSource)
@@ -39,7 +41,7 @@ public enum OutputPart: Sendable {
   case speech(Audio, codes: [[Int32]])
   /// A finished image; only its codes where the model file cannot generate images, or was not asked to.
   case image(Image?, codes: [Int32])
-  /// Something in the reply that could not be rendered, in words.
+  /// Something that was given and could not be read whole, or in the reply and could not be rendered, in words.
   case problem(String)
   /// How far the part is that comes next. A slow reader may miss some.
   case progress(PartProgress)

@@ -13,7 +13,9 @@ enum AudioInput {
   case memory(MemoryFile)
 
   /// Most bytes taken from a pipe before the input counts as endless.
-  static let spoolLimit = 16 << 30
+  static let spoolLimit = 4 << 30
+  /// So many zeros at the start begin nothing that is read.
+  private static let zeroLimit = 1 << 16
 
   /// Opens `path`; pipes and devices are first copied to an unnamed temporary file, because most formats need seeking.
   static func opening(path: String) throws(MediaError) -> AudioInput {
@@ -34,8 +36,14 @@ enum AudioInput {
     case S_IFDIR:
       throw MediaError(.cannotOpen, name, "this is a directory; name a sound file")
     default:
-      return .file(try spool(descriptor, name: name))
+      return .file(try spool(descriptor, isDevice: status.st_mode & S_IFMT == S_IFCHR, name: name))
     }
+  }
+
+  /// The same as a file alone.
+  static func seekableFile(_ descriptor: FileDescriptor, name: String) throws(MediaError) -> FileDescriptor {
+    guard case .file(let file) = try seekable(descriptor, name: name) else { return descriptor }
+    return file
   }
 
   /// Bytes of the file, and its first `count` bytes; fewer when it is shorter.
@@ -51,13 +59,24 @@ enum AudioInput {
     }
   }
 
-  private static func spool(_ source: FileDescriptor, name: String) throws(MediaError) -> FileDescriptor {
+  /// Devices other than terminals give nothing, or bytes without an end.
+  private static func spool(
+    _ source: FileDescriptor, isDevice: Bool, name: String
+  ) throws(MediaError) -> FileDescriptor {
     let target = try unnamedTemporaryFile()
     var total = 0
+    var isZero = true
     while true {
       let block = try source.read(maximumCount: 1 << 16, name: name)
       if block.isEmpty { break }
       total += block.count
+      if isDevice, isatty(source.value) == 0 {
+        throw MediaError(.cannotOpen, name, "this is a device that gives bytes without end; name a file or a pipe")
+      }
+      isZero = isZero && block.allSatisfy { $0 == 0 }
+      if isZero, total >= zeroLimit {
+        throw MediaError(.malformed, name, "it begins with nothing but zeros; copy or download it again")
+      }
       if total > spoolLimit {
         throw MediaError(
           .tooLong, name, "more than \(spoolLimit >> 30) GiB on a pipe; save it to a file and name the file")

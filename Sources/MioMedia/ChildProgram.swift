@@ -54,9 +54,25 @@ final class ChildProgram {
   }
 
   deinit {
+    if reaped != nil { return }
     kill(process, SIGKILL)
     var status: Int32 = 0
     while unsafe waitpid(process, &status, 0) < 0, errno == EINTR {}
+  }
+
+  private var reaped: Int32?
+
+  /// With which status the program ended, once its output has; nil if it goes on, negative if a signal ended it.
+  func exitStatus() -> Int32? {
+    var status: Int32 = 0
+    for _ in 0..<200 where reaped == nil {
+      switch unsafe waitpid(process, &status, WNOHANG) {
+      case process: reaped = status & 0x7F == 0 ? status >> 8 & 0xFF : -(status & 0x7F)
+      case 0: usleep(10_000)
+      default: if errno != EINTR { return nil }
+      }
+    }
+    return reaped
   }
 
   /// The next bytes of the program's output; none at its end, nil if it wrote nothing in time.

@@ -1,21 +1,27 @@
-/// Forms of still images that are not read, told by their first bytes.
+/// Forms of still images, and of documents, that are not read, told by their first bytes.
 enum ForeignImage: String {
   case heic = "HEIC"
   case avif = "AVIF"
   case tiff = "TIFF"
   case jpegXL = "JPEG XL"
+  case jpegXR = "JPEG XR"
   case jpeg2000 = "JPEG 2000"
   case photoshop = "Photoshop"
+  case raw = "camera raw"
+  case icon = "ICO"
+  case portable = "Netpbm"
+  case quiteOK = "QOI"
+  case radiance = "Radiance HDR"
+  case openEXR = "OpenEXR"
+  case directDraw = "DDS"
+  case gimp = "GIMP"
+  case svg = "SVG"
+  case pdf = "PDF"
+  case postScript = "PostScript"
 
   init?(_ bytes: [UInt8]) {
-    let starts: [(ForeignImage, [UInt8])] = [
-      (.tiff, [0x49, 0x49, 0x2A, 0]), (.tiff, [0x4D, 0x4D, 0, 0x2A]), (.tiff, [0x49, 0x49, 0x2B, 0]),
-      (.tiff, [0x4D, 0x4D, 0, 0x2B]), (.jpegXL, [0xFF, 0x0A]),
-      (.jpegXL, [0, 0, 0, 0x0C, 0x4A, 0x58, 0x4C, 0x20]), (.jpeg2000, [0, 0, 0, 0x0C, 0x6A, 0x50, 0x20, 0x20]),
-      (.jpeg2000, [0xFF, 0x4F, 0xFF, 0x51]), (.photoshop, Array("8BPS".utf8)),
-    ]
-    if let found = starts.first(where: { bytes.starts(with: $0.1) }) {
-      self = found.0
+    if let found = Self.starts.first(where: { bytes.starts(with: $0.1) })?.0 ?? Self.portable(bytes) ?? Self.svg(bytes) {
+      self = found
       return
     }
     // A box `ftyp` with the brand of a still image; those of films (avis, hevc, isom ...) are left to ffmpeg.
@@ -23,12 +29,42 @@ enum ForeignImage: String {
     switch String(decoding: bytes[8..<12], as: UTF8.self) {
     case "avif": self = .avif
     case "heic", "heix", "heim", "heis": self = .heic
-    case "mif1", "mif2":
+    case "jxl ": self = .jpegXL
+    case "jp2 ", "jpx ": self = .jpeg2000
+    case "crx ": self = .raw
+    case "mif1", "mif2", "miaf":
       let size = bytes[..<4].reduce(0) { $0 << 8 | Int($1) }
       let brands = stride(from: 16, to: min(size, bytes.count) - 3, by: 4).map { bytes[$0..<$0 + 4] }
       self = brands.contains { $0.elementsEqual("avif".utf8) } ? .avif : .heic
     default: return nil
     }
+  }
+
+  private static let starts: [(ForeignImage, [UInt8])] = [
+    // Cameras whose files begin as TIFFs do, but for a mark.
+    (.raw, [0x49, 0x49, 0x2A, 0, 0x10, 0, 0, 0, 0x43, 0x52]), (.raw, [0x49, 0x49, 0x55, 0]), (.raw, [0x49, 0x49, 0x52, 0x4F]),
+    (.raw, [0x49, 0x49, 0x52, 0x53]), (.raw, Array("FUJIFILMCCD-RAW".utf8)), (.raw, [0, 0x4D, 0x52, 0x4D]),
+    (.raw, Array("FOVb".utf8)), (.tiff, [0x49, 0x49, 0x2A, 0]), (.tiff, [0x4D, 0x4D, 0, 0x2A]), (.tiff, [0x49, 0x49, 0x2B, 0]),
+    (.tiff, [0x4D, 0x4D, 0, 0x2B]), (.jpegXR, [0x49, 0x49, 0xBC, 0x01]), (.jpegXL, [0xFF, 0x0A]),
+    (.jpegXL, [0, 0, 0, 0x0C, 0x4A, 0x58, 0x4C, 0x20]), (.jpeg2000, [0, 0, 0, 0x0C, 0x6A, 0x50, 0x20, 0x20]),
+    (.jpeg2000, [0xFF, 0x4F, 0xFF, 0x51]), (.photoshop, Array("8BPS".utf8)), (.icon, [0, 0, 1, 0]), (.icon, [0, 0, 2, 0]),
+    (.icon, Array("icns".utf8)), (.quiteOK, Array("qoif".utf8)), (.radiance, Array("#?RADIANCE".utf8)),
+    (.radiance, Array("#?RGBE".utf8)), (.openEXR, [0x76, 0x2F, 0x31, 0x01]), (.directDraw, Array("DDS ".utf8)),
+    (.gimp, Array("gimp xcf ".utf8)), (.pdf, Array("%PDF-".utf8)), (.postScript, Array("%!PS".utf8)),
+    (.postScript, [0xC5, 0xD0, 0xD3, 0xC6]),
+  ]
+
+  /// `P1` to `P7`, `PF` or `Pf`, and white space.
+  private static func portable(_ bytes: [UInt8]) -> ForeignImage? {
+    guard bytes.count > 2, bytes[0] == UInt8(ascii: "P"), [9, 10, 13, 32].contains(bytes[2]) else { return nil }
+    return (UInt8(ascii: "1")...UInt8(ascii: "7")).contains(bytes[1]) || [70, 102].contains(bytes[1]) ? .portable : nil
+  }
+
+  /// XML, or no more than a mark of bytes before it, whose first elements say so.
+  private static func svg(_ bytes: [UInt8]) -> ForeignImage? {
+    let text = bytes.drop { $0 < 33 || $0 > 126 }
+    guard text.starts(with: Array("<".utf8)) else { return nil }
+    return String(decoding: text, as: UTF8.self).contains("<svg") ? .svg : nil
   }
 
   /// The program that many systems have for it.
@@ -37,13 +73,17 @@ enum ForeignImage: String {
     case .heic: "heif-convert IN out.png"
     case .avif: "avifdec IN out.png"
     case .jpegXL: "djxl IN out.png"
-    case .tiff, .jpeg2000, .photoshop: "magick IN out.png"
+    case .raw: "darktable-cli IN out.jpg"
+    case .svg: "rsvg-convert IN -o out.png"
+    case .pdf: "pdftoppm -png IN out"
+    default: "magick IN out.png"
     }
   }
 
   /// Why it is refused, and the way out.
   func refusal(_ name: String) -> MediaError {
-    MediaError(
-      .notImage, name, "\(rawValue) images are not read; export it as png or jpg (for instance \"\(way)\")")
+    let kind = self == .pdf || self == .postScript ? "documents" : "images"
+    return MediaError(
+      .notImage, name, "\(rawValue) \(kind) are not read; export it as png or jpg (for instance \"\(way)\")")
   }
 }

@@ -1,7 +1,7 @@
 /// Reads the frames of a GIF one by one, each as it is shown.
 ///
 /// Colors are those of Pillow's `convert("RGB")`: where nothing was drawn, and where a first frame is transparent, a frame
-/// has the color that its palette gives the transparent index.
+/// has the color that its palette gives the transparent index, unless that is to be white.
 package struct GIFReader {
   /// One image of an animation.
   package struct Frame {
@@ -24,9 +24,12 @@ package struct GIFReader {
   private var disposal = Disposal.keep
   private var frameCount = 0
   private var drawnPixels = 0
+  private let isOnWhite: Bool
+  /// Why frames are missing behind those that were handed over: all before it are whole.
+  package private(set) var damage: MediaError?
 
   /// Most pixels of all frames together: what keeps a small file from costing hours.
-  private static let workLimit = 20_000_000_000
+  static let workLimit = 5_000_000_000
 
   private struct Control {
     var disposal = 0
@@ -46,8 +49,12 @@ package struct GIFReader {
 
   static func isGIF(_ bytes: [UInt8]) -> Bool { bytes.starts(with: Array("GIF8".utf8)) }
 
+  static func tooLong(_ name: String) -> MediaError {
+    MediaError(.tooLarge, name, "an animation of more than \(workLimit) pixels; shorten it first")
+  }
+
   /// Reads the header.
-  package init(_ bytes: [UInt8], name: String) throws(MediaError) {
+  package init(_ bytes: [UInt8], name: String, transparency: Image.Transparency = .dropped) throws(MediaError) {
     guard Self.isGIF(bytes), bytes.count >= 13 else {
       throw MediaError(.malformed, name, "a damaged GIF; export it again")
     }
@@ -64,10 +71,21 @@ package struct GIFReader {
     position = 13 + 3 * count
     self.bytes = bytes
     self.name = name
+    isOnWhite = transparency == .white
   }
 
-  /// The next frame; nil at the end.
+  /// The next frame; nil at the end, and where a later frame is cut off or damaged.
   package mutating func next() throws(MediaError) -> Frame? {
+    if damage != nil { return nil }
+    do {
+      return try nextFrame()
+    } catch  where error.code == .malformed && frameCount > 0 {
+      damage = error
+      return nil
+    }
+  }
+
+  private mutating func nextFrame() throws(MediaError) -> Frame? {
     while position < bytes.count {
       switch try byte() {
       case 0x21: try readExtension()
@@ -79,6 +97,7 @@ package struct GIFReader {
       default: throw damaged("a block of an unknown kind")
       }
     }
+    // A missing end alone loses nothing.
     if frameCount == 0 { throw cutOff() }
     return nil
   }
@@ -118,9 +137,7 @@ package struct GIFReader {
     let isEmpty = area.width == 0 || area.height == 0
     if !isEmpty { try grow(toHold: area) }
     drawnPixels += width * height
-    guard drawnPixels <= Self.workLimit else {
-      throw MediaError(.tooLarge, name, "an animation of more than \(Self.workLimit) pixels; shorten it first")
-    }
+    guard drawnPixels <= Self.workLimit else { throw Self.tooLong(name) }
     let flags = try byte()
     var colors = palette
     if flags & 0x80 != 0 {
@@ -161,16 +178,20 @@ package struct GIFReader {
     (width, height) = (newWidth, newHeight)
     if frameCount == 0 { return }
     canvas = [UInt8](repeating: 0, count: 3 * width * height)
-    if palette.count >= 3 { fill(Area(left: 0, top: 0, width: width, height: height), color(0, palette)) }
+    if isOnWhite || palette.count >= 3 {
+      fill(Area(left: 0, top: 0, width: width, height: height), isOnWhite ? Self.white : color(0, palette))
+    }
     restore(Area(left: 0, top: 0, width: oldWidth, height: oldHeight), old)
   }
+
+  private static let white: [UInt8] = [255, 255, 255]
 
   private func color(_ index: Int, _ colors: [UInt8]) -> [UInt8] { Array(colors[3 * index..<3 * index + 3]) }
 
   /// Does what the last frame asked for, and notes what this one asks for.
   private mutating func begin(_ area: Area, _ colors: [UInt8]) {
     if frameCount == 0 {
-      let empty = color(control.transparent ?? 0, colors)
+      let empty = isOnWhite ? Self.white : color(control.transparent ?? 0, colors)
       canvas = [UInt8](repeating: 0, count: 3 * width * height)
       fill(Area(left: 0, top: 0, width: width, height: height), empty)
     }
@@ -180,7 +201,7 @@ package struct GIFReader {
     case .restore(let area, let pixels): restore(area, pixels)
     }
     switch control.disposal {
-    case 2: disposal = .fill(area, color(control.transparent ?? background, colors))
+    case 2: disposal = .fill(area, isOnWhite ? Self.white : color(control.transparent ?? background, colors))
     case 3: disposal = .restore(area, copy(area))
     default: disposal = .keep
     }
@@ -215,7 +236,7 @@ package struct GIFReader {
   }
 
   private mutating func draw(_ indices: [UInt8], _ area: Area, _ colors: [UInt8], isInterlaced: Bool) {
-    let transparent = frameCount == 0 ? nil : control.transparent
+    let transparent = frameCount == 0 && !isOnWhite ? nil : control.transparent
     var source = 0
     for row in Self.rows(area.height, isInterlaced: isInterlaced) {
       var target = 3 * ((area.top + row) * width + area.left)

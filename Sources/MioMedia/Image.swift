@@ -12,3 +12,13 @@ public struct Image: Hashable, Sendable {
     self.rgb = rgb
   }
 }
+
+extension Image {
+  /// What becomes of the transparency of an image that is read.
+  public enum Transparency: String, CaseIterable, Sendable {
+    /// It lies on white, as a page shows it.
+    case white
+    /// It is left out: transparent pixels have the color that the file gives them, mostly black. So does the reference.
+    case dropped
+  }
+}

@@ -7,13 +7,13 @@ import MioFiles
   import Musl
 #endif
 
-/// Reads images: PNG, JPEG, WebP, BMP and GIF (the first frame).
+/// Reads images: PNG, JPEG, WebP, BMP and GIF (of animations, the first frame).
 ///
-/// Colors come as Pillow's `convert("RGB")` gives them: alpha is dropped, not blended; gray is repeated; palettes are
+/// Colors come as Pillow's `convert("RGB")` gives them: alpha is dropped unless it is to lie on white; gray is repeated; palettes are
 /// looked up; CMYK is multiplied out; 16-bit gray is cut off at 255, other 16-bit colors keep their upper half; a camera's
 /// orientation is applied only if asked for. Nothing is decoded before its size is known to be within the limits.
 package enum ImageFile {
-  /// Most pixels of an image that is read: decoding takes up to eight bytes for each.
+  /// Most pixels of an image that is read: decoding takes up to sixteen bytes for each, 1.6 GB in all.
   package static let pixelLimit = 100_000_000
   /// Most pixels of a PNG that is written; the encoder counts bytes in 32 bits.
   package static let writablePixelLimit = 170_000_000
@@ -22,30 +22,76 @@ package enum ImageFile {
   /// Longest file that is read.
   package static let byteLimit = 1 << 28
 
-  /// - Parameter upright: whether an image that a camera stored turned is turned back, as its EXIF data say.
-  package static func open(path: String, upright: Bool = false) throws(MediaError) -> Image {
-    try open(bytes: bytes(path: path), name: path, upright: upright)
+  /// - Parameters:
+  ///   - upright: whether an image that a camera stored turned is turned back, as its EXIF data say.
+  ///   - transparency: what becomes of it.
+  package static func open(
+    path: String, upright: Bool = false, transparency: Image.Transparency = .dropped
+  ) throws(MediaError) -> Image {
+    try open(bytes: bytes(path: path), name: path, upright: upright, transparency: transparency)
   }
 
   /// Reads to the end of a descriptor that stays the caller's.
-  package static func open(descriptor: Int32, name: String, upright: Bool = false) throws(MediaError) -> Image {
-    try open(bytes: bytes(of: FileDescriptor(descriptor, owned: false), name: name), name: name, upright: upright)
+  package static func open(
+    descriptor: Int32, name: String, upright: Bool = false, transparency: Image.Transparency = .dropped
+  ) throws(MediaError) -> Image {
+    let bytes = try bytes(of: FileDescriptor(descriptor, owned: false), name: name)
+    return try open(bytes: bytes, name: name, upright: upright, transparency: transparency)
   }
 
-  package static func open(bytes: [UInt8], name: String, upright: Bool = false) throws(MediaError) -> Image {
+  package static func open(
+    bytes: [UInt8], name: String, upright: Bool = false, transparency: Image.Transparency = .dropped
+  ) throws(MediaError) -> Image {
     if bytes.isEmpty { throw MediaError(.empty, name, "the file is empty; export the image again") }
-    let image: Image
+    let image = try stored(bytes, name: name, transparency)
+    return upright ? image.turned(ImageOrientation(of: bytes)) : image
+  }
+
+  /// The image as it is stored; of an animation, the first frame.
+  private static func stored(
+    _ bytes: [UInt8], name: String, _ transparency: Image.Transparency
+  ) throws(MediaError) -> Image {
     if GIFReader.isGIF(bytes) {
-      var reader = try GIFReader(bytes, name: name)
+      var reader = try GIFReader(bytes, name: name, transparency: transparency)
       guard let first = try reader.next() else {
         throw MediaError(.malformed, name, "a GIF without a frame; export it again")
       }
-      image = first.image
-    } else {
-      let whole = PNGChunks.ended(bytes)
-      image = try decode(whole, inspect(whole, name: name), name: name)
+      return first.image
     }
-    return upright ? image.turned(ImageOrientation(of: bytes)) : image
+    let bitmap = BitmapHeader(bytes)
+    if let compression = bitmap?.foreignCompression {
+      throw MediaError(.notImage, name, "a BMP that is \(compression) is not read; export it as png or jpg")
+    }
+    let whole = bitmap?.normalized ?? PNGChunks.ended(bytes)
+    let header = try inspect(whole, name: name)
+    if header.is_animated != 0 {
+      guard let first = try WebPAnimation(bytes, name: name, transparency: transparency).next() else {
+        throw MediaError(.malformed, name, "an animated WebP without a frame; export it again")
+      }
+      return first
+    }
+    return try decode(whole, header, name: name, bitmap?.hasAlpha == false ? .dropped : transparency)
+  }
+
+  /// Whether the frames of a file, if it is an image, make a film.
+  static func isAnimated(_ bytes: [UInt8], name: String) throws(MediaError) -> Bool {
+    if GIFReader.isGIF(bytes) {
+      var reader = try GIFReader(bytes, name: name)
+      guard try reader.next() != nil else { return false }
+      return try reader.next() != nil
+    }
+    if isWebP(bytes), try inspect(bytes, name: name).is_animated != 0 {
+      let animation = try WebPAnimation(bytes, name: name)
+      guard try animation.next() != nil else { return false }
+      return try animation.next() != nil
+    }
+    return PNGChunks.frameCount(bytes) > 1
+  }
+
+  /// Width and height within the limits.
+  static func size(of bytes: [UInt8], name: String) throws(MediaError) -> (width: Int, height: Int) {
+    let header = try inspect(bytes, name: name)
+    return (Int(header.width), Int(header.height))
   }
 
   /// The bytes of a file, if there are not too many.
@@ -61,15 +107,27 @@ package enum ImageFile {
       throw MediaError(.cannotOpen, name, "this is a directory; name an image")
     }
     var bytes: [UInt8] = []
+    if let length = descriptor.regularFileLength {
+      if length > byteLimit { throw tooLong(name) }
+      bytes.reserveCapacity(length)
+    }
+    var isKnown = false
     while true {
       let block = try descriptor.read(maximumCount: 1 << 20, name: name)
       if block.isEmpty { break }
       bytes += block
-      if bytes.count > byteLimit {
-        throw MediaError(.tooLarge, name, "longer than \(byteLimit) bytes; scale the image down first")
+      if bytes.count > byteLimit { throw tooLong(name) }
+      // What is no image may be large, or have no end.
+      if !isKnown, bytes.count >= 512 {
+        guard isImage(bytes) else { throw refusal(of: bytes, name: name) }
+        isKnown = true
       }
     }
     return bytes
+  }
+
+  private static func tooLong(_ name: String) -> MediaError {
+    MediaError(.tooLarge, name, "longer than \(byteLimit) bytes; scale the image down first")
   }
 
   /// Whether a file that starts with these bytes claims to be an image of a kind that is read.
@@ -78,7 +136,7 @@ package enum ImageFile {
     return starts.contains { bytes.starts(with: $0) } || isWebP(bytes)
   }
 
-  private static func isWebP(_ bytes: [UInt8]) -> Bool {
+  static func isWebP(_ bytes: [UInt8]) -> Bool {
     bytes.starts(with: Array("RIFF".utf8)) && bytes.dropFirst(8).starts(with: Array("WEBP".utf8))
   }
 
@@ -90,9 +148,6 @@ package enum ImageFile {
       }
     }
     guard isImage else { throw refusal(of: bytes, name: name) }
-    if header.is_animated != 0 {
-      throw MediaError(.notImage, name, "an animated WebP is not read; convert it to gif, or name one frame as png")
-    }
     try check(Int(header.width), Int(header.height), name: name)
     return header
   }
@@ -112,7 +167,10 @@ package enum ImageFile {
   /// Why bytes without a header that can be read are refused.
   private static func refusal(of bytes: [UInt8], name: String) -> MediaError {
     guard isImage(bytes) else {
-      if let format = ForeignImage(bytes) { return format.refusal(name) }
+      if let format = ForeignImage(Array(bytes.prefix(512))) { return format.refusal(name) }
+      if VideoFile.isKnownVideo(bytes) {
+        return MediaError(.notImage, name, "this is a video, not an image; hand it over as a video")
+      }
       return MediaError(.notImage, name, "not an image that can be read; convert it to png, jpg, webp, gif or bmp")
     }
     // The decoders give up on sizes of their own, so the size is looked up where it is easy to find.
@@ -152,7 +210,7 @@ package enum ImageFile {
   }
 
   private static func decode(
-    _ bytes: [UInt8], _ header: mio_image_header, name: String
+    _ bytes: [UInt8], _ header: mio_image_header, name: String, _ transparency: Image.Transparency
   ) throws(MediaError) -> Image {
     var result = mio_image_header()
     var ranOut: Int32 = 0
@@ -160,7 +218,8 @@ package enum ImageFile {
     let isDeepGray = header.is_deep != 0 && PNGChunks.isGray(bytes)
     let (pixels, reason) = unsafe reasoned { reason in
       unsafe bytes.withUnsafeBufferPointer {
-        unsafe mio_image_decode($0.baseAddress, $0.count, isDeepGray ? 1 : 0, &result, &ranOut, reason)
+        unsafe mio_image_decode(
+          $0.baseAddress, $0.count, isDeepGray ? 1 : 0, transparency == .white ? 1 : 0, &result, &ranOut, reason)
       }
     }
     defer { unsafe mio_image_free(pixels) }
@@ -168,6 +227,10 @@ package enum ImageFile {
       throw MediaError(.malformed, name, "the image is cut off; copy or export it again")
     }
     guard let pixels = unsafe pixels else {
+      if ["outofmem", "out of memory"].contains(reason) {
+        throw MediaError(
+          .tooLarge, name, "\(header.width) x \(header.height) pixels that take too much memory; scale the image down first")
+      }
       throw MediaError(.malformed, name, "a damaged image (\(reason)); export it again")
     }
     let (width, height) = (Int(result.width), Int(result.height))
@@ -178,23 +241,32 @@ package enum ImageFile {
     let rgb: [UInt8]
     if isDeepGray {
       let deep = unsafe UnsafeBufferPointer(start: pixels.assumingMemoryBound(to: UInt16.self), count: count)
-      rgb = unsafe threeChannels(deep, channels: Int(result.channels)) { UInt8(min($0, 255)) }
+      rgb = unsafe threeChannels(deep, channels: Int(result.channels), transparency) { UInt8(min($0, 255)) }
     } else {
       let plain = unsafe UnsafeBufferPointer(start: pixels.assumingMemoryBound(to: UInt8.self), count: count)
-      rgb = unsafe threeChannels(plain, channels: Int(result.channels)) { $0 }
+      rgb = unsafe threeChannels(plain, channels: Int(result.channels), transparency) { $0 }
     }
     return Image(width: width, height: height, rgb: rgb)
   }
 
   /// Red, green and blue of every pixel, from 1 (gray), 2 (gray, alpha), 3 or 4 (with alpha) channels.
   @inline(__always)
-  private static func threeChannels<Value>(
-    _ pixels: UnsafeBufferPointer<Value>, channels: Int, _ convert: (Value) -> UInt8
+  static func threeChannels<Value>(
+    _ pixels: UnsafeBufferPointer<Value>, channels: Int, _ transparency: Image.Transparency, _ convert: (Value) -> UInt8
   ) -> [UInt8] {
     let count = pixels.count / channels
     let (green, blue) = channels < 3 ? (0, 0) : (1, 2)
+    let isBlended = transparency == .white && channels % 2 == 0
     return unsafe [UInt8](unsafeUninitializedCapacity: 3 * count) { target, used in
       for index in 0..<count {
+        if isBlended {
+          let alpha = unsafe UInt32(convert(pixels[index * channels + channels - 1]))
+          func blended(_ value: UInt8) -> UInt8 { UInt8((UInt32(value) * alpha + 255 * (255 - alpha) + 127) / 255) }
+          unsafe target[3 * index] = blended(convert(pixels[index * channels]))
+          unsafe target[3 * index + 1] = blended(convert(pixels[index * channels + green]))
+          unsafe target[3 * index + 2] = blended(convert(pixels[index * channels + blue]))
+          continue
+        }
         unsafe target[3 * index] = convert(pixels[index * channels])
         unsafe target[3 * index + 1] = convert(pixels[index * channels + green])
         unsafe target[3 * index + 2] = convert(pixels[index * channels + blue])

@@ -11,6 +11,17 @@ enum PNGChunks {
   /// Whether its pixels are gray without an alpha channel.
   static func isGray(_ bytes: [UInt8]) -> Bool { bytes.starts(with: signature) && bytes.count > 25 && bytes[25] == 0 }
 
+  /// Frames that an animation states; 0 of a still image, and of a file that is no PNG.
+  static func frameCount(_ bytes: [UInt8]) -> Int {
+    guard bytes.starts(with: signature) else { return 0 }
+    var count = 0
+    forEach(bytes) { name, content in
+      if name.elementsEqual("acTL".utf8) { count = content.prefix(4).reduce(0) { $0 << 8 | Int($1) } }
+      return !name.elementsEqual("IDAT".utf8)
+    }
+    return count
+  }
+
   /// The file with its last chunk, if that alone is missing or cut off, as Pillow reads it; else as it is.
   static func ended(_ bytes: [UInt8]) -> [UInt8] {
     guard bytes.starts(with: signature) else { return bytes }

@@ -8,8 +8,8 @@ import MioFiles
 
 /// Key frames of a video: what the model sees of it.
 ///
-/// A video is an animated GIF, a folder of images (in the order of their names, numbers by value), or any file that
-/// ffmpeg reads if it is installed. Frames are counted as they are decoded; what a file says about their number is not
+/// A video is an animated GIF or WebP, a folder of images (in the order of their names, numbers by value), or any file that
+/// ffmpeg reads if it is installed, animated PNGs among them. Frames are counted as they are decoded; what a file says about their number is not
 /// believed.
 package struct VideoFile {
   /// Which frames stand for the video.
@@ -36,43 +36,75 @@ package struct VideoFile {
   private enum Source {
     case folder([String])
     case gif([UInt8])
+    case webP([UInt8])
     case program(FileDescriptor)
   }
 
   private let source: Source
   private let name: String
+  private let transparency: Image.Transparency
   private let isCancelled: () -> Bool
 
-  /// - Parameter isCancelled: asked between frames.
-  package init(path: String, isCancelled: @escaping () -> Bool = { false }) throws(MediaError) {
+  /// - Parameters:
+  ///   - transparency: of frames that are images; that of films which ffmpeg reads is dropped.
+  ///   - isCancelled: asked between frames.
+  package init(
+    path: String, transparency: Image.Transparency = .dropped, isCancelled: @escaping () -> Bool = { false }
+  ) throws(MediaError) {
     if let entries = Self.images(inFolder: path) {
       guard !entries.isEmpty else {
         throw MediaError(.empty, path, "the folder has no images; name a folder of png, jpg, webp, gif or bmp files")
       }
-      self.init(.folder(entries), path, isCancelled)
+      self.init(.folder(entries), path, transparency, isCancelled)
       return
     }
     let descriptor = FileDescriptor.opening(path: path)
     guard let descriptor else { throw MediaError(.cannotOpen, path, "cannot open: \(systemErrorText())") }
-    try self.init(descriptor, name: path, isCancelled: isCancelled)
+    try self.init(
+      AudioInput.seekableFile(descriptor, name: path), name: path, transparency: transparency, isCancelled: isCancelled)
   }
 
   /// - Parameter descriptor: a regular file.
-  init(_ descriptor: FileDescriptor, name: String, isCancelled: @escaping () -> Bool) throws(MediaError) {
+  init(
+    _ descriptor: FileDescriptor, name: String, transparency: Image.Transparency = .dropped,
+    isCancelled: @escaping () -> Bool
+  ) throws(MediaError) {
     if descriptor.regularFileLength == 0 { throw MediaError(.empty, name, "the file is empty; export it again") }
     let start = descriptor.firstBytes
     // ffmpeg would show one tile of many, and a still image is no film.
     if let format = ForeignImage(start) { throw format.refusal(name) }
+    let source: Source
     if GIFReader.isGIF(start) {
-      self.init(.gif(try ImageFile.bytes(of: descriptor, name: name)), name, isCancelled)
+      source = .gif(try ImageFile.bytes(of: descriptor, name: name))
+    } else if ImageFile.isImage(start) {
+      let bytes = try ImageFile.bytes(of: descriptor, name: name)
+      guard try ImageFile.isAnimated(bytes, name: name) else {
+        throw MediaError(.notImage, name, "this is an image, not a video; hand it over as an image")
+      }
+      lseek(descriptor.value, 0, SEEK_SET)
+      source = ImageFile.isWebP(bytes) ? .webP(bytes) : .program(descriptor)
     } else {
-      self.init(.program(descriptor), name, isCancelled)
+      source = .program(descriptor)
     }
+    self.init(source, name, transparency, isCancelled)
   }
 
-  private init(_ source: Source, _ name: String, _ isCancelled: @escaping () -> Bool) {
+  /// Whether a file starts as films of the common kinds do.
+  static func isKnownVideo(_ start: [UInt8]) -> Bool {
+    func has(_ text: String, at offset: Int) -> Bool { start.dropFirst(offset).starts(with: Array(text.utf8)) }
+    let marks: [[UInt8]] = [
+      [0x1A, 0x45, 0xDF, 0xA3], [0x30, 0x26, 0xB2, 0x75], [0, 0, 1, 0xBA], [0, 0, 1, 0xB3], Array("FLV".utf8),
+      Array("YUV4MPEG2 ".utf8), Array("nut/multimedia".utf8),
+    ]
+    return has("ftyp", at: 4) || has("RIFF", at: 0) && has("AVI ", at: 8) || marks.contains { start.starts(with: $0) }
+  }
+
+  private init(
+    _ source: Source, _ name: String, _ transparency: Image.Transparency, _ isCancelled: @escaping () -> Bool
+  ) {
     self.source = source
     self.name = name
+    self.transparency = transparency
     self.isCancelled = isCancelled
   }
 
@@ -83,9 +115,10 @@ package struct VideoFile {
   /// - Parameters:
   ///   - pixelLimit: most pixels of all frames together, once scaled.
   ///   - scaled: applied to each frame as it comes, so that one alone is held at its full size.
+  ///   - note: hears, in words, what of the video could not be read where the rest could.
   package func keyFrames(
     _ selection: Selection = .automatic, most: Int = maxKeyFrames, pixelLimit: Int = Self.pixelLimit,
-    scaled: (Image) -> Image = { $0 }
+    scaled: (Image) -> Image = { $0 }, note: (String) -> Void = { _ in }
   ) throws(MediaError) -> [Frame] {
     precondition(most >= 1, "a video needs a frame")
     if case .folder(let paths) = source, selection == .automatic, paths.count < 20 {
@@ -94,12 +127,17 @@ package struct VideoFile {
     }
     var detector = SceneDetector()
     var count = 0
-    try forEach { _, image in
+    let damage = try forEach { _, image in
       count += 1
       if selection == .automatic { detector.push(image) }
       return true
     }
     guard count > 0 else { throw MediaError(.empty, name, "no frame can be read from it; export the video again") }
+    if let damage {
+      note(
+        "\(name): \(damage); the \(count == 1 ? "one frame" : "\(count) frames") that can be read \(count == 1 ? "is" : "are") used"
+      )
+    }
     var chosen = detector.middles(of: count)
     if chosen.isEmpty { chosen = Array(stride(from: 0, to: count, by: max(1, count / 10))) }
     return try frames(Self.thinned(chosen, to: most), pixelLimit, scaled)
@@ -127,7 +165,7 @@ package struct VideoFile {
       frames.append(Frame(index: index, image: image))
     }
     if case .folder(let paths) = source {
-      for index in chosen { try keep(index, ImageFile.open(path: paths[index], upright: true)) }
+      for index in chosen { try keep(index, ImageFile.open(path: paths[index], upright: true, transparency: transparency)) }
       return frames
     }
     var rest = chosen[...]
@@ -142,7 +180,10 @@ package struct VideoFile {
   }
 
   /// Hands over every frame until `body` returns false.
-  private func forEach(_ body: (Int, Image) throws(MediaError) -> Bool) throws(MediaError) {
+  ///
+  /// - Returns: what is wrong behind the last frame, if anything is.
+  @discardableResult
+  private func forEach(_ body: (Int, Image) throws(MediaError) -> Bool) throws(MediaError) -> String? {
     var index = 0
     func step(_ image: Image) throws(MediaError) -> Bool {
       if isCancelled() { throw MediaError(.cancelled, name, "cancelled") }
@@ -154,12 +195,20 @@ package struct VideoFile {
     }
     switch source {
     case .folder(let paths):
-      for path in paths { if try !step(ImageFile.open(path: path, upright: true)) { return } }
+      for path in paths {
+        if try !step(ImageFile.open(path: path, upright: true, transparency: transparency)) { break }
+      }
+      return nil
     case .gif(let bytes):
-      var reader = try GIFReader(bytes, name: name)
-      while let frame = try reader.next() { if try !step(frame.image) { return } }
+      var reader = try GIFReader(bytes, name: name, transparency: transparency)
+      while let frame = try reader.next() { if try !step(frame.image) { return nil } }
+      return reader.damage?.message
+    case .webP(let bytes):
+      let reader = try WebPAnimation(bytes, name: name, transparency: transparency)
+      while let frame = try reader.next() { if try !step(frame) { return nil } }
+      return reader.damage?.message
     case .program(let descriptor):
-      try VideoProgram.decode(descriptor, name: name, isCancelled: isCancelled, body: step)
+      return try VideoProgram.decode(descriptor, name: name, isCancelled: isCancelled, body: step)
     }
   }
 

@@ -22,13 +22,16 @@ enum VideoProgram {
     """
 
   /// Hands over every frame until `body` returns false.
+  ///
+  /// - Returns: what the program complained about beside the frames, in words.
   static func decode(
     _ file: FileDescriptor, name: String, isCancelled: @escaping () -> Bool, body: (Image) throws(MediaError) -> Bool
-  ) throws(MediaError) {
+  ) throws(MediaError) -> String? {
     guard let program = find("ffmpeg") else {
+      let what = ImageFile.isImage(file.firstBytes) ? "animated PNGs" : "videos"
       throw MediaError(
         .missingProgram, name,
-        "videos are read by ffmpeg, which is not installed (apt-get install ffmpeg); a folder of frames and an animated gif "
+        "\(what) are read by ffmpeg, which is not installed (apt-get install ffmpeg); a folder of frames and an animated gif "
           + "are read without it")
     }
     // Old versions know the first name of the option alone, new ones may know the second alone.
@@ -38,10 +41,10 @@ enum VideoProgram {
       var count = 0
       while let image = try reader.next() {
         count += 1
-        if try !body(image) { return }
+        if try !body(image) { return nil }
       }
-      if count > 0 { return }
       let complaints = child.readComplaints()
+      if count > 0 { return damage(file, complaints, reader.isCutOff, child.exitStatus()) }
       if option == "-vsync", complaints.contains("vsync") { continue }
       if complaints.contains("matches no streams") {
         throw MediaError(.malformed, name, "there is no moving picture in it; sound is read by commands that listen")
@@ -50,6 +53,13 @@ enum VideoProgram {
       throw MediaError(
         .malformed, name, "ffmpeg finds no frame in it" + (reason.isEmpty ? "" : " (\(reason))") + "; is it a video?")
     }
+    return nil
+  }
+
+  private static func damage(_ file: FileDescriptor, _ complaints: String, _ isCutOff: Bool, _ status: Int32?) -> String? {
+    let reason = lastLine(complaints)
+    guard !reason.isEmpty || isCutOff || (status ?? 0) != 0 else { return isShortAVI(file) ? "the video is cut off" : nil }
+    return "the video is damaged" + (reason.isEmpty ? "" : " (ffmpeg: \(reason))")
   }
 
   /// - Parameter option: the one that says that no frame is to be left out or doubled.
@@ -62,9 +72,18 @@ enum VideoProgram {
     ]
   }
 
-  /// The last complaint, in printable characters.
+  /// Whether an AVI states more bytes than it has, about which ffmpeg is silent.
+  private static func isShortAVI(_ file: FileDescriptor) -> Bool {
+    lseek(file.value, 0, SEEK_SET)
+    let start = file.firstBytes
+    guard start.count >= 12, start.starts(with: Array("RIFF".utf8)), let length = file.regularFileLength else { return false }
+    return start[4..<8].reversed().reduce(0) { $0 << 8 | Int($1) } + 8 > length
+  }
+
+  /// The last complaint, in printable characters, without the part of ffmpeg that has it, which differs from run to run.
   private static func lastLine(_ complaints: String) -> String {
-    let line = complaints.split(whereSeparator: \.isNewline).last ?? ""
+    var line = complaints.split(whereSeparator: \.isNewline).last ?? ""
+    while line.hasPrefix("["), let end = line.firstIndex(of: "]") { line = line[end...].dropFirst().drop { $0 == " " } }
     return String(line.filter { $0.isASCII && !($0.asciiValue ?? 0 < 32) }.prefix(120))
   }
 
@@ -85,6 +104,8 @@ private struct FrameReader {
   private let end: ContinuousClock.Instant
   private var bytes: [UInt8] = []
   private var position = 0
+  /// Whether the program ended within a frame.
+  private(set) var isCutOff = false
 
   init(_ child: ChildProgram, name: String, isCancelled: @escaping () -> Bool, patience: Int, longestRun: Int) {
     self.child = child
@@ -105,7 +126,10 @@ private struct FrameReader {
     pixels.reserveCapacity(count)
     while pixels.count < count {
       // A program that is ended within a frame has none to give.
-      guard try fill() else { return nil }
+      guard try fill() else {
+        isCutOff = true
+        return nil
+      }
       let part = min(count - pixels.count, bytes.count - position)
       pixels += bytes[position..<position + part]
       position += part

@@ -2,8 +2,8 @@ import ArgumentParser
 import Foundation
 import MioLite
 
-/// What `encode` prints and `decode` reads.
-struct CodedMedia: Codable {
+/// What `encode` prints; `decode` reads its codes.
+struct CodedMedia: Encodable {
   var modality: String?
   var codes: MediaCodes
   var ids: [Int32]?
@@ -21,6 +21,12 @@ struct EncodeCommand: AsyncParsableCommand {
   @Flag(help: "Sound: all four codebooks instead of the content codebook alone.")
   var timbre = false
 
+  @Flag(help: "Images: turn one that a camera stored turned, as 'describe' does (the reference does not).")
+  var upright = false
+
+  @Option(help: "Images: transparent ones on white, as 'describe' sees them, or dropped, as the reference does.")
+  var transparency: Image.Transparency = .dropped
+
   @Flag(help: "Print JSON (without it: the token text).")
   var json = false
 
@@ -31,7 +37,12 @@ struct EncodeCommand: AsyncParsableCommand {
     let opened = try model.open()
     let codebooks = timbre ? min(4, opened.speechCodebookCount ?? 4) : 1
     let codes = try await Interrupts.during { cancellation in
-      try await cancellation.stopping { [input] in try await opened.codes(of: Input.source(input), codebooks: codebooks) }
+      try await cancellation.stopping { [self] in
+        let isQuiet = common.quiet
+        return try await opened.codes(
+          of: Input.source(input), codebooks: codebooks, upright: upright, transparency: transparency,
+          note: { if !isQuiet { Output.note("note: \($0) (--upright turns it)") } })
+      }
     }
     let coded = try coded(codes, opened)
     if json {
@@ -87,16 +98,9 @@ struct DecodeCommand: AsyncParsableCommand {
   func run() async throws {
     let opened = try model.open()
     let bytes = try Input.bytes(of: input, limit: 1 << 28)
-    let media: CodedMedia
-    do {
-      media = try JSONDecoder().decode(CodedMedia.self, from: Data(bytes))
-    } catch {
-      throw Failure(
-        .wrongInput,
-        "\(input): no JSON with \"codes\": [[...] per codebook] or [...] of an image; 'mio-lite encode FILE --json' prints "
-          + "such a file")
-    }
-    switch media.codes {
+    let codes: MediaCodes
+    do { codes = try MediaCodes(json: bytes) } catch { throw Failure(.wrongInput, "\(input): \(error.message)") }
+    switch codes {
     case .speech(let codes): try await decode(codes, opened)
     case .image(let codes): try await draw(codes, opened)
     }

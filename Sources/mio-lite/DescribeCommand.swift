@@ -7,8 +7,8 @@ struct DescribeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "describe", abstract: "Say what an image or a video shows, or answer a question about it.",
     discussion: """
-      Images: png, jpg, webp, bmp, gif; an image that a camera stored turned is turned upright. Videos: an animated gif, a
-      folder of images, or any video if ffmpeg is installed; the model sees key frames, one from each scene.
+      Images: png, jpg, webp, bmp, gif; an image that a camera stored turned is turned upright. Videos: an animated gif or
+      webp, a folder of images, or any video if ffmpeg is installed; the model sees key frames, one from each scene.
       MIO's own settings: beam search with 5 beams.
       """)
 
@@ -30,6 +30,7 @@ struct DescribeCommand: AsyncParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
+  @OptionGroup var seeing: SeeingFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
@@ -61,7 +62,7 @@ struct DescribeCommand: AsyncParsableCommand {
     let options = TaskOptions(
       sampling: sampling.sampling(draws: false, quiet: common.quiet), image: nil, maxFrames: frames,
       frameSelection: uniform ? .uniform : .scenes)
-    let parts: [InputPart] = [.visualFile(Input.source(input))] + (question.map { [.text($0)] } ?? [])
+    let parts: [InputPart] = [.visualFile(seeing.source(input))] + (question.map { [.text($0)] } ?? [])
     var shown = TrimmedText()
     var whole = ""
     func finish() throws {

@@ -55,6 +55,7 @@ struct EditCommand: AsyncParsableCommand {
     completion: .file(extensions: ["png", "jpg"]))
   var output: String
 
+  @OptionGroup var seeing: SeeingFlags
   @OptionGroup var drawing: ImageFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
@@ -65,7 +66,7 @@ struct EditCommand: AsyncParsableCommand {
       throw Failure(.wrongInput, "the image is standard input; say as an argument what to change")
     }
     let instruction = try Input.text(self.instruction, "what to change")
-    let image = try Image(Input.source(image))
+    let image = try Image(seeing.source(image))
     try await ImageTask(
       title: "edit", recipe: .imageEditing, parts: [.image(image), .text(instruction)], prompt: instruction,
       output: output, drawing: drawing, model: model, sampling: sampling, common: common

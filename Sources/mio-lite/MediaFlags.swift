@@ -11,11 +11,13 @@ struct MediaFlags: ParsableArguments {
   @Option(help: "An image; may be repeated.", completion: .file())
   var image: [String] = []
 
-  @Option(help: "A video, an animated gif or a folder of frames; may be repeated.", completion: .file())
+  @Option(help: "A video, an animated gif or webp, or a folder of frames; may be repeated.", completion: .file())
   var video: [String] = []
 
   @Option(help: "Words between media, as the answers of examples are; may be repeated.")
   var text: [String] = []
+
+  @OptionGroup var seeing: SeeingFlags
 
   /// What was given, in its order.
   ///
@@ -24,8 +26,8 @@ struct MediaFlags: ParsableArguments {
   /// - Throws: ``Failure`` for words that are not UTF-8.
   func parts(arguments: [String] = CommandLine.arguments) throws -> [InputPart] {
     var queues: [String: [InputPart]] = [
-      "audio": audio.map { .audioFile(Input.source($0)) }, "image": image.map { .imageFile(Input.source($0)) },
-      "video": video.map { .videoFile(Input.source($0)) }, "text": try text.map { .text(try Input.checked($0)) },
+      "audio": audio.map { .audioFile(Input.source($0)) }, "image": image.map { .imageFile(seeing.source($0)) },
+      "video": video.map { .videoFile(seeing.source($0)) }, "text": try text.map { .text(try Input.checked($0)) },
     ]
     var parts: [InputPart] = []
     for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {

@@ -33,6 +33,7 @@ struct StoryCommand: AsyncParsableCommand {
   @Flag(help: "Print story.json to standard output as well.")
   var json = false
 
+  @OptionGroup var seeing: SeeingFlags
   @OptionGroup var drawing: ImageFlags
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
@@ -54,7 +55,7 @@ struct StoryCommand: AsyncParsableCommand {
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
     let options = drawing.options(sampling)
     let task = TaskOptions(sampling: sampling, image: options, maxImages: images, allowsSpeech: speech)
-    let given = image.map { InputPart.imageFile(Input.source($0)) } + (words.isEmpty ? [] : [.text(words)])
+    let given = image.map { InputPart.imageFile(seeing.source($0)) } + (words.isEmpty ? [] : [.text(words)])
     let origin = ImageOrigin(prompt: words, options: options)
     let media = MediaFolder(path: output, quiet: common.quiet, origin: origin, replacing: true)
     var story = Story(

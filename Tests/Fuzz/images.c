@@ -11,7 +11,7 @@ static void decode(const uint8_t *bytes, size_t count, int deep) {
   mio_image_header result = {0};
   int ran_out = 0;
   char reason[MIO_IMAGE_REASON_LIMIT] = "";
-  void *pixels = mio_image_decode(bytes, count, deep, &result, &ran_out, reason);
+  void *pixels = mio_image_decode(bytes, count, deep, 1, &result, &ran_out, reason);
   if (!pixels) {
     if (!*reason) abort();
     return;

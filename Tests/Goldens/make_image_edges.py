@@ -51,7 +51,45 @@ def jpeg(name, content):
     return file.getvalue()[:2], segment, file.getvalue()[2:]
 
 
+def bmp(width, height, bits, pixels, palette=b"", gap=b"", compression=0, masks=b"", short=False, long=0):
+    """Rows are padded to four bytes already."""
+    if short:
+        header = struct.pack("<IHHHH", 12, width, height, 1, bits)
+    else:
+        size = 40 + (long or 0)
+        header = struct.pack("<IiiHHIIiiII", size, width, height, 1, bits, compression, len(pixels), 0, 0, 0, 0)
+        if long > len(masks):
+            header += bytes(long)
+    start = 14 + len(header) + len(masks) + len(palette) + len(gap)
+    return b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + header + masks + palette + gap + pixels
+
+
+def padded(rows):
+    return b"".join(row + bytes(-len(row) % 4) for row in rows)
+
+
+def webp(frames):
+    file = io.BytesIO()
+    frames[0].save(
+        file, "WEBP", save_all=True, append_images=frames[1:], duration=40, lossless=True, exact=True, minimize_size=False)
+    return file.getvalue()
+
+
+def on_white(image):
+    """Alpha blended in numbers of 8 bits, rounded."""
+    pixels = image.convert("RGBA").tobytes()
+    rgb = bytearray()
+    for start in range(0, len(pixels), 4):
+        alpha = pixels[start + 3]
+        rgb += bytes((value * alpha + 255 * (255 - alpha) + 127) // 255 for value in pixels[start:start + 3])
+    return bytes(rgb)
+
+
 colors = bytes(range(9))
+rows = [bytes(range(20 * row, 20 * row + 9)) for row in range(3)]
+indices = [bytes([0, 1, 2, 3, 1]), bytes([3, 2, 1, 0, 2])]
+blue_green_red = bytes([10, 20, 30, 0, 200, 0, 0, 0, 0, 200, 0, 0, 0, 0, 200, 0]) + bytes(4 * 252)
+steps = [Image.frombytes("RGBA", (4, 3), bytes((i * 37 + 60 * k) % 256 for i in range(48))) for k in range(3)]
 whole = png(2, 8, colors)
 xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
 exif = b"Exif\0\0" + tiff(3)
@@ -70,6 +108,18 @@ files = {
     "orientation behind fill bytes": (b"\xff" * 3).join(jpeg(b"", exif)[:2]) + jpeg(b"", exif)[2],
     "orientation in the XMP of a JPEG": b"".join(jpeg(b"http://ns.adobe.com/xap/1.0/\0", xmp)),
     "a first GIF frame that sticks out": gif + frame(2, 2, 4, 3) + b";",
+    "a BMP stored from the top": bmp(3, -3, 24, padded(rows)),
+    "a BMP of indices stored from the top": bmp(5, -2, 8, padded(indices), blue_green_red),
+    "a BMP with a small gap": bmp(3, 3, 24, padded(rows), gap=bytes(30)),
+    "a BMP with a large gap": bmp(3, 3, 24, padded(rows), gap=b"\xaa" * 5000),
+    "a BMP of indices with a gap": bmp(5, 2, 8, padded(indices), blue_green_red, gap=b"\xaa" * 5000),
+    "a BMP of 16 bits with masks and a gap": bmp(
+        2, 2, 16, words(0xFFFF, 0xF8, 0, 0xE007), gap=b"\xaa" * 2000, compression=3, masks=struct.pack("<3I", 0xF800, 0x7E0, 0x1F)),
+    "a BMP of 16 bits with masks in its header": bmp(
+        2, 2, 16, words(0xFFFF, 0xF8, 0, 0xE007), compression=3, masks=struct.pack("<3I", 0xF800, 0x7E0, 0x1F), long=12),
+    "a BMP of OS/2, the second form": bmp(5, 2, 8, padded(indices), blue_green_red, long=24),
+    "a BMP of OS/2": bmp(3, 3, 24, padded(rows), short=True),
+    "an animated WebP": webp(steps),
 }
 expected = {}
 for name, file in files.items():
@@ -85,5 +135,33 @@ for index in range(3):
     shown = image.convert("RGB")
     expected[f"later GIF frames, {index}"] = {
         "file": base64.b64encode(film).decode(), "width": shown.width, "height": shown.height, "rgb": shown.tobytes().hex()}
+image = Image.open(io.BytesIO(files["an animated WebP"]))
+for index in range(3):
+    image.seek(index)
+    expected[f"later WebP frames, {index}"] = {
+        "file": base64.b64encode(files["an animated WebP"]).decode(), "width": 4, "height": 3,
+        "rgb": image.convert("RGB").tobytes().hex()}
+# Images of which some pixels are transparent, on white.
+alpha = io.BytesIO()
+steps[0].save(alpha, "WEBP", lossless=True, exact=True)
+transparent = gif[:13] + gif[13:] + b"\x21\xf9\x04\x01\0\0\x02\0" + frame(1, 1, 3, 2) + b";"
+masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+seen = {
+    "gray and alpha of 16 bits": files["gray and alpha of 16 bits"],
+    "gray and alpha": png(4, 8, bytes([10, 255, 200, 0, 90, 100])),
+    "colors and alpha": png(6, 8, bytes([10, 20, 30, 255, 1, 2, 3, 0, 200, 100, 50, 77])),
+    "a palette with alpha": png(3, 8, bytes([0, 1, 2]), chunk(b"PLTE", colors) + chunk(b"tRNS", bytes([255, 0, 99]))),
+    "a WebP": alpha.getvalue(),
+    "an animated WebP": files["an animated WebP"],
+    "a GIF": transparent,
+}
+for name, file in seen.items():
+    image = Image.open(io.BytesIO(file))
+    rgb = on_white(image)
+    if name == "gray and alpha of 16 bits":  # which Pillow reads as I;16 in some versions
+        values = [(300 >> 8, 255), (40000 >> 8, 0), (65535 >> 8, 0)]
+        rgb = b"".join(bytes([(v * a + 255 * (255 - a) + 127) // 255] * 3) for v, a in values)
+    expected["on white: " + name] = {
+        "file": base64.b64encode(file).decode(), "width": image.width, "height": image.height, "rgb": rgb.hex()}
 path = pathlib.Path(__file__).parent / "image-edges.json"
 path.write_text(json.dumps(expected, indent=1) + "\n")

@@ -156,8 +156,10 @@ struct Feature: Sendable, CustomTestStringConvertible {
   @Test(arguments: MioTask.allCases, [Model.Options.PromptStyle.instruct, .base])
   func `works from Swift`(task: MioTask, style: Model.Options.PromptStyle) async throws {
     let model = try Model(path: PackedModel.whole, options: .init(promptStyle: style))
+    var picture = MediaSource(contentsOf: Goldens.image("images/rgba.png"))
+    picture.transparency = .dropped
     let parts: [InputPart] = [
-      .image(contentsOf: Goldens.image("images/rgba.png")),
+      .imageFile(picture),
       .audio(contentsOf: Goldens.speech("expected/audio/reference_output.wav")), .text("a tree"),
     ]
     let speaks = task.output == [.speech]

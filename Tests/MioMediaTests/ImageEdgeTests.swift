@@ -20,13 +20,98 @@ import Testing
   private func hexadecimal(_ image: Image) -> String { image.rgb.map { String(format: "%02x", $0) }.joined() }
 
   @Test func `shows what Pillow shows`() throws {
-    let stills = try Self.all().filter { !$0.key.hasPrefix("later") }
-    #expect(stills.count == 11)
+    let stills = try Self.all().filter { !$0.key.hasPrefix("later") && !$0.key.hasPrefix("on white") }
+    #expect(stills.count == 21)
     for (name, expected) in stills {
       let image = try ImageFile.open(bytes: Array(expected.file), name: name, upright: true)
       #expect(image.width == expected.width && image.height == expected.height, "\(name)")
       #expect(hexadecimal(image) == expected.rgb, "\(name)")
     }
+  }
+
+  @Test func `lays transparent images on white where it is asked to`() throws {
+    let images = try Self.all().filter { $0.key.hasPrefix("on white") }
+    #expect(images.count == 7)
+    for (name, expected) in images {
+      let image = try ImageFile.open(bytes: Array(expected.file), name: name, transparency: .white)
+      #expect(hexadecimal(image) == expected.rgb, "\(name)")
+      let dropped = try ImageFile.open(bytes: Array(expected.file), name: name)
+      #expect(hexadecimal(dropped) != expected.rgb, "\(name)")
+    }
+  }
+
+  @Test func `takes an animated WebP for a film`() throws {
+    let all = try Self.all()
+    let file = Array(try #require(all["an animated WebP"]).file)
+    guard case .video(let video) = try MediaFile.openVisual(bytes: file, name: "film.webp") else {
+      return #expect(Bool(false), "taken for an image")
+    }
+    let frames = try video.keyFrames()
+    #expect(frames.map { hexadecimal($0.image) } == (0..<3).map { all["later WebP frames, \($0)"]?.rgb ?? "" })
+    for length in 0..<file.count {
+      do {
+        if case .video(let video) = try MediaFile.openVisual(bytes: Array(file[..<length]), name: "film.webp") {
+          _ = try video.keyFrames()
+        }
+      } catch {}
+    }
+  }
+
+  @Test func `keeps the whole frames of a GIF that is cut off or damaged later`() throws {
+    let whole = Array(try #require(try Self.all()["later GIF frames, 0"]).file)
+    let expected = try (0..<2).map { try #require(try Self.all()["later GIF frames, \($0)"]).rgb }
+    // Within the last frame, and a block of an unknown kind instead of it.
+    let third = try #require(whole.indices.last { whole[$0] == 0x2C })
+    for file in [Array(whole[..<(third + 15)]), Array(whole[..<(third + 4)]), whole[..<third] + [0x77]] {
+      guard case .video(let video) = try MediaFile.openVisual(bytes: file, name: "film.gif") else {
+        return #expect(Bool(false), "taken for an image")
+      }
+      var notes: [String] = []
+      let frames = try video.keyFrames(note: { notes.append($0) })
+      #expect(frames.map { hexadecimal($0.image) } == expected)
+      #expect(notes.count == 1 && notes[0].hasPrefix("film.gif: ") && notes[0].contains("2 frames"), "\(notes)")
+    }
+    // The mark of the end alone is no loss.
+    var notes: [String] = []
+    guard case .video(let video) = try MediaFile.openVisual(bytes: whole.dropLast(), name: "film.gif") else { return }
+    #expect(try video.keyFrames(note: { notes.append($0) }).count == 3 && notes.isEmpty)
+  }
+
+  @Test func `refuses by name what a BMP may be packed with`() throws {
+    let bmp = Array(try #require(try Self.all()["a BMP with a small gap"]).file)
+    for (compression, word) in [(UInt8(1), "run-length"), (2, "run-length"), (4, "JPEG"), (5, "PNG")] {
+      var file = bmp
+      file[30] = compression
+      let error = #expect(throws: MediaError.self) { try ImageFile.open(bytes: file, name: "a.bmp") }
+      #expect(error?.code == .notImage && error?.description.contains(word) == true)
+    }
+  }
+
+  @Test func `says where a video belongs that is handed over as an image, and the reverse`() throws {
+    let film = Array("\0\0\0\u{18}ftypmp42".utf8) + [UInt8](repeating: 0, count: 600)
+    let error = #expect(throws: MediaError.self) { try ImageFile.open(bytes: film, name: "film.mp4") }
+    #expect(error?.description.contains("as a video") == true)
+    let folder = try TemporaryFolder()
+    try Image(width: 2, height: 2, rgb: [UInt8](repeating: 9, count: 12)).write(to: folder.path("a.png"))
+    let other = #expect(throws: MediaError.self) { try VideoFile(path: folder.path("a.png")) }
+    #expect(other?.description.contains("as an image") == true)
+  }
+
+  @Test func `lets an animated PNG be read as a film`() throws {
+    let folder = try TemporaryFolder()
+    try Image(width: 2, height: 2, rgb: [UInt8](repeating: 9, count: 12)).write(to: folder.path("a.png"))
+    let png = try Array(Data(contentsOf: folder.url.appendingPathComponent("a.png")))
+    func animated(_ frames: UInt8) -> [UInt8] {
+      png[..<33] + [0, 0, 0, 8] + Array("acTL".utf8) + [0, 0, 0, frames, 0, 0, 0, 0, 0, 0, 0, 0] + png[33...]
+    }
+    guard case .video = try MediaFile.openVisual(bytes: animated(2), name: "a.png") else {
+      return #expect(Bool(false), "taken for an image")
+    }
+    guard case .image = try MediaFile.openVisual(bytes: animated(1), name: "a.png") else {
+      return #expect(Bool(false), "taken for a film")
+    }
+    // Where an image is asked for, it is the first.
+    #expect(try ImageFile.open(bytes: animated(2), name: "a.png").width == 2)
   }
 
   @Test func `lets later GIF frames stick out, as Pillow does`() throws {
@@ -73,7 +158,10 @@ import Testing
     ("AVIF", "avifdec", Array("\0\0\0\u{1C}ftypmif1\0\0\0\0mif1avifmiaf".utf8)),
     ("AVIF", "avifdec", Array("\0\0\0\u{1C}ftypavif\0\0\0\0avifmif1miaf".utf8)),
     ("TIFF", "magick", Array("II*\0\u{8}\0\0\0".utf8)),
-    ("JPEG XL", "djxl", [0xFF, 0x0A, 0x01, 0x02]),
+    ("JPEG XL", "djxl", [0xFF, 0x0A, 0x01, 0x02]), ("ICO", "magick", [0, 0, 1, 0, 1, 0]),
+    ("camera raw", "darktable-cli", Array("\0\0\0\u{18}ftypcrx \0\0\0\u{1}crx isom".utf8)),
+    ("Netpbm", "magick", Array("P6\n2 2\n255\n".utf8)), ("SVG", "rsvg-convert", Array("<?xml version='1.0'?>\n<svg>".utf8)),
+    ("PDF", "pdftoppm", Array("%PDF-1.7\n".utf8)), ("QOI", "magick", Array("qoif".utf8)),
   ])
   func `names the format of a still image that is not read, and the way out`(
     format: String, program: String, start: [UInt8]
@@ -82,6 +170,7 @@ import Testing
     let found = [
       #expect(throws: MediaError.self) { try ImageFile.open(bytes: bytes, name: "photo") },
       #expect(throws: MediaError.self) { try MediaFile.openVisual(bytes: bytes, name: "photo") },
+      #expect(throws: MediaError.self) { try MediaFile.open(bytes: bytes, name: "photo") },
     ]
     for error in found {
       #expect(error?.code == .notImage)

@@ -84,6 +84,12 @@ package struct ConversionError: Error, Hashable, Sendable {
 }
 
 extension ConversionError: CustomStringConvertible {
-  /// One line for each problem.
-  package var description: String { problems.map(\.description).joined(separator: "\n") }
+  private static let shownCount = 8
+
+  /// One line for each of the first problems, and how many there are more.
+  package var description: String {
+    let more = problems.count - Self.shownCount
+    return problems.prefix(Self.shownCount).map(\.description).joined(separator: "\n")
+      + (more > 0 ? "\nand \(more) problem\(more == 1 ? "" : "s") more" : "")
+  }
 }

@@ -19,7 +19,7 @@ typedef struct {
   int32_t channels;
   /// Whether a channel has 16 bits.
   int32_t is_deep;
-  /// Whether the file holds several images; such WebP files are not read.
+  /// Whether the file holds several images; such WebP files are read by mio_webp_animation.
   int32_t is_animated;
   mio_image_kind kind;
 } mio_image_header;
@@ -33,13 +33,23 @@ int mio_image_inspect(const uint8_t *bytes, size_t count, mio_image_header *head
 /// Decodes an image whose header was read before; the numbers lie row by row, channels side by side, 8 bits each.
 ///
 /// Deep images: gray ones are decoded to 16 bits if `deep` is set (the result holds uint16_t), otherwise the upper 8
-/// bits of every number are kept. CMYK comes as RGB. `header` gets the size and channels of the result, `ran_out`
-/// whether bytes behind the last one were asked for. Returns NULL on failure and why; otherwise free with
-/// mio_image_free.
-void *mio_image_decode(
-    const uint8_t *bytes, size_t count, int deep, mio_image_header *header, int *ran_out, char reason[MIO_IMAGE_REASON_LIMIT]);
+/// bits of every number are kept. CMYK comes as RGB. A WebP comes without its alpha channel unless `alpha` is set. `header`
+/// gets the size and channels of the result, `ran_out` whether bytes behind the last one were asked for. Returns NULL on
+/// failure and why; otherwise free with mio_image_free.
+void *mio_image_decode(const uint8_t *bytes, size_t count, int deep, int alpha, mio_image_header *header, int *ran_out,
+    char reason[MIO_IMAGE_REASON_LIMIT]);
 
 void mio_image_free(void *pixels);
+
+/// The frames of an animated WebP, one after the other.
+typedef struct mio_webp_animation mio_webp_animation;
+
+/// Opens an animation whose size was checked before; the bytes are copied. Returns NULL if it is damaged or memory runs out.
+mio_webp_animation *mio_webp_animation_open(const uint8_t *bytes, size_t count);
+/// The next frame as it is shown, [height][width][4] with alpha, until the next call; NULL at the end, and when the rest is
+/// damaged, which `is_damaged` tells.
+const uint8_t *mio_webp_animation_next(mio_webp_animation *animation, int *is_damaged);
+void mio_webp_animation_close(mio_webp_animation *animation);
 
 /// Unpacks a zlib stream, as PNGs hold texts. Returns the number of bytes written to `target`, or -1 if the stream is
 /// damaged or has more than `capacity`.

@@ -4,10 +4,10 @@ import MioLite
 /// Shows images in a terminal: in full where it can, else with half-block characters.
 ///
 /// Only on a terminal, on standard error: results stay clean. `MIO_PREVIEW` names the way if the guess is wrong: `kitty`,
-/// `iterm`, `sixel`, `blocks` or `none`. No image needs more than the terminal has.
+/// `iterm`, `blocks` or `none`. No image needs more than the terminal has.
 enum Preview {
   enum Way: String {
-    case kitty, iterm, sixel, blocks, none
+    case kitty, iterm, blocks, none
   }
 
   static func show(_ clip: Image) {
@@ -33,7 +33,6 @@ enum Preview {
     if environment["TMUX"] != nil || terminal.hasPrefix("screen") || terminal.hasPrefix("tmux") { return blocks }
     if environment["KITTY_WINDOW_ID"] != nil || terminal == "xterm-kitty" || program == "ghostty" { return .kitty }
     if ["iTerm.app", "WezTerm", "mintty"].contains(program) || environment["LC_TERMINAL"] == "iTerm2" { return .iterm }
-    if terminal.contains("sixel") || terminal.hasPrefix("foot") || terminal.hasPrefix("mlterm") { return .sixel }
     return blocks
   }
 
@@ -51,7 +50,6 @@ enum Preview {
     case .iterm:
       let data = Data(try pixels(512).encoded())
       return Array("\u{1B}]1337;File=inline=1;size=\(data.count):\(data.base64EncodedString())\u{7}\n".utf8)
-    case .sixel: return sixel(pixels(384))
     // Two pixels to a row.
     case .blocks: return blocks(clip.fitting(within: min(columns, 64), 2 * rows), hasAllColors: hasAllColors)
     }
@@ -92,46 +90,6 @@ enum Preview {
 
   /// A sixth of the way from dark to bright, 0...5.
   private static func level(_ value: UInt8) -> Int { (Int(value) * 5 + 127) / 255 }
-
-  /// Six rows at a time, color by color, of a cube of 6 x 6 x 6 colors.
-  private static func sixel(_ clip: Image) -> [UInt8] {
-    var bytes = Array("\u{1B}Pq\"1;1;\(clip.width);\(clip.height)".utf8)
-    for color in 0..<216 {
-      bytes += Array("#\(color);2;\(color / 36 * 20);\(color / 6 % 6 * 20);\(color % 6 * 20)".utf8)
-    }
-    for top in stride(from: 0, to: clip.height, by: 6) {
-      var masks: [Int: [UInt8]] = [:]
-      for row in top..<min(top + 6, clip.height) {
-        for column in 0..<clip.width {
-          let at = 3 * (row * clip.width + column)
-          let color = level(clip.rgb[at]) * 36 + level(clip.rgb[at + 1]) * 6 + level(clip.rgb[at + 2])
-          masks[color, default: Array(repeating: 0, count: clip.width)][column] |= 1 << UInt8(row - top)
-        }
-      }
-      for color in masks.keys.sorted() {
-        bytes += Array("#\(color)".utf8) + repeated(masks[color] ?? []) + [UInt8(ascii: "$")]
-      }
-      bytes.append(UInt8(ascii: "-"))
-    }
-    return bytes + Array("\u{1B}\\\n".utf8)
-  }
-
-  /// Columns of six pixels as characters, runs shortened.
-  private static func repeated(_ masks: [UInt8]) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var start = 0
-    while start < masks.count {
-      var end = start + 1
-      while end < masks.count, masks[end] == masks[start] { end += 1 }
-      if end - start > 3 {
-        bytes += Array("!\(end - start)".utf8) + [masks[start] + 63]
-      } else {
-        bytes += Array(repeating: masks[start] + 63, count: end - start)
-      }
-      start = end
-    }
-    return bytes
-  }
 }
 
 extension Image {

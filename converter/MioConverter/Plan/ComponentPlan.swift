@@ -95,7 +95,7 @@ package struct ComponentPlan: Sendable {
   }
 
   /// Everything that keeps the plan from being carried out: sources that are missing, misshapen or of a wrong type, and
-  /// tensors that nothing uses. Of each kind the first twenty are named and the others counted; names that fit nowhere
+  /// tensors that nothing uses. Of each kind the first thousand are named and the others counted; names that fit nowhere
   /// are one problem, however many they are.
   package func problems() -> [ConversionError.Problem] {
     let sources = tensors.flatMap(\.sources)
