@@ -80,10 +80,16 @@ extension TextTokenizer {
     /// - Parameter withoutSpace: Drops the piece's leading `▁`; what is left is looked up again, as the reference does.
     mutating func append(_ id: Int32, withoutSpace: Bool) {
       let tables = tokenizer.tables
-      var piece = tables.strings.utf8(Int(id))
-      var kind = tables.pieceKinds[Int(id)]
-      if withoutSpace, piece.starts(with: PieceModel.space) {
-        piece = piece.dropFirst(PieceModel.space.count)
+      guard let index = tokenizer.poolIndex(id) else { return }
+      var piece = tables.strings.utf8(index)
+      let dropsSpace = withoutSpace && piece.starts(with: PieceModel.space)
+      if dropsSpace { piece = piece.dropFirst(PieceModel.space.count) }
+      let kind: TokenizerTables.PieceKind
+      if index < tables.pieceCount, !dropsSpace {
+        kind = tables.pieceKinds[index]
+      } else {
+        // Strings, and so those of added tokens that are neither special nor set apart, are looked up among the pieces; what
+        // is none stays as it is.
         let other = tokenizer.pieces.index.id(of: tables.strings.bytes, piece.indices)
         guard other >= 0 else { return put(piece) }
         kind = tables.pieceKinds[Int(other)]

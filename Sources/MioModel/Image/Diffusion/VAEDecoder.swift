@@ -16,9 +16,18 @@ struct VAEDecoder: Sendable {
   let norm: GroupNormalization
   let output: Convolution2d
 
+  /// Whether the widest part runs in little memory, which takes matrices of 16-bit floats throughout.
+  let isCompact: Bool
+
   struct Block: Sendable {
     let layers: [ResnetBlock]
     let double: Convolution2d?
+
+    var isFixedPoint: Bool {
+      layers.allSatisfy {
+        $0.conv1.weight.isFixedPoint && $0.conv2.weight.isFixedPoint && $0.shortcut?.weight.isFixedPoint ?? true
+      } && double?.weight.isFixedPoint ?? true
+    }
   }
 
   static let epsilon: Float = 1e-6
@@ -55,6 +64,7 @@ struct VAEDecoder: Sendable {
     self.blocks = blocks
     norm = try decoder.groupNorm("conv_norm_out", width, groups: config.decoderGroupCount, epsilon: Self.epsilon)
     output = try decoder.convolution("conv_out", from: width, to: 3)
+    isCompact = output.weight.isFixedPoint && blocks.allSatisfy(\.isFixedPoint)
   }
 
   /// - Parameter latents: one image, as the sampler leaves it.
@@ -68,7 +78,7 @@ struct VAEDecoder: Sendable {
     h = first.forward(h, condition: none, on: context)
     h = attention.forward(h, on: context)
     h = second.forward(h, condition: none, on: context)
-    if output.weight.isFixedPoint { return try forwardCompact(h, on: context) }
+    if isCompact { return try forwardCompact(h, on: context) }
     for block in blocks {
       for layer in block.layers {
         h = layer.forward(h, condition: none, on: context)
