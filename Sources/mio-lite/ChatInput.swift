@@ -92,8 +92,6 @@ final class LineEditor {
   private let readLine: Read
   private let addHistory: TakeText
   private let writeHistory: TakeText
-  /// Missing in old versions.
-  private let resize: (@convention(c) () -> Void)?
   private let history = HistoryFile()
   private var last: String?
 
@@ -103,12 +101,11 @@ final class LineEditor {
       let read = unsafe dlsym(library, "readline"), let add = unsafe dlsym(library, "add_history"),
       let write = unsafe dlsym(library, "write_history"), let load = unsafe dlsym(library, "read_history"),
       let stifle = unsafe dlsym(library, "stifle_history"), let output = unsafe dlsym(library, "rl_outstream"),
-      let signals = unsafe dlsym(library, "rl_catch_signals")
+      let signals = unsafe dlsym(library, "rl_catch_signals"), let initialize = unsafe dlsym(library, "rl_initialize")
     else { return nil }
     unsafe readLine = unsafeBitCast(read, to: Read.self)
     unsafe addHistory = unsafeBitCast(add, to: TakeText.self)
     unsafe writeHistory = unsafeBitCast(write, to: TakeText.self)
-    unsafe resize = dlsym(library, "rl_resize_terminal").map { unsafe unsafeBitCast($0, to: (@convention(c) () -> Void).self) }
     // What is typed belongs among the notes: standard output is for answers.
     unsafe output.assumingMemoryBound(to: UnsafeMutablePointer<FILE>?.self).pointee = fdopen(dup(STDERR_FILENO), "w")
     // It would send signals on to every program of the group.
@@ -116,6 +113,8 @@ final class LineEditor {
     if unsafe setlocale(LC_CTYPE, "") == nil || String(cString: nl_langinfo(Int32(CODESET))) != "UTF-8" {
       unsafe setlocale(LC_CTYPE, "C.UTF-8")
     }
+    // While the terminal shows what is typed: without that it would take it for one that cannot be edited on.
+    _ = unsafe unsafeBitCast(initialize, to: (@convention(c) () -> Int32).self)()
     if let path = history.path { _ = unsafe unsafeBitCast(load, to: TakeText.self)(path) }
     unsafe unsafeBitCast(stifle, to: TakeNumber.self)(HistoryFile.limit)
   }
@@ -123,7 +122,6 @@ final class LineEditor {
   /// Asks for a line; nil at the end.
   func read(_ prompt: String) -> String? {
     Terminal.shared.beginInput()
-    resize?()
     let line = unsafe TerminalModes.restoringOnSignals { unsafe readLine(prompt) }
     guard let line = unsafe line else {
       Terminal.shared.note("")
@@ -185,7 +183,14 @@ private enum TerminalModes {
         raise(number)
       }
     }
-    defer { for number in signals { signal(number, SIG_DFL) } }
+    // The prompt comes before the editor takes over: what is typed in between would be shown twice.
+    var silent = unsafe saved.pointee
+    silent.c_lflag &= ~tcflag_t(ECHO)
+    unsafe tcsetattr(STDIN_FILENO, TCSANOW, &silent)
+    defer {
+      unsafe tcsetattr(STDIN_FILENO, TCSANOW, saved)
+      for number in signals { signal(number, SIG_DFL) }
+    }
     return body()
   }
 }
