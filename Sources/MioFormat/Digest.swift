@@ -54,7 +54,7 @@ package struct Digest: Hashable, Sendable, CustomStringConvertible {
       return Digest(bytes: bytes)
     }
 
-    private mutating func reset() {
+    private func reset() {
       let done = unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil)
       precondition(done == 1, "libcrypto offers no SHA-256")
     }

@@ -57,7 +57,9 @@ package struct GoldenTensors {
     guard entry.dtype == dtype else { throw Fault(description: "\(tensor) of \(name) is \(entry.dtype), not \(dtype)") }
     let start = data.startIndex + entry.data_offsets[0]
     return (0..<((entry.data_offsets[1] - entry.data_offsets[0]) / 4)).map { index in
-      (0..<4).reduce(UInt32(0)) { $0 | UInt32(data[start + 4 * index + $1]) << UInt32(8 * $1) }
+      (0..<4).reduce(UInt32(0)) { (word: UInt32, byte: Int) -> UInt32 in
+        word | UInt32(data[start + 4 * index + byte]) << UInt32(8 * byte)
+      }
     }
   }
 }

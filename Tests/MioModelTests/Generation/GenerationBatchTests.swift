@@ -18,8 +18,9 @@ import Testing
       (.beamSearch(width: 2), nil), (.sampling, .speechOnly), (.greedy, nil), (.beamSearch(width: 4), .imageOnly),
     ]
     return kinds.enumerated().map { index, kind in
+      let own: [Int32] = (0..<(index * 7 + 1)).map { Int32(($0 * 31 + index) % 100) }
       var request = GenerationRequest(
-        prompt: system + (0..<(index * 7 + 1)).map { Int32(($0 * 31 + index) % 100) },
+        prompt: system + own,
         options: SamplingOptions(
           strategy: kind.0, topP: 0.9, repetitionPenalty: 1.15, maxTokens: 60 + index, seed: 3,
           stopIds: [ToyVocabulary.stop]),

@@ -129,10 +129,12 @@ import Testing
     let folder = try TemporaryFolder()
     let system = try #require(try Self.load(SamplingCases.self, "llm_sampling.json").cases.first).prompt_ids
     let requests = (0..<6).map { index in
+      let own: [Int32] = (0..<(1 + 9 * index)).map { Int32(20 + $0 + index) }
+      let strategies: [SamplingOptions.Strategy] = [.greedy, .sampling, .beamSearch(width: 3)]
       var request = GenerationRequest(
-        prompt: system + (0..<(1 + 9 * index)).map { Int32(20 + $0 + index) },
+        prompt: system + own,
         options: SamplingOptions(
-          strategy: [.greedy, .sampling, .beamSearch(width: 3)][index % 3], topP: 0.8, repetitionPenalty: 1.15,
+          strategy: strategies[index % 3], topP: 0.8, repetitionPenalty: 1.15,
           maxTokens: 12 + index, seed: 9, stopIds: [7]))
       request.stream = UInt64(index)
       return request

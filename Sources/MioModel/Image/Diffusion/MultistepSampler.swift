@@ -44,12 +44,13 @@ package struct MultistepSampler {
 
   /// The Adams-Bashforth formula of as many steps as there are predictions.
   private static func mix(_ e: [[Float]]) -> [Float] {
-    let factors: [Float]
-    switch e.count {
-    case 2: factors = [-1.0 / 2, 3.0 / 2]
-    case 3: factors = [5.0 / 12, -16.0 / 12, 23.0 / 12]
-    default: factors = [-9.0 / 24, 37.0 / 24, -59.0 / 24, 55.0 / 24]
-    }
+    let (weights, divisor): ([Float], Float) =
+      switch e.count {
+      case 2: ([-1, 3], 2)
+      case 3: ([5, -16, 23], 12)
+      default: ([-9, 37, -59, 55], 24)
+      }
+    let factors = weights.map { $0 / divisor }
     return e[0].indices.map { element in
       zip(e, factors).reduce(Float(0)) { $0 + $1.0[element] * $1.1 }
     }
