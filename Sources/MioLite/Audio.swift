@@ -67,7 +67,9 @@ extension Audio {
 
   /// Writes a file that appears when it is complete.
   ///
-  /// - Parameter format: `nil` takes the one that the suffix names: .wav (of 16 bits), .flac, .ogg or .opus.
+  /// - Parameters:
+  ///   - url: of the file, which is replaced if it is there.
+  ///   - format: `nil` takes the one that the suffix names: .wav (of 16 bits), .flac, .ogg or .opus.
   public func write(to url: URL, format: Format? = nil) throws(MioError) {
     let writer = try AudioFileWriter(to: url, format: format, sampleRateHz: sampleRateHz)
     try writer.write(samples)
@@ -139,6 +141,7 @@ public final class AudioPipeWriter {
   /// - Parameters:
   ///   - handle: stays the caller's and open.
   ///   - name: what messages call it.
+  ///   - format: of the samples, and whether a header comes first.
   ///   - sampleRateHz: 1,000 to 768,000.
   public init(to handle: FileHandle, name: String, format: Format, sampleRateHz: Int) throws(MioError) {
     self.handle = handle

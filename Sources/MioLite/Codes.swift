@@ -43,7 +43,9 @@ public enum MediaCodes: Hashable, Sendable, Codable {
 extension Model {
   /// The codes of sound, at any rate and level.
   ///
-  /// - Parameter codebooks: 1 is what the model hears (content); 4 is what it says (content and timbre).
+  /// - Parameters:
+  ///   - audio: at any rate; it is resampled to the model's.
+  ///   - codebooks: 1 is what the model hears (content); 4 is what it says (content and timbre).
   /// - Returns: `[codebooks, T]`, 50 frames per second in MIO, each code in 0..<1024.
   /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` with code `.unsupported` without a speech codec, with
   ///   `.invalidInput` for empty sound or codebooks that the codec does not have.
@@ -63,6 +65,7 @@ extension Model {
   /// not grow with its length.
   ///
   /// - Parameters:
+  ///   - source: the file.
   ///   - codebooks: of sound.
   ///   - upright: whether an image that a camera stored turned is turned back, as it is to be seen; the reference leaves it.
   ///   - transparency: of an image; the reference drops it.
@@ -118,6 +121,7 @@ extension Model {
   /// The image of codes, as ``codes(of:)`` gives them.
   ///
   /// - Parameters:
+  ///   - codes: as many as an image has, 32 in MIO.
   ///   - options: of the sampling, only the seed counts.
   ///   - progress: called after every evaluation of the network with its index, counted from 0, and how many there are.
   /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` with code `.unsupported` if the file cannot, with

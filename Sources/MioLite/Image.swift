@@ -13,7 +13,9 @@ extension Image {
 
   /// Reads an image file: PNG, JPEG, WebP, BMP or GIF (its first frame).
   ///
-  /// - Parameter upright: whether an image that a camera stored turned is turned back.
+  /// - Parameters:
+  ///   - url: of the file.
+  ///   - upright: whether an image that a camera stored turned is turned back.
   /// - SeeAlso: ``MediaSource/transparency``, which is white.
   public init(contentsOf url: URL, upright: Bool = true) throws(MioError) {
     try self.init(MediaSource(contentsOf: url), upright: upright)
@@ -32,6 +34,7 @@ extension Image {
   /// Writes a file that appears when it is complete.
   ///
   /// - Parameters:
+  ///   - url: of the file, which is replaced if it is there.
   ///   - format: `nil` takes the one that the suffix names: .png or .jpg.
   ///   - origin: prompt, seed and settings, written into the file: a PNG's texts, a JPEG's comment.
   public func write(to url: URL, format: Format? = nil, origin: ImageOrigin? = nil) throws(MioError) {

@@ -77,7 +77,10 @@ extension Model {
 
   /// Generates the key frames of a video that `text` describes.
   ///
-  /// - Parameter maxFrames: the model may end earlier.
+  /// - Parameters:
+  ///   - text: what happens.
+  ///   - maxFrames: the model may end earlier.
+  ///   - options: of every frame.
   /// - Throws: as ``image(for:options:)``.
   public func video(
     for text: String, maxFrames: Int = 8, options: ImageOptions = ImageOptions()

@@ -177,7 +177,9 @@ public final class Session: Sendable {
 extension Model {
   /// Begins a conversation.
   ///
-  /// - Parameter instructions: the system's words instead of MIO's own. They are trusted: special tokens in them count.
+  /// - Parameters:
+  ///   - instructions: the system's words instead of MIO's own. They are trusted: special tokens in them count.
+  ///   - options: how replies are made.
   /// - Throws: ``MioError`` with code `.unsupported` if the file lacks a language model, or the model takes no turns (a base
   ///   model).
   public func session(

@@ -91,7 +91,9 @@ extension Model {
 
   /// The voice of a recording of a few seconds.
   ///
-  /// - Parameter text: what is said in it.
+  /// - Parameters:
+  ///   - audio: the recording.
+  ///   - text: what is said in it.
   /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` as ``codes(of:codebooks:)-(Audio,_)``.
   public func voice(of audio: Audio, saying text: String) async throws -> Voice {
     let count = try requiredTokenizer().media.speechCodebooks.count

@@ -1,7 +1,7 @@
 import MioMedia
 import MioModel
 
-/// Something that MIO can be asked to do. ``MioTask/row`` of the table says in which words.
+/// Something that MIO can be asked to do. `instructWords` and `baseWords` say in which words.
 public typealias MioTask = MioModel.MioTask
 
 extension MioTask {

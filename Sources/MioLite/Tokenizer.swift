@@ -7,6 +7,7 @@ public struct Tokenizer: Sendable {
   /// The ids of a text.
   ///
   /// - Parameters:
+  ///   - text: at most 256 MiB.
   ///   - special: whether strings such as `<|im_end|>` or `<spch12>` in the text become the tokens that they name. Leave it
   ///     off for text of users.
   ///   - addsEnds: whether the tokens are added that the tokenizer puts at the ends of a text (bos).

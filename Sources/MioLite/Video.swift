@@ -17,7 +17,10 @@ public struct Video: Hashable, Sendable {
 
   /// Key frames of an animated GIF, of a folder of images, or of any video that ffmpeg reads, if it is installed.
   ///
-  /// - Parameter maxFrames: most frames that are taken.
+  /// - Parameters:
+  ///   - url: of the file or folder.
+  ///   - maxFrames: most frames that are taken.
+  ///   - selection: which they are.
   /// - Throws: `CancellationError` if the task is cancelled, ``MioError`` if it is no video.
   public init(
     contentsOf url: URL, maxFrames: Int = 20, selection: FrameSelection = .scenes
