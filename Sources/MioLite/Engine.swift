@@ -26,7 +26,7 @@ final class Engine: Sendable {
     (codec, vision, diffusion) = (model.lanes.codec, model.lanes.vision, model.lanes.diffusion)
     loop = GenerationLoop(
       language, contextLength: contextLength, cache: model.options.cache.format, byteLimit: model.cacheByteLimit,
-      pool: model.lanes.pool)
+      lanes: model.lanes)
   }
 
   deinit { loop.stop() }

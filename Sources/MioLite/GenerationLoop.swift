@@ -21,14 +21,14 @@ final class GenerationLoop: @unchecked Sendable {
 
   /// - Parameter byteLimit: most bytes of keys and values.
   init(
-    _ language: LanguageModel, contextLength: Int, cache: KeyValueFormat, byteLimit: Int, pool: WorkerPool
+    _ language: LanguageModel, contextLength: Int, cache: KeyValueFormat, byteLimit: Int, lanes: Lanes
   ) {
     let tokens = max(byteLimit / language.cacheShape(cache).bytesPerToken, KeyValueFormat.pageLength)
     let thread = Thread {
       let session = LanguageSession(
         language, contextLength: contextLength, cache: cache,
         capacity: tokens / KeyValueFormat.pageLength * KeyValueFormat.pageLength,
-        context: KernelContext(pool: pool))
+        context: KernelContext(pool: lanes.pool, choice: lanes.choice))
       self.work(Generator(session, batchLimit: Engine.maxSequences))
     }
     thread.name = "mio-lite"

@@ -39,16 +39,20 @@ final class Turn: @unchecked Sendable {
 /// Turns at a kind of work that takes much memory.
 final class Lane: Sendable {
   private let pool: WorkerPool
+  private let choice: KernelChoice
   private let turn = Turn()
 
-  init(_ pool: WorkerPool) { self.pool = pool }
+  init(_ pool: WorkerPool, _ choice: KernelChoice) {
+    self.pool = pool
+    self.choice = choice
+  }
 
   /// Waits for its turn and calls `body` with threads and scratch memory.
   ///
   /// - Throws: ``MioError/Code/cancelled`` if the call is cancelled while it waits.
   func run<Result>(_ cancellation: Cancellation, _ body: (KernelContext) throws -> Result) throws -> Result {
     try turn.take(cancellation) {
-      let context = KernelContext(pool: pool)
+      let context = KernelContext(pool: pool, choice: choice)
       context.isCancelled = { cancellation.isCancelled }
       return try body(context)
     }
@@ -58,12 +62,14 @@ final class Lane: Sendable {
 /// The threads of a model, and the kinds of work that take turns at them.
 struct Lanes: Sendable {
   let pool: WorkerPool
+  let choice: KernelChoice
   let codec: Lane
   let vision: Lane
   let diffusion: Lane
 
-  init(threads: Int) {
+  init(threads: Int, choice: KernelChoice) {
     pool = WorkerPool(threads: min(threads, Processors.usableCount))
-    (codec, vision, diffusion) = (Lane(pool), Lane(pool), Lane(pool))
+    self.choice = choice
+    (codec, vision, diffusion) = (Lane(pool, choice), Lane(pool, choice), Lane(pool, choice))
   }
 }

@@ -48,16 +48,20 @@ public final class Model: Sendable {
     /// Memory is taken when tokens arrive, not before.
     public var cacheByteLimit: Int?
     public var promptStyle: PromptStyle
+    /// Whether kernels are chosen by what was measured on this machine (``Machine/measure(threads:)``), and the first large
+    /// model measures it. No result depends on it.
+    public var measuresMachine: Bool
 
     public init(
       threads: Int? = nil, contextLength: Int? = nil, cache: CacheFormat = .int8, cacheByteLimit: Int? = nil,
-      promptStyle: PromptStyle = .automatic
+      promptStyle: PromptStyle = .automatic, measuresMachine: Bool = true
     ) {
       self.threads = threads
       self.contextLength = contextLength
       self.cache = cache
       self.cacheByteLimit = cacheByteLimit
       self.promptStyle = promptStyle
+      self.measuresMachine = measuresMachine
     }
   }
 
@@ -84,7 +88,10 @@ public final class Model: Sendable {
 
   /// Opens a model file in memory.
   ///
-  /// - Parameter name: what messages call it.
+  /// - Parameters:
+  ///   - bytes: of the whole file.
+  ///   - name: what messages call it.
+  ///   - options: how it uses the machine.
   /// - Throws: as ``init(contentsOf:options:)``.
   public convenience init(bytes: [UInt8], name: String = "model", options: Options = Options()) throws(MioError) {
     try self.init({ () throws(ModelFileError) in try ModelFile.open(bytes: bytes, name: name) }, options)
@@ -133,7 +140,7 @@ public final class Model: Sendable {
   /// The threads of this model.
   var lanes: Lanes {
     shared.withLock { shared in
-      let lanes = shared.lanes ?? Lanes(threads: threads)
+      let lanes = shared.lanes ?? Lanes(threads: threads, choice: kernelChoice)
       shared.lanes = lanes
       return lanes
     }

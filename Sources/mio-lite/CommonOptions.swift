@@ -28,6 +28,9 @@ struct ModelOptions: ParsableArguments {
   @Option(name: .long, help: "How tasks are put to the model: instruct, base, or automatic by what the file knows.")
   var style: Model.Options.PromptStyle = .automatic
 
+  @Flag(name: .long, help: "Use the kernels that the processor is known for, whatever was measured ('mio-lite doctor').")
+  var noMeasuring = false
+
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads takes a number from 1 to 1024, not \(threads)")
@@ -70,6 +73,7 @@ extension ModelOptions {
       }
     return try Model(
       contentsOf: URL(fileURLWithPath: try path()),
-      options: Model.Options(threads: threads, contextLength: context, cache: cache, promptStyle: style))
+      options: Model.Options(
+        threads: threads, contextLength: context, cache: cache, promptStyle: style, measuresMachine: !noMeasuring))
   }
 }

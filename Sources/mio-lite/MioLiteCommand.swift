@@ -13,7 +13,7 @@ struct MioLiteCommand: AsyncParsableCommand {
     subcommands: [
       TTSCommand.self, ASRCommand.self, ImagineCommand.self, DescribeCommand.self, EditCommand.self, FilmCommand.self,
       StoryCommand.self, ChatCommand.self, RecipesCommand.self, ConvertCommand.self, InspectCommand.self,
-      VerifyCommand.self, SetCommand.self, BenchCommand.self, TokenizeCommand.self, DetokenizeCommand.self, EncodeCommand.self,
-      DecodeCommand.self, GenerateCommand.self, TraceCommand.self,
+      VerifyCommand.self, SetCommand.self, BenchCommand.self, DoctorCommand.self, TokenizeCommand.self, DetokenizeCommand.self,
+      EncodeCommand.self, DecodeCommand.self, GenerateCommand.self, TraceCommand.self,
     ])
 }

@@ -11,7 +11,7 @@ import Testing
 
   static let commands = [
     "mio-lite", "tts", "asr", "imagine", "describe", "edit", "film", "story", "chat", "recipes", "convert", "inspect",
-    "verify", "set", "bench", "tokenize", "detokenize", "encode", "decode", "generate", "trace",
+    "verify", "set", "bench", "doctor", "tokenize", "detokenize", "encode", "decode", "generate", "trace",
   ]
 
   private func help(_ command: String) throws -> Program.Result {

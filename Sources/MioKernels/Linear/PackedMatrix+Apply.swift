@@ -95,7 +95,8 @@ extension PackedMatrix {
   private static let floatTaskTokens = 252
 
   private func applyFloat(_ x: mio_rows, _ ranges: [Range<Int>], into y: Pointer, on context: KernelContext) {
-    let kernel = unsafe format == .f32 ? context.variant.table.pointee.multiply_f32 : context.variant.table.pointee.multiply_f16
+    let table = unsafe context.variant(rows: x.count).table.pointee
+    let kernel = unsafe format == .f32 ? table.multiply_f32 : table.multiply_f16
     let tokenTasks = unsafe (x.count + Self.floatTaskTokens - 1) / Self.floatTaskTokens
     guard tokenTasks > 0 else { return }
     let work = PanelWork(ranges, panelCost: unsafe panelByteCount * min(x.count, Self.floatTaskTokens))
@@ -126,7 +127,7 @@ extension PackedMatrix {
 
   private static func quantize(_ x: mio_rows, columns: Int, on context: KernelContext) -> QuantizedActivations {
     let groups = WeightFormat.q8.storedColumns(columns) / WeightFormat.groupLength
-    let quantizer = unsafe context.variant.table.pointee.quantize_rows
+    let quantizer = unsafe context.variant(rows: x.count).table.pointee.quantize_rows
     let blocks = unsafe QuantizedActivations(
       groups: groups, tokens: x.count,
       base: context.scratch(byteCount: QuantizedActivations.byteCount(groups: groups, tokens: x.count)))
@@ -146,7 +147,7 @@ extension PackedMatrix {
   private static func multiply(
     _ blocks: QuantizedActivations, _ products: [Product], from first: Int, on context: KernelContext
   ) {
-    let table = unsafe context.variant.table.pointee
+    let table = unsafe context.variant(rows: blocks.tokens).table.pointee
     let works = products.map { product in
       PanelWork(quantized: product.ranges, panelBytes: product.matrix.panelByteCount, tokens: blocks.tokens)
     }

@@ -3,9 +3,10 @@
 /// One context serves one session at a time; it is not safe to use from two threads at once.
 package final class KernelContext {
   package let pool: WorkerPool
-  package let variant: KernelVariant
-  /// How products of few rows read weights; no result depends on it.
-  package let streaming: WeightStreaming
+  package let choice: KernelChoice
+  /// The variant of all kernels but products of few rows.
+  package var variant: KernelVariant { choice.manyRows }
+  package var streaming: WeightStreaming { choice.streaming }
   private var scratch = Scratch(byteCount: 1 << 16)
   /// Asked between the tiles of long kernels: once it says yes, they leave the rest undone and their results are of no use.
   package var isCancelled: @Sendable () -> Bool = { false }
@@ -16,19 +17,22 @@ package final class KernelContext {
     threads: Int, variant: KernelVariant = .preferred, streaming: WeightStreaming = .preferred
   ) {
     self.init(
-      pool: WorkerPool(threads: min(threads, Processors.usableCount)), variant: variant, streaming: streaming)
+      pool: WorkerPool(threads: min(threads, Processors.usableCount)),
+      choice: KernelChoice(fewRows: variant, manyRows: variant, streaming: streaming))
   }
 
   /// A context that shares its threads with others: of two that run kernels at the same time, one has the threads of the pool
   /// and the other works alone.
-  package init(pool: WorkerPool, variant: KernelVariant = .preferred, streaming: WeightStreaming = .preferred) {
+  package init(pool: WorkerPool, choice: KernelChoice = .preferred) {
     self.pool = pool
-    self.variant = variant
-    self.streaming = streaming
+    self.choice = choice
     LargeBlocks.shared.addUser()
   }
 
   deinit { LargeBlocks.shared.removeUser() }
+
+  /// The variant for a product of so many rows of activations.
+  func variant(rows: Int) -> KernelVariant { rows <= KernelChoice.maxFewRows ? choice.fewRows : choice.manyRows }
 
   /// At least `byteCount` bytes on a 64-byte boundary with unspecified contents, valid until the next call.
   @unsafe

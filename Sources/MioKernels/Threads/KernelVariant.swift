@@ -11,7 +11,7 @@ import CMioKernels
 /// All variants give the same bits. The environment variable `MIO_ISA` (`portable`; `avx2`, `avxvnni`, `avx512vnni`; `neon`,
 /// `neoni8mm`) chooses a lower variant than the best one.
 @safe
-package struct KernelVariant: Sendable, CustomStringConvertible {
+package struct KernelVariant: Sendable, Hashable, CustomStringConvertible {
   package let name: String
   nonisolated(unsafe) let table: UnsafePointer<mio_kernels>
 
@@ -28,6 +28,12 @@ package struct KernelVariant: Sendable, CustomStringConvertible {
     let wanted = unsafe getenv("MIO_ISA").map { unsafe String(cString: $0) }
     return available.last { $0.name == wanted } ?? available[available.count - 1]
   }()
+
+  package static func == (a: KernelVariant, b: KernelVariant) -> Bool { a.name == b.name }
+  package func hash(into hasher: inout Hasher) { hasher.combine(name) }
+
+  /// The one of that name, if this machine can run it.
+  package static func named(_ name: String) -> KernelVariant? { available.first { $0.name == name } }
 
   /// The variant of a context, or the preferred one.
   static func of(_ context: KernelContext?) -> KernelVariant { context?.variant ?? preferred }

@@ -21,6 +21,16 @@ package enum Processors {
     return max(1, min(cores.count, quota ?? Int.max))
   }
 
+  /// What the system calls the first processor: the name, and the numbers that tell one design from another.
+  package static var name: String {
+    let fields = ["model name", "cpu family", "model", "CPU implementer", "CPU part", "CPU variant"].compactMap { field in
+      firstLine(of: "/proc/cpuinfo", startingWith: field + "\t").map { line in
+        String(line.drop { $0 != ":" }.dropFirst(2))
+      }
+    }
+    return fields.isEmpty ? "unknown processor" : fields.joined(separator: "/")
+  }
+
   /// Processors that affinity allows, at least 1; two hardware threads of a core count as two.
   package static var usableCount: Int { max(1, allowed.count) }
 

@@ -60,7 +60,8 @@ struct Benchmark {
     var results: [BenchReport.Result] = []
     var peak = 0
     for threads in command.threads {
-      let context = KernelContext(threads: threads)
+      let pool = WorkerPool(threads: min(threads, Processors.usableCount))
+      let context = KernelContext(pool: pool, choice: Machine.kernelChoice(threads: threads))
       bar.update(0, detail: "machine, \(threads) threads")
       machine["\(threads)"] = BenchReport.Machine(MachineProbe(pool: context.pool).limits())
       for phase in phases {
