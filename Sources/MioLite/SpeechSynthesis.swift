@@ -13,16 +13,20 @@ public struct SpeechOptions: Sendable {
   /// Candidates for every segment, of which the one that the model itself understands best is kept, 1...64; `nil` follows the
   /// model file, or is 1. Content is drawn so many times, timbre once.
   public var candidates: Int?
+  /// Whether numbers, dates, units, signs and abbreviations are written out, in English, before the text is spoken; `nil` follows
+  /// the model file.
+  public var normalizesText: Bool?
 
   public init(
     sampling: Sampling = Sampling(), segmentsAtOnce: Int = 8, voice: Voice? = nil, keepsVoice: Bool = true,
-    candidates: Int? = nil
+    candidates: Int? = nil, normalizesText: Bool? = nil
   ) {
     self.sampling = sampling
     self.segmentsAtOnce = segmentsAtOnce
     self.voice = voice
     self.keepsVoice = keepsVoice
     self.candidates = candidates
+    self.normalizesText = normalizesText
   }
 }
 
@@ -122,7 +126,7 @@ struct SpeechSynthesis {
       throw MioError(
         .invalidInput, "segments at once: must be 1...\(Self.maxSegmentsAtOnce), found \(options.segmentsAtOnce)")
     }
-    let words = try model.speakable(text).text
+    let words = try model.speakable(text, normalizing: options.normalizesText).text
     if let longest = try model.wordsPerSegment {
       segments = TextSegments(words, lengths: .init(shortest: 1, longest: longest), measure: Self.wordCount).segments
         .filter { $0.text.contains { $0.isLetter || $0.isNumber } }

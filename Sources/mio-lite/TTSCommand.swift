@@ -43,6 +43,11 @@ struct TTSCommand: AsyncParsableCommand {
   @Flag(help: "Let every segment of a long text find its own voice.")
   var freeVoice = false
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Write out numbers, dates, units and abbreviations before they are spoken, in English (default: as the model asks).")
+  var normalize: Bool?
+
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingFlags
   @OptionGroup var common: CommonOptions
@@ -61,15 +66,12 @@ struct TTSCommand: AsyncParsableCommand {
     try opened.require(task: .textToSpeech)
     guard let rate = opened.speechSampleRateHz else { return }
     let words = try Input.text(text, "what to say")
-    let leftOut = try opened.unspeakableCharacters(in: words)
-    if !leftOut.isEmpty && !common.quiet {
-      Output.note(
-        "mio-lite: left out, this model was not taught to say them: \(leftOut.prefix(40).map(String.init).joined(separator: " "))"
-      )
+    for leftOut in try opened.unspeakable(in: words, normalizing: normalize) where !common.quiet {
+      Output.note("mio-lite: left out, \(leftOut)")
     }
     let options = SpeechOptions(
       sampling: sampling.sampling(draws: true, quiet: common.quiet), segmentsAtOnce: parallel, keepsVoice: !freeVoice,
-      candidates: takes)
+      candidates: takes, normalizesText: normalize)
     let started = ContinuousClock.now
     var firstAudio: Double?
     var seconds = 0.0
