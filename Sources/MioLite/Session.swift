@@ -148,7 +148,7 @@ public final class Session: Sendable {
       return (state.turns, state.epoch)
     }
     var request = GenerationRequest(
-      prompt: system + turns.joined() + turn, options: sampling,
+      prompt: system + Array(turns.joined()) + turn, options: sampling,
       grammar: ModalityGrammar(engine.classes, rules: options.speaks ? .speechOnly : rules), stream: UInt64(turns.count))
     request.keepsReply = true
     var renderer = PartRenderer(model, engine, image, outlet)

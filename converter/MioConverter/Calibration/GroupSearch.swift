@@ -76,7 +76,7 @@ struct GroupSearch {
       unsafe triangle.withUnsafeBufferPointer { triangle in
         for k in 0..<Self.length {
           let value = unsafe x[k]
-          let error = unsafe (value - Self.nearest(value * factor) * scale) * inverses[k]
+          let error = (value - Self.nearest(value * factor) * scale) * inverses[k]
           sum += error * error
           for j in k + 1..<max(k + 1, Self.length) { unsafe x[j] -= error * triangle[k * Self.length + j] }
         }

@@ -6,6 +6,7 @@ import Glibc
 /// The library is opened when somebody calibrates and not linked, because it takes 30 MB of addresses and starts threads when
 /// it is loaded, which every other command would pay for. Each call runs on the thread that makes it; whoever calls cuts
 /// the work into pieces that do not depend on the number of threads, so results do not either.
+@safe
 struct OpenBLAS: Sendable {
   typealias Product =
     @convention(c) (
