@@ -142,6 +142,15 @@ enum TypedPath {
     return result
   }
 
+  /// An image or a video among the words of a text: the name of a file that is there, or the first word if it looks like one.
+  static func picture(among words: [String]) -> String? {
+    func isPicture(_ word: String) -> Bool {
+      guard !word.contains(where: \.isWhitespace), !Files.isFolder(word), let kind = kind(word) else { return false }
+      return kind != .audio && (word == words.first || Files.exists(word))
+    }
+    return words.first(where: isPicture)
+  }
+
   /// What a file that is dropped on the terminal may be; nil if it is no medium by its name.
   static func kind(_ path: String) -> Attachments.Kind? {
     if Files.isFolder(path) { return .video }

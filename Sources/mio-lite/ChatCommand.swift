@@ -59,7 +59,8 @@ struct ChatCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try Files.checkFolder(output)
+    // Words alone need no folder.
+    if output != "." || voice { try Files.checkFolder(output) }
     let opened = try model.open()
     try opened.require(task: recipe.map(RecipeOption.find) ?? (voice ? .speechAnswer : .text))
     if !given.image.isEmpty || !given.video.isEmpty { try opened.require(.seeing) }

@@ -44,7 +44,7 @@ struct DescribeCommand: AsyncParsableCommand {
     if question == ["-"] && input == "-" {
       throw Failure(.wrongInput, "'-' is standard input once; give the question as an argument")
     }
-    if let file = question.first(where: { Files.exists($0) }) {
+    if let file = TypedPath.picture(among: question) {
       throw Failure(
         .wrongInput,
         "\(file): 'describe' looks at one image or video; for several: mio-lite chat QUESTION --image \(input) --image \(file)")

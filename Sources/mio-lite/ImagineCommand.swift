@@ -65,6 +65,9 @@ struct EditCommand: AsyncParsableCommand {
     if image == "-" && (instruction.isEmpty || instruction == ["-"]) {
       throw Failure(.wrongInput, "the image is standard input; say as an argument what to change")
     }
+    if let file = TypedPath.picture(among: instruction) {
+      throw Failure(.wrongInput, "\(file): 'edit' changes one image; the words after it say how")
+    }
     let instruction = try Input.text(self.instruction, "what to change")
     let image = try Image(seeing.source(image))
     try await ImageTask(

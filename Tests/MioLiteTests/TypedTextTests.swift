@@ -128,8 +128,18 @@ import Testing
 
   @Test func `several pictures are not a question`() throws {
     let image = Goldens.image("images/rgba.png").path
-    let result = try Program.run(["describe", image, image, "-m", PackedModel.whole])
-    #expect(result.status == 2 && result.notes.contains("--image"), "\(result.notes)")
+    for words in [[image], ["none.jpg"], ["what", "is", image]] {
+      let result = try Program.run(["describe", image, "-m", PackedModel.whole] + words)
+      #expect(result.status == 2 && result.notes.contains("--image"), "\(result.notes)")
+    }
+    let edited = try Program.run(["edit", image, image, "-o", "out.png", "-m", PackedModel.whole])
+    #expect(edited.status == 2 && edited.notes.contains("one image"), "\(edited.notes)")
+    // A folder of that name is there, and an image is spoken of.
+    let folder = try TemporaryFolder()
+    try FileManager.default.createDirectory(atPath: folder.path("sky"), withIntermediateDirectories: false)
+    let asked = ["What", "is", "in", "the", "sky", "of", "a.png", "-m", try PackedModel.whole, "--greedy", "--max-tokens", "2"]
+    let answered = try Program.run(["describe", image] + asked, in: folder.url)
+    #expect(answered.status == 0, "\(answered.notes)")
   }
 
   @Test func `looking into files takes several, and a model as other commands do`() throws {

@@ -200,9 +200,10 @@ extension Conversion {
 
   /// The digest by which Hugging Face's cache calls a file: there, a name is a link to `blobs/SHA-256`.
   private static func promisedDigest(of path: String) -> String? {
-    let target = URL(fileURLWithPath: path).resolvingSymlinksInPath()
-    let name = target.lastPathComponent
-    guard target.deletingLastPathComponent().lastPathComponent == "blobs", name.utf8.count == 64,
+    guard let resolved = unsafe path.withSystemPath({ unsafe realpath($0, nil) }) else { return nil }
+    defer { unsafe free(resolved) }
+    let target = unsafe String(cString: resolved).split(separator: "/")
+    guard let name = target.last.map(String.init), target.dropLast().last == "blobs", name.utf8.count == 64,
       name.allSatisfy({ $0.isHexDigit && !$0.isUppercase })
     else { return nil }
     return name
