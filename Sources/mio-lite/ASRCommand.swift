@@ -35,29 +35,34 @@ struct ASRCommand: AsyncParsableCommand {
     let sampling = sampling.sampling(draws: false, quiet: common.quiet)
     let paths = audio.isEmpty ? ["-"] : audio
     var failures = Failures()
+    var transcripts = TranscriptWriter(json ? .json : format ?? .text, fileCount: paths.count)
     for path in paths {
       try await failures.collecting(of: paths.count) {
-        try await transcribe(path, opened, TranscriptionOptions(sampling: sampling, report: verbosity.report(about: path)))
+        let options = TranscriptionOptions(sampling: sampling, report: verbosity.report(about: path))
+        try await transcribe(path, opened, options, into: &transcripts)
       }
     }
+    try transcripts.end()
     try failures.check()
   }
 
-  private func transcribe(_ path: String, _ opened: Model, _ options: TranscriptionOptions) async throws {
-    var transcript = TranscriptWriter(json ? .json : format ?? .text, file: path)
+  private func transcribe(
+    _ path: String, _ opened: Model, _ options: TranscriptionOptions, into transcripts: inout TranscriptWriter
+  ) async throws {
+    transcripts.begin(path)
     do {
       try await Interrupts.during { cancellation in
         for try await segment in cancellation.stopping(opened.transcription(of: Input.source(path), options: options)) {
           if let missing = segment.shortfall { Output.note("mio-lite: \(path): \(missing)") }
-          try transcript.add(segment)
+          try transcripts.add(segment)
         }
       }
     } catch {
       // What was heard until then stays heard.
-      if !transcript.isEmpty { try? transcript.finish() }
+      if !transcripts.isEmpty { try? transcripts.finish() }
       throw error
     }
-    if transcript.isEmpty && !common.quiet { Output.note("mio-lite: \(PathText.shown(path)): no speech in it") }
-    try transcript.finish()
+    if transcripts.isEmpty && !common.quiet { Output.note("mio-lite: \(PathText.shown(path)): no speech in it") }
+    try transcripts.finish()
   }
 }

@@ -7,12 +7,15 @@ enum TranscriptFormat: String, CaseIterable, ExpressibleByArgument {
   case text, srt, vtt, json, tsv
 }
 
-/// Writes the segments of one transcript as they are found.
+/// Writes the segments of transcripts as they are found; those of several files are one well-formed text.
 struct TranscriptWriter {
   private let format: TranscriptFormat
-  private let file: String
+  private let fileCount: Int
+  private var file = ""
   private var segments: [Segment] = []
-  private var count = 0
+  /// Segments of this file, and of all, that were written.
+  private var (count, total) = (0, 0)
+  private var hasHeader = false
 
   private struct Segment: Encodable {
     let start: Double
@@ -26,10 +29,16 @@ struct TranscriptWriter {
     let segments: [Segment]
   }
 
-  /// - Parameter file: what the sound is called.
-  init(_ format: TranscriptFormat, file: String) {
+  init(_ format: TranscriptFormat, fileCount: Int) {
     self.format = format
-    self.file = PathText.shown(file)
+    self.fileCount = fileCount
+  }
+
+  /// Begins the transcript of a file.
+  mutating func begin(_ path: String) {
+    file = PathText.shown(path)
+    segments = []
+    count = 0
   }
 
   /// Whether there is something that is worth being kept.
@@ -43,12 +52,16 @@ struct TranscriptWriter {
       return
     }
     if segment.text.isEmpty { return }
-    if count == 0 { try begin() }
+    try writeHeader()
+    if count == 0, fileCount > 1, format == .vtt {
+      try Output.line("NOTE \(file.onOneLine.replacing("-->", with: "->"))\n")
+    }
     count += 1
+    total += 1
     switch format {
     case .text: try Output.write((count > 1 ? " " : "") + segment.text)
     case .srt:
-      try Output.line("\(count)\n\(Self.span(segment, ","))\n\(segment.text.onOneLine)\n")
+      try Output.line("\(total)\n\(Self.span(segment, ","))\n\(segment.text.onOneLine)\n")
     case .vtt: try Output.line("\(Self.span(segment, "."))\n\(Self.escaped(segment.text.onOneLine))\n")
     case .tsv:
       let times = [segment.start, segment.end].map { "\(Self.milliseconds($0))" }
@@ -64,12 +77,16 @@ struct TranscriptWriter {
     case .json:
       let text = segments.map(\.text).filter { !$0.isEmpty }.joined(separator: " ")
       try Output.json(Transcript(file: file, text: text, segments: segments))
-    case .vtt, .tsv: if count == 0 { try begin() }
-    case .srt: break
+    case .vtt, .tsv, .srt: break
     }
   }
 
-  private func begin() throws {
+  /// Completes the whole text.
+  mutating func end() throws { try writeHeader() }
+
+  private mutating func writeHeader() throws {
+    if hasHeader { return }
+    hasHeader = true
     if format == .vtt { try Output.line("WEBVTT\n") }
     if format == .tsv { try Output.line("start\tend\ttext") }
   }

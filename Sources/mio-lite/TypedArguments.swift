@@ -92,7 +92,7 @@ struct TypedArguments {
         words += rest
         break
       }
-      if let attached = number(attachedTo: argument, table) {
+      if let attached = valueAttached(to: argument, table) {
         options.append(attached)
         continue
       }
@@ -117,13 +117,20 @@ struct TypedArguments {
     return options + ["--"] + words
   }
 
-  /// `-t4` as the parser takes it; nil for everything else.
-  private func number(attachedTo argument: String, _ table: OptionTable) -> String? {
-    let (name, digits) = (String(argument.prefix(2)), argument.dropFirst(2))
-    guard let option = table.options[name], option.takesValue, name != "--", !digits.isEmpty,
-      digits.utf8.allSatisfy(\.isDigit)
+  /// `-t4` or `-oout.wav` as the parser takes it; nil for everything else, which may be text.
+  private func valueAttached(to argument: String, _ table: OptionTable) -> String? {
+    let (name, value) = (String(argument.prefix(2)), argument.dropFirst(2))
+    guard let option = table.options[name], option.takesValue, name != "--", !value.isEmpty,
+      value.utf8.allSatisfy(\.isDigit) || name != "-t" && Self.isPath(value)
     else { return nil }
-    return "\(name)=\(digits)"
+    return "\(name)=\(value)"
+  }
+
+  /// Whether a word looks like a file: it has a slash or a suffix.
+  private static func isPath(_ word: Substring) -> Bool {
+    if word.contains(where: \.isWhitespace) || word.contains("=") { return false }
+    let suffix = word.split(separator: ".", omittingEmptySubsequences: false).dropFirst().last ?? ""
+    return word.contains("/") || (2...5).contains(suffix.count) && suffix.utf8.allSatisfy { $0.isLetter || $0.isDigit }
   }
 
   /// What an argument with a '-' in front means; nil for text.

@@ -206,7 +206,8 @@ import Testing
     #expect(all.notes.contains("none.wav") && all.notes.contains("/dev/null") && all.notes.contains("2 of 5"), "\(all.notes)")
     // Nobody reads any more: the others are not dealt with.
     let lost = try shell("\"$M\" asr none.wav \(sound) \(sound) --greedy --max-tokens 4 -m \"$W\" > /dev/full; echo $?")
-    #expect(lost.text == "1\n" && lost.notes.contains("standard output") && !lost.notes.contains("of 3 failed"), "\(lost.notes)")
+    #expect(
+      lost.text == "1\n" && lost.notes.contains("standard output") && !lost.notes.contains("of 3 failed"), "\(lost.notes)")
     let json = try Program.run(["asr", "none.wav", sound, "--json"] + rest)
     #expect(json.status == 2 && json.text.split(separator: "\n").count == 1)
   }

@@ -36,9 +36,14 @@ import Testing
     #expect(try asr("b.wav", "--format", "text").text == "good morning\n")
   }
 
-  @Test func `several files come one after the other`() throws {
+  @Test func `several files are one text`() throws {
     let srt = try asr("a.wav", "none.wav", "c.wav", "--format", "srt")
-    #expect(srt.status == 2 && srt.text.contains("hello\n\n1\n") && srt.text.hasSuffix("seven\n\n"), "\(srt.text)")
+    #expect(srt.status == 2 && srt.text.contains("hello\n\n2\n") && srt.text.hasSuffix("seven\n\n"), "\(srt.text)")
+    let vtt = try asr("a.wav", "c.wav", "--format", "vtt")
+    #expect(vtt.text.hasPrefix("WEBVTT\n\nNOTE a.wav\n\n00:") && vtt.text.contains("\n\nNOTE c.wav\n\n00:"), "\(vtt.text)")
+    #expect(vtt.text.split(separator: "WEBVTT").count == 1)
+    #expect(try asr("a.wav", "c.wav", "--format", "tsv").text.split(separator: "\n").count == 3)
+    #expect(try asr("none.wav", "--format", "vtt").text.isEmpty)
   }
 
   @Test func `unknown formats and contradictions are refused`() throws {

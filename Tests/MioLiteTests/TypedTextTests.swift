@@ -60,7 +60,10 @@ import Testing
     #expect(other.output == expected.output, "\(other.notes)")
     let missing = try Program.run(["generate", "hello", "-m", "--json"])
     #expect(missing.status == 2 && missing.notes.contains("-m"), "\(missing.notes)")
-    #expect(try Program.run(["tokenize", "hello", "-t1", "-m", PackedModel.standard]).status == 0)
+    for attached in [["-t1", "-m", try PackedModel.standard], ["-m\(try PackedModel.standard)"]] {
+      let result = try Program.run(["tokenize", "hello", "--json"] + attached)
+      #expect(try result.status == 0 && result.json["ids"] as? [Int] == ids("hello"), "\(result.notes)")
+    }
   }
 
   @Test func `several words are one text`() throws {
