@@ -1,5 +1,11 @@
 import CSndfile
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// A sound file of any format, rate, width and channel count that libsndfile knows, read block by block as mono floats.
 ///
 /// Integers are divided by 2^(bits - 1), floats are taken as they are, and channels are mixed down to their mean. The
@@ -21,7 +27,12 @@ package final class AudioFile {
   package static let largestMagnitude: Float = 2_147_483_648
 
   private let input: AudioInput
-  private let handle: OpaquePointer
+  private let layout: SoundLayout
+  private var handle: OpaquePointer
+  /// What the handle reads from, if it is a part of the input.
+  private var bytes: SoundBytes?
+  /// Index of the recording that is read, of those that the file holds one after the other.
+  private var part = 0
   private var interleaved: [Float] = []
   private var mix: ListeningMix?
 
@@ -40,31 +51,68 @@ package final class AudioFile {
   }
 
   init(_ input: AudioInput, name: String) throws(MediaError) {
-    var info = SF_INFO()
-    guard let handle = unsafe Self.openHandle(input, &info) else { throw Self.openError(name) }
+    var (input, layout, info) = (input, SoundLayout(input), SF_INFO())
+    var opened = unsafe Self.openHandle(input, layout, part: 0, &info)
+    if unsafe opened.handle == nil {
+      let error = Self.openError(name)
+      guard let kind = SoundProgram.kind(of: input.bytes(192, at: 0)) else { throw error }
+      input = try SoundProgram.decoded(input, kind, name: name)
+      layout = SoundLayout(input)
+      opened = unsafe Self.openHandle(input, layout, part: 0, &info)
+    }
+    guard let handle = unsafe opened.handle else { throw Self.openError(name) }
     let problem = Self.problem(in: info)
     if let problem {
       unsafe sf_close(handle)
       throw MediaError(problem.code, name, problem.message)
     }
     self.input = input
+    self.layout = layout
     self.name = name
     unsafe self.handle = handle
+    bytes = unsafe opened.bytes
     sampleRateHz = Int(info.samplerate)
     channelCount = Int(info.channels)
-    statedFrameCount = info.frames > 0 && info.frames < Int64.max ? Int(info.frames) : nil
+    statedFrameCount = layout.starts.count == 1 && info.frames > 0 && info.frames < Int64.max ? Int(info.frames) : nil
   }
 
   deinit { unsafe sf_close(handle) }
 
-  private static func openHandle(_ input: AudioInput, _ info: inout SF_INFO) -> OpaquePointer? {
+  private static func openHandle(
+    _ input: AudioInput, _ layout: SoundLayout, part: Int, _ info: inout SF_INFO
+  ) -> (handle: OpaquePointer?, bytes: SoundBytes?) {
+    info = SF_INFO()
+    if layout.starts.count > 1 || layout.patch != nil {
+      let end = part + 1 < layout.starts.count ? layout.starts[part + 1] : input.byteCount
+      let bytes = SoundBytes(input, range: layout.starts[part]..<end, patch: layout.patch)
+      var callbacks = SoundBytes.callbacks()
+      return unsafe (sf_open_virtual(&callbacks, Int32(SFM_READ), &info, Unmanaged.passUnretained(bytes).toOpaque()), bytes)
+    }
     switch input {
     case .file(let descriptor):
-      return unsafe sf_open_fd(descriptor.value, Int32(SFM_READ), &info, 0)
+      // libsndfile closes what it cannot read, even if it is told not to: it gets a descriptor of its own.
+      let own = fcntl(descriptor.value, F_DUPFD_CLOEXEC, 3)
+      return own < 0 ? (nil, nil) : unsafe (sf_open_fd(own, Int32(SFM_READ), &info, 1), nil)
     case .memory(let file):
       var callbacks = MemoryFile.callbacks()
-      return unsafe sf_open_virtual(&callbacks, Int32(SFM_READ), &info, Unmanaged.passUnretained(file).toOpaque())
+      return unsafe (sf_open_virtual(&callbacks, Int32(SFM_READ), &info, Unmanaged.passUnretained(file).toOpaque()), nil)
     }
+  }
+
+  /// Goes on with another of the recordings that were joined; false if it cannot be read along with the first.
+  private func open(part next: Int) -> Bool {
+    var info = SF_INFO()
+    let opened = unsafe Self.openHandle(input, layout, part: next, &info)
+    guard let handle = unsafe opened.handle else { return false }
+    guard Int(info.samplerate) == sampleRateHz, Int(info.channels) == channelCount else {
+      unsafe sf_close(handle)
+      return false
+    }
+    unsafe sf_close(self.handle)
+    unsafe self.handle = handle
+    bytes = unsafe opened.bytes
+    part = next
+    return true
   }
 
   private static func problem(in info: SF_INFO) -> (code: MediaError.Code, message: String)? {
@@ -93,7 +141,7 @@ package final class AudioFile {
   /// The next samples, at most `maximumFrames` of them, mixed down to one channel; empty at the end.
   package func read(maximumFrames: Int) throws(MediaError) -> [Float] {
     precondition(maximumFrames > 0, "ask for at least one frame")
-    let count = try readInterleaved(maximumFrames: maximumFrames)
+    let count = readNext(maximumFrames: maximumFrames)
     if count <= 0 {
       try noteEnd()
       return []
@@ -103,7 +151,16 @@ package final class AudioFile {
     return mixedDown(frames: count)
   }
 
-  private func readInterleaved(maximumFrames: Int) throws(MediaError) -> Int {
+  /// Frames of this recording, or of the next one.
+  private func readNext(maximumFrames: Int) -> Int {
+    var count = readInterleaved(maximumFrames: maximumFrames)
+    while count <= 0, part + 1 < layout.starts.count, open(part: part + 1) {
+      count = readInterleaved(maximumFrames: maximumFrames)
+    }
+    return count
+  }
+
+  private func readInterleaved(maximumFrames: Int) -> Int {
     // A header may state a thousand channels, so the block shrinks rather than the memory growing.
     let frames = min(maximumFrames, max(1, Self.blockLength / channelCount))
     if interleaved.count < frames * channelCount {
@@ -126,14 +183,14 @@ package final class AudioFile {
   package func prepareForListening() throws(MediaError) -> [String] {
     var survey = SoundSurvey(channelCount: channelCount, sampleRateHz: sampleRateHz)
     let limit = channelCount == 1 ? Self.surveyedSeconds * sampleRateHz : Int.max
-    var count = try readInterleaved(maximumFrames: Self.blockLength)
+    var count = readNext(maximumFrames: Self.blockLength)
     while count > 0 {
       try checkSamples(frames: count)
       survey.push(interleaved[..<(count * channelCount)])
       framesRead += count
-      count = framesRead < limit ? try readInterleaved(maximumFrames: Self.blockLength) : 0
+      count = framesRead < limit ? readNext(maximumFrames: Self.blockLength) : 0
     }
-    guard unsafe sf_seek(handle, 0, SEEK_SET) == 0 else {
+    guard part == 0 ? unsafe sf_seek(handle, 0, SEEK_SET) == 0 : open(part: 0) else {
       throw MediaError(.malformed, name, "cannot be read a second time; convert it to wav or flac")
     }
     framesRead = 0
@@ -150,12 +207,11 @@ package final class AudioFile {
       shortfall = "\(framesRead) of \(statedFrameCount) samples could be read (\(fault ?? "the file is cut off"))"
     } else if let fault {
       shortfall = "reading stopped after \(framesRead) samples (\(fault))"
-    } else {
-      // libsndfile takes a WAVE file that was cut off for a shorter one.
-      let (fileBytes, beginning) = input.beginning(8)
-      if let stated = WaveHeader.statedFileByteCount(beginning), stated > fileBytes + 1 {
-        shortfall = "the file is cut off: \(fileBytes) of \(stated) bytes are there, \(framesRead) samples could be read"
-      }
+    } else if part + 1 < layout.starts.count {
+      shortfall =
+        "what follows byte \(layout.starts[part + 1]) has another rate or other channels, or cannot be read, and is left out"
+    } else if let missing = layout.shortfall {
+      shortfall = "\(missing), \(framesRead) samples could be read"
     }
   }
 

@@ -110,6 +110,16 @@ final class MemoryFile {
 
   func beginning(_ count: Int) -> (fileBytes: Int, bytes: [UInt8]) { (bytes.count, Array(bytes.prefix(count))) }
 
+  /// Copies bytes at a place; returns how many there were.
+  func copy(into target: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
+    let count = max(0, min(target.count, bytes.count - offset))
+    unsafe bytes.withUnsafeBytes { source in
+      guard count > 0, let base = source.baseAddress, let target = target.baseAddress else { return }
+      unsafe target.copyMemory(from: base + offset, byteCount: count)
+    }
+    return count
+  }
+
   private func seek(_ offset: Int, _ whence: Int32) -> Int {
     let start = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? position : bytes.count
     let (target, overflow) = start.addingReportingOverflow(offset)

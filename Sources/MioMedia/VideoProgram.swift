@@ -81,14 +81,14 @@ enum VideoProgram {
   }
 
   /// The last complaint, in printable characters, without the part of ffmpeg that has it, which differs from run to run.
-  private static func lastLine(_ complaints: String) -> String {
+  static func lastLine(_ complaints: String) -> String {
     var line = complaints.split(whereSeparator: \.isNewline).last ?? ""
     while line.hasPrefix("["), let end = line.firstIndex(of: "]") { line = line[end...].dropFirst().drop { $0 == " " } }
     return String(line.filter { $0.isASCII && !($0.asciiValue ?? 0 < 32) }.prefix(120))
   }
 
   /// Where a program lies.
-  private static func find(_ program: String) -> String? {
+  static func find(_ program: String) -> String? {
     guard let value = unsafe getenv("PATH") else { return nil }
     let folders = unsafe String(cString: value).split(separator: ":").filter { $0.hasPrefix("/") }
     return folders.map { "\($0)/\(program)" }.first { unsafe access($0, X_OK) == 0 }
