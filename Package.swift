@@ -57,7 +57,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Checkpoint directory in, `.mio` file out.
     .target(
-      name: "MioConverter", dependencies: ["MioFormat", "MioKernels", "MioModel"], path: "converter/MioConverter",
+      name: "MioConverter", dependencies: ["MioFiles", "MioFormat", "MioKernels", "MioModel"], path: "converter/MioConverter",
       swiftSettings: swiftSettings),
     // The command line: one file per subcommand.
     .executableTarget(
@@ -70,7 +70,7 @@ let package = Package(
     // MARK: - Measuring
     // Checkpoints with random weights, at any size; tests make odd ones with it.
     .target(
-      name: "MioCheckpoints", dependencies: ["MioConverter", "MioKernels"], path: "bench/MioCheckpoints",
+      name: "MioCheckpoints", dependencies: ["MioConverter", "MioFiles", "MioKernels"], path: "bench/MioCheckpoints",
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "mio-checkpoint",
@@ -80,8 +80,17 @@ let package = Package(
 
     // MARK: - Tests
     .target(
-      name: "MioTestSupport", dependencies: ["MioFormat", "MioKernels", "MioConverter"],
+      name: "MioTestSupport", dependencies: ["MioFormat", "MioKernels", "MioModel", "MioConverter", "MioCheckpoints"],
       path: "Tests/MioTestSupport", swiftSettings: swiftSettings),
+    // The parsers that scripts/fuzz tries; the program reads kept files with them.
+    .target(
+      name: "FuzzTargets", dependencies: ["MioConverter", "MioFormat", "MioLite", "MioMedia", "MioModel"],
+      path: "Tests/Fuzz/Targets", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "mio-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/mio-fuzz", swiftSettings: swiftSettings),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzTargets", "MioTestSupport"], path: "Tests/Fuzz/Tests", swiftSettings: swiftSettings
+    ),
     .testTarget(name: "MioKernelsTests", dependencies: ["MioKernels", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MioFormatTests", dependencies: ["MioFormat", "MioFiles", "MioKernels", "MioTestSupport"],

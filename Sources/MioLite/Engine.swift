@@ -24,7 +24,7 @@ final class Engine: Sendable {
     let language = try model.requiredLanguage()
     contextLength = model.options.contextLength ?? language.config.contextLength
     (codec, vision, diffusion) = (model.lanes.codec, model.lanes.vision, model.lanes.diffusion)
-    loop = GenerationLoop(
+    loop = try GenerationLoop(
       language, contextLength: contextLength, cache: model.options.cache.format, byteLimit: model.cacheByteLimit,
       lanes: model.lanes)
   }

@@ -22,18 +22,15 @@ final class GenerationLoop: @unchecked Sendable {
   /// - Parameter byteLimit: most bytes of keys and values.
   init(
     _ language: LanguageModel, contextLength: Int, cache: KeyValueFormat, byteLimit: Int, lanes: Lanes
-  ) {
+  ) throws(MioError) {
     let tokens = max(byteLimit / language.cacheShape(cache).bytesPerToken, KeyValueFormat.pageLength)
-    let thread = Thread {
+    try WorkThread.start { [self] in
       let session = LanguageSession(
         language, contextLength: contextLength, cache: cache,
         capacity: tokens / KeyValueFormat.pageLength * KeyValueFormat.pageLength,
         context: KernelContext(pool: lanes.pool, choice: lanes.choice))
-      self.work(Generator(session, batchLimit: Engine.maxSequences))
+      work(Generator(session, batchLimit: Engine.maxSequences))
     }
-    thread.name = "mio-lite"
-    thread.stackSize = 8 << 20
-    thread.start()
   }
 
   /// Ends the thread after its step.

@@ -116,16 +116,18 @@ private final class Production<Element: Sendable>: @unchecked Sendable {
   private func start() {
     if hasStarted || end != nil { return }
     hasStarted = true
-    let thread = Thread { [self] in
-      do {
-        try body(Outlet(production: self))
-        finish(.success(()))
-      } catch {
-        finish(.failure(MioError.publicError(error)))
+    do {
+      try WorkThread.start { [self] in
+        do {
+          try body(Outlet(production: self))
+          finish(.success(()))
+        } catch {
+          finish(.failure(MioError.publicError(error)))
+        }
       }
+    } catch {
+      end = .failure(error)
     }
-    thread.stackSize = 8 << 20
-    thread.start()
   }
 
   func put(_ element: Element, waits: Bool) throws(MioError) {

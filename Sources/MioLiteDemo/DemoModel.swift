@@ -10,7 +10,10 @@ public enum DemoModel {
   /// It is found in the resources that SwiftPM puts beside a program that uses MioLiteDemo, and in `share/mio-lite` of the
   /// prefix in which the program is installed.
   public static var url: URL? {
-    let program = (Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])).resolvingSymlinksInPath()
+    // Not by `Bundle.main`, which traps where /proc is missing.
+    let path =
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments.first ?? ""
+    let program = URL(fileURLWithPath: path).resolvingSymlinksInPath()
     let folder = program.deletingLastPathComponent()
     let places = [
       folder.appendingPathComponent("mio-lite_MioLiteDemo.resources/demo.mio"),

@@ -89,7 +89,7 @@ package enum ImageFile {
   }
 
   /// Width and height within the limits.
-  static func size(of bytes: [UInt8], name: String) throws(MediaError) -> (width: Int, height: Int) {
+  package static func size(of bytes: [UInt8], name: String) throws(MediaError) -> (width: Int, height: Int) {
     let header = try inspect(bytes, name: name)
     return (Int(header.width), Int(header.height))
   }

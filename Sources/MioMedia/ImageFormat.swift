@@ -102,20 +102,10 @@ private enum PNGText {
       // Not compressed, no language, no translated key.
       content = Array("iTXt".utf8) + Array(key.utf8) + [0, 0, 0, 0, 0] + String(String.UnicodeScalarView(scalars)).utf8
     }
-    return big(UInt32(content.count - 4)) + content + big(checksum(content))
+    return big(UInt32(content.count - 4)) + content + big(CRC32.checksum(content))
   }
 
   private static func big(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
-
-  /// CRC-32 as PNG defines it.
-  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
-    var sum: UInt32 = .max
-    for byte in bytes {
-      sum ^= UInt32(byte)
-      for _ in 0..<8 { sum = sum & 1 != 0 ? sum >> 1 ^ 0xEDB8_8320 : sum >> 1 }
-    }
-    return ~sum
-  }
 }
 
 /// Collects what the encoder hands out.

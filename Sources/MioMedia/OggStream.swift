@@ -1,3 +1,5 @@
+import MioFiles
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -24,7 +26,7 @@ enum OggStream {
       page = try read(file, at: offset, count: headerLength + segments + bodyLength, name: name)
       store(serialNumber, in: &page, at: 14)
       store(0, in: &page, at: 22)
-      store(checksum(page), in: &page, at: 22)
+      store(CRC32.oggChecksum(page), in: &page, at: 22)
       try write(page[..<headerLength], to: file, at: offset, name: name)
       offset += page.count
     }
@@ -32,21 +34,6 @@ enum OggStream {
 
   private static func store(_ value: UInt32, in page: inout [UInt8], at offset: Int) {
     for byte in 0..<4 { page[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * byte)) }
-  }
-
-  /// CRC-32 with polynomial 0x04C11DB7, not reflected, starting at 0.
-  static func checksum(_ bytes: [UInt8]) -> UInt32 {
-    var remainder: UInt32 = 0
-    for byte in bytes {
-      remainder = remainder << 8 ^ table[Int(remainder >> 24) ^ Int(byte)]
-    }
-    return remainder
-  }
-
-  private static let table: [UInt32] = (0..<256).map { index in
-    var value = UInt32(index) << 24
-    for _ in 0..<8 { value = value & 0x8000_0000 != 0 ? value << 1 ^ 0x04C1_1DB7 : value << 1 }
-    return value
   }
 
   private static func read(

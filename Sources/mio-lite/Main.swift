@@ -9,6 +9,12 @@ enum Main {
     // A closed pipe and a full quota are errors to report, not reasons to die with files half-written.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    LastWords.prepare()
+    // Swift reads there what was typed.
+    guard CommandLine.argc > 0 else {
+      Output.note("mio-lite: /proc is missing, and with it what was asked for; mount it: mount -t proc proc /proc")
+      exit(1)
+    }
     let typed = TypedArguments(arguments)
     do {
       var command = try MioLiteCommand.parseAsRoot(typed.forParser())

@@ -1,5 +1,6 @@
 import Foundation
 import MioConverter
+import MioFiles
 import MioKernels
 import Synchronization
 

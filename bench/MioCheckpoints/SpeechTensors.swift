@@ -9,6 +9,9 @@ package struct SpeechSizes: Hashable, Sendable {
   package var codebookSize = 1024
   package var codebookCount = 8
   package var layerCount = 2
+  package var residualKernelLength = 3
+  package var residualLayerCount = 1
+  package var dilationBase = 2
   package var isBidirectional = true
   package var activation = "ELU"
 
@@ -36,9 +39,9 @@ package struct SpeechSizes: Hashable, Sendable {
       "dimension": \(width),
       "semantic_dimension": \(semanticWidth),
       "bidirectional": \(isBidirectional),
-      "dilation_base": 2,
-      "residual_kernel_size": 3,
-      "n_residual_layers": 1,
+      "dilation_base": \(dilationBase),
+      "residual_kernel_size": \(residualKernelLength),
+      "n_residual_layers": \(residualLayerCount),
       "lstm_layers": \(layerCount),
       "activation": "\(activation)",
       "codebook_size": \(codebookSize),
@@ -54,11 +57,15 @@ package struct SpeechSizes: Hashable, Sendable {
     var channels = filterCount
     var layer = 1
     for stride in strides.reversed() {
-      tensors += residual("encoder.model.\(layer)", channels) + snake("encoder.model.\(layer + 1)", channels)
+      for _ in 0..<residualLayerCount {
+        tensors += residual("encoder.model.\(layer)", channels)
+        layer += 1
+      }
+      tensors += snake("encoder.model.\(layer)", channels)
       tensors += convolution(
-        "encoder.model.\(layer + 2).conv.conv", output: 2 * channels, input: channels, kernel: 2 * stride)
+        "encoder.model.\(layer + 1).conv.conv", output: 2 * channels, input: channels, kernel: 2 * stride)
       channels *= 2
-      layer += 3
+      layer += 2
     }
     tensors += lstm("encoder.model.\(layer).lstm", channels, directions: isBidirectional ? 2 : 1)
     tensors += snake("encoder.model.\(layer + 1)", channels * (isBidirectional ? 2 : 1))
@@ -77,8 +84,11 @@ package struct SpeechSizes: Hashable, Sendable {
       tensors += transposed(
         "decoder.model.\(layer + 1).convtr.convtr", input: channels, output: channels / 2, kernel: 2 * stride)
       channels /= 2
-      tensors += residual("decoder.model.\(layer + 2)", channels)
-      layer += 3
+      layer += 2
+      for _ in 0..<residualLayerCount {
+        tensors += residual("decoder.model.\(layer)", channels)
+        layer += 1
+      }
     }
     tensors += snake("decoder.model.\(layer)", channels)
     return tensors + convolution("decoder.model.\(layer + 1).conv.conv", output: 1, input: channels, kernel: 7)
@@ -126,7 +136,7 @@ package struct SpeechSizes: Hashable, Sendable {
   private func residual(_ name: String, _ channels: Int) -> [TensorSpecification] {
     let hidden = channels / 2
     return snake(name + ".block.0", channels)
-      + convolution(name + ".block.1.conv.conv", output: hidden, input: channels, kernel: 3)
+      + convolution(name + ".block.1.conv.conv", output: hidden, input: channels, kernel: residualKernelLength)
       + snake(name + ".block.2", hidden)
       + convolution(name + ".block.3.conv.conv", output: channels, input: hidden, kernel: 1)
       + convolution(name + ".shortcut.conv.conv", output: channels, input: channels, kernel: 1)

@@ -1,4 +1,5 @@
 import MioConverter
+import MioFiles
 
 /// The parts of a `torch.save` file around its tensors: a pickle of protocol 2 and the records of a zip archive.
 ///

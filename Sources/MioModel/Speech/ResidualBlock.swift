@@ -11,7 +11,8 @@ struct ResidualBlock: Sendable {
 
     init(_ block: ResidualBlock, maximumRows: Int) {
       inner = block.inner.makeState(maximumRows: maximumRows)
-      shortcut = block.shortcut.makeState(maximumRows: maximumRows)
+      // Its rows wait until the inner convolution has seen all taps of its window.
+      shortcut = block.shortcut.makeState(maximumRows: block.inner.config.windowRows(inputRows: maximumRows))
     }
   }
 

@@ -51,6 +51,19 @@ package struct SpeechConfig: Hashable, Sendable {
     if strides.isEmpty || strides.count > 8 || !strides.allSatisfy((1...64).contains) || hopLength > 1 << 16 {
       throw Self.invalid("strides", expected: "1 to 8 factors of 1 to 64, product at most 65536", found: "\(strides)")
     }
+    try checkSpan()
+  }
+
+  /// Most rows between the first and the last tap of a convolution; what waits for them is kept in memory.
+  private static let spanLimit = 1 << 16
+
+  /// Refuses residual blocks whose dilation grows beyond what a stream can wait for.
+  private func checkSpan() throws(ModelFileError) {
+    var span = residualKernelLength - 1
+    for _ in 1..<residualLayerCount { span *= dilationBase }
+    guard span <= Self.spanLimit else {
+      throw Self.invalid("dilation_base", expected: "a span of at most \(Self.spanLimit) rows", found: "\(span)")
+    }
   }
 
   private static func invalid(_ key: String, expected: String, found: String) -> ModelFileError {

@@ -1,3 +1,4 @@
+import MioFiles
 import MioFormat
 
 /// A file written by `torch.save` since PyTorch 1.6: a zip of a pickle and of the storages it refers to.
@@ -12,7 +13,11 @@ enum TorchArchive {
   ///
   /// - Parameter label: what messages call the file.
   static func tensors(path: String, label: String) throws(ConversionError) -> TensorSet {
-    let mapping = try MappedFile.open(path, label: label)
+    try tensors(of: MappedFile.open(path, label: label), file: label)
+  }
+
+  /// The same for a file that is open.
+  static func tensors(of mapping: MappedFile, file label: String) throws(ConversionError) -> TensorSet {
     guard mapping.byteCount >= 2, try mapping.read(0..<2, label: label) == Array("PK".utf8) else {
       throw ConversionError(
         .legacyPickle, file: label,

@@ -1,4 +1,5 @@
 import Foundation
+import MioFiles
 import MioFormat
 
 /// Where finished steps go, in order: tensors to the writer, bytes of source files to their digests.

@@ -1,4 +1,4 @@
-/// The checksum of zip entries (CRC-32, polynomial 0xEDB88320).
+/// The checksum of zip entries and of PNG chunks (CRC-32, polynomial 0xEDB88320), and, with its bits mirrored, of Ogg pages.
 package struct CRC32 {
   /// Eight tables, one after the other: what a byte adds that is followed by 0, 1 ... 7 others.
   private static let tables: [UInt32] = {
@@ -38,6 +38,24 @@ package struct CRC32 {
       for index in words * 8..<bytes.count { unsafe state = state >> 8 ^ tables[Int((state ^ UInt32(bytes[index])) & 0xFF)] }
       self.state = state
     }
+  }
+
+  /// The checksum of an Ogg page: the same polynomial from the highest bit on, starting at 0.
+  package static func oggChecksum(_ page: [UInt8]) -> UInt32 {
+    var checksum = CRC32()
+    checksum.state = 0
+    let mirrored = page.map { UInt8(truncatingIfNeeded: mirror(UInt32($0)) >> 24) }
+    unsafe mirrored.withUnsafeBytes { unsafe checksum.update($0) }
+    return mirror(checksum.state)
+  }
+
+  /// The bits in the opposite order.
+  private static func mirror(_ value: UInt32) -> UInt32 {
+    var value = value.byteSwapped
+    for (width, mask) in [(UInt32(4), UInt32(0x0F0F_0F0F)), (2, 0x3333_3333), (1, 0x5555_5555)] {
+      value = value >> width & mask | (value & mask) << width
+    }
+    return value
   }
 
   package static func checksum(_ bytes: [UInt8]) -> UInt32 {
