@@ -12,14 +12,17 @@ import FuzzTargets
 enum Main {
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
-    guard let name = arguments.first, let target = FuzzTarget(rawValue: name) else {
+    guard let name = arguments.first, FuzzTarget(rawValue: name) != nil else {
       print("mio-fuzz: name one of \(FuzzTarget.allCases.map(\.rawValue).joined(separator: ", "))")
       exit(2)
     }
     #if FUZZING
-      fuzz(target)
+      // Without the target's name, which `tryInput` finds again.
+      var count = CommandLine.argc - 1
+      var rest = unsafe CommandLine.unsafeArgv + 1
+      exit(unsafe runDriver(&count, &rest, tryInput))
     #else
-      for path in arguments.dropFirst() { target.run(bytes(of: path)) }
+      for path in arguments.dropFirst() { FuzzTarget(rawValue: name)?.run(bytes(of: path)) }
     #endif
   }
 
@@ -33,25 +36,16 @@ enum Main {
     while case let byte = unsafe getc(file), byte != EOF { bytes.append(UInt8(truncatingIfNeeded: byte)) }
     return bytes
   }
-
-  #if FUZZING
-    nonisolated(unsafe) private static var chosen = FuzzTarget.json
-
-    private static func fuzz(_ target: FuzzTarget) -> Never {
-      unsafe chosen = target
-      // Without the target's name.
-      var count = CommandLine.argc - 1
-      var rest = unsafe CommandLine.unsafeArgv + 1
-      exit(
-        unsafe runDriver(&count, &rest) { bytes, count in
-          unsafe chosen.run(Array(UnsafeBufferPointer(start: bytes, count: count)))
-          return 0
-        })
-    }
-  #endif
 }
 
 #if FUZZING
+  private let target = FuzzTarget(rawValue: CommandLine.arguments[1]) ?? .json
+
+  private func tryInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+    unsafe target.run(Array(UnsafeBufferPointer(start: bytes, count: count)))
+    return 0
+  }
+
   /// libFuzzer's main function.
   @_silgen_name("LLVMFuzzerRunDriver")
   private func runDriver(
