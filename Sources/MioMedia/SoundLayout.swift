@@ -73,7 +73,7 @@ struct SoundLayout {
           // A stream whose writer could not go back: everything that follows is sound.
           let bytes = (0..<4).map { UInt8(truncatingIfNeeded: min(rest, 0xFFFF_FFFE) >> (8 * $0)) }
           patch = (offset + 4, isBig ? bytes.reversed() : bytes)
-        } else if isLong || size < 0x7FFF_0000 {
+        } else if isLong || (size < 0x7FFF_0000 && !isStream(isBig: isBig)) {
           let (end, overflow) = (offset + 8).addingReportingOverflow(size)
           statedByteCount = overflow ? nil : end
         }
@@ -81,6 +81,12 @@ struct SoundLayout {
       }
       offset += 8 + size + size % 2
     }
+  }
+
+  /// Whether the writer said that it does not know the length of the whole.
+  private func isStream(isBig: Bool) -> Bool {
+    let size = Self.number(input.bytes(4, at: 4)[...], isBig: isBig)
+    return size == 0 || size >= 0x7FFF_0000
   }
 
   private mutating func aiff() {

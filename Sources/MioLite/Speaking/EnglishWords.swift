@@ -167,7 +167,8 @@ enum EnglishWords {
 
   /// Capitals that are spoken as a word.
   static let spokenAcronyms: Set<String> = [
-    "NASA", "NATO", "UNESCO", "UNICEF", "OPEC", "AIDS", "FIFA", "UEFA", "SWAT", "NAFTA", "PIN", "RAM", "ROM", "SIM", "GIF",
+    "MIO", "NASA", "NATO", "UNESCO", "UNICEF", "OPEC", "AIDS", "FIFA", "UEFA", "SWAT", "NAFTA", "PIN", "RAM", "ROM", "SIM",
+    "GIF",
     "JPEG",
     "COVID", "SARS", "CERN", "DARPA", "IKEA", "LEGO", "SONAR", "RADAR", "LASER", "SCUBA", "ASCII", "BASIC", "NORAD", "OSHA",
     "INTERPOL", "ASEAN", "MERS", "YOLO", "ACID", "ANSI", "BIOS", "CAPTCHA", "HEIC", "NASDAQ", "FEMA", "POTUS", "SCOTUS",
