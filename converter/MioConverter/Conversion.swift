@@ -11,7 +11,7 @@ import MioFormat
 /// reported together; `run` then fails only for weights that are not numbers, disks and cancellation.
 package struct Conversion: Sendable {
   /// The version of the program, written into every file.
-  package static let programVersion = "0.1.0"
+  package static let programVersion = "0.2.0"
 
   package let checkpoint: CheckpointDirectory
   package let quantization: Quantization
