@@ -34,6 +34,8 @@ package final class ModelFileWriter {
       }
       let output: AtomicFile
       do throws(AtomicFileError) {
+        // A model is mapped where it lies: pipes and devices cannot hold one.
+        guard case .name = try OutputTarget(path: path) else { throw .notRegular }
         output = try AtomicFile(path: path)
         try output.reserve(end)
       } catch {

@@ -28,7 +28,7 @@ struct Feature: Sendable, CustomTestStringConvertible {
   private static let photo = Goldens.image("images/rgb_landscape.jpg").path
   private static let other = Goldens.image("images/rgba.png").path
   private static let film = Goldens.root.appendingPathComponent("image-kinds/disposal.gif").path
-  private static let sound = Goldens.speech("expected/audio/reference_output.wav").path
+  private static let sound = Sounds.spoken.path
   private static let few = ["--max-tokens", "6"]
   private static let drawn = ["--steps", "2", "--seed", "5", "--max-tokens", "120"]
 

@@ -198,7 +198,7 @@ import Testing
   // MARK: - Some of several
 
   @Test func `one bad file of many does not keep the others`() throws {
-    let sound = Goldens.speech("expected/audio/reference_output.wav").path
+    let sound = Sounds.spoken.path
     let rest = ["--greedy", "--max-tokens", "4", "-m", try PackedModel.standard]
     let good = try Program.run(["asr", sound] + rest)
     let all = try Program.run(["asr", sound, "none.wav", sound, "/dev/null", sound] + rest)

@@ -121,6 +121,7 @@ import Testing
   }
 
   @Test func `writes speech down, wherever it lies`() async throws {
+    let sound = Sounds.spoken
     let options = TranscriptionOptions(sampling: Sampling(maxTokens: 12, greedy: true))
     let audio = try Audio(contentsOf: sound)
     let transcript = try await model.transcribe(audio, options: options)

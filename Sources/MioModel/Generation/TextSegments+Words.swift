@@ -117,9 +117,16 @@ extension TextSegments {
       return isNumbering ? .word : .sentence
     }
     if titles.contains(word.lowercased()) { return .word }
-    if word.count == 1 && word != "I" { return .word }  // an initial
+    if word.count == 1 && word != "I" && !isSpelled(before: body.startIndex, in: text) { return .word }  // an initial
     if word.contains(".") { return .strongClause }  // "U.S.", "a.m.": may end a sentence or not
     return .sentence
+  }
+
+  /// Whether a letter stands alone before, as in "the F B I.": what follows is no initial.
+  private static func isSpelled(before index: String.Index, in text: String) -> Bool {
+    let end = Array(text[..<index].suffix(3))
+    guard end.count >= 2, end[end.count - 1].isWhitespace, end[end.count - 2].isUppercase else { return false }
+    return end.count == 2 || end[0].isWhitespace
   }
 
   // MARK: - Characters

@@ -15,11 +15,12 @@ import Testing
         "Mr. Smith met Dr. J. K. Jones on Baker St. yesterday.", "They spoke.",
       ]
     ),
+    ("Ask the F B I. They know J. Smith. A M D. Yes.", ["Ask the F B I.", "They know J. Smith.", "A M D.", "Yes."]),
     ("He said \"Stop!\" and left. \"Why?\" she asked.", ["He said \"Stop!\" and left.", "\"Why?\" she asked."]),
     ("“It rains.” “Does it?” (Yes.) So.", ["“It rains.”", "“Does it?”", "(Yes.)", "So."]),
     ("Well ... maybe. Wait... What?!", ["Well ... maybe.", "Wait...", "What?!"]),
     ("Use e.g. this, i.e. that. At 5 p.m. we go.", ["Use e.g. this, i.e. that.", "At 5 p.m. we go."]),
-    ("1. Open the box. 2. Candidate it.", ["1. Open the box.", "2.", "Candidate it."]),
+    ("1. Open the box. 2. Take it.", ["1. Open the box.", "2.", "Take it."]),
     ("今天天气很好。我们去公园吧！“真的吗？”他说。", ["今天天气很好。", "我们去公园吧！", "“真的吗？”", "他说。"]),
     ("First line\nsecond line.\n\nNew paragraph", ["First line\nsecond line.", "New paragraph"]),
     ("क्या हाल है। ठीक है।", ["क्या हाल है।", "ठीक है।"]),
