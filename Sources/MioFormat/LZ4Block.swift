@@ -15,11 +15,14 @@ package enum LZ4Block {
   /// Blobs are written once and read often, and are a few megabytes: the highest level.
   static func encoding(of content: [UInt8]) -> [UInt8] {
     let limit = LZ4_compressBound(CInt(content.count))
+    // Memory that is ours: the library would report a lack of its own like a failure to encode.
+    let state = UnsafeMutableRawPointer.allocate(byteCount: Int(LZ4_sizeofStateHC()), alignment: 16)
+    defer { unsafe state.deallocate() }
     return [UInt8](unsafeUninitializedCapacity: Int(limit)) { target, count in
       content.withUnsafeBytes { source in
         count = Int(
-          unsafe LZ4_compress_HC(
-            source.baseAddress, target.baseAddress, CInt(source.count), limit, LZ4HC_CLEVEL_MAX))
+          unsafe LZ4_compress_HC_extStateHC(
+            state, source.baseAddress, target.baseAddress, CInt(source.count), limit, LZ4HC_CLEVEL_MAX))
       }
       precondition(count > 0, "liblz4 encodes whatever fits its bound")
     }
