@@ -67,9 +67,9 @@ enum { FEW_TOKENS = 8 };
 
 /// Few tokens, where memory is the limit: `count` panels are read side by side, front to back, and the unpacked weights are
 /// used straight away.
-INLINE void few_tokens(
-    Format format, int count, size_t tokens, mio_panels weights, size_t panel, const mio_quantized_rows *x, mio_target y) {
-  const size_t bytes = group_bytes(format);
+INLINE void few_tokens(Format format, int count, size_t tokens, int past_caches, mio_panels weights, size_t panel,
+    const mio_quantized_rows *x, mio_target y) {
+  const size_t bytes = group_bytes(format), ahead = groups_ahead(weights, bytes);
   const __m512i table = level_table();
   const uint8_t *base = weights.base + panel * weights.panel_bytes;
   __m512 sums[FEW_TOKENS]; // [count][tokens]
@@ -77,7 +77,7 @@ INLINE void few_tokens(
   for (size_t g = 0; g < weights.length; g++) {
     for (int p = 0; p < count; p++) {
       const uint8_t *own = base + p * weights.panel_bytes;
-      prefetch_group(weights, own, bytes, g, count);
+      prefetch_ahead(weights, own, bytes, g, count, ahead, past_caches);
       __m512i w[8];
       unpack(format, own + g * bytes, table, w);
       const __m512 scale = scales_of(own + weights.length * bytes + g * 32);
@@ -134,15 +134,21 @@ INLINE void many_tokens(
 }
 
 /// As many panels side by side as are asked for and keep the sums in registers, then the rest.
-INLINE void multiply_few(Format format, size_t tokens, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
+INLINE void panels_of_few(
+    Format format, size_t tokens, int past_caches, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
   size_t panel = 0;
   if (4 * tokens <= FEW_TOKENS && weights.streaming.panels >= 4) {
-    for (; panel + 4 <= weights.panel_count; panel += 4) few_tokens(format, 4, tokens, weights, panel, x, y);
+    for (; panel + 4 <= weights.panel_count; panel += 4) few_tokens(format, 4, tokens, past_caches, weights, panel, x, y);
   }
   if (2 * tokens <= FEW_TOKENS && weights.streaming.panels >= 2) {
-    for (; panel + 2 <= weights.panel_count; panel += 2) few_tokens(format, 2, tokens, weights, panel, x, y);
+    for (; panel + 2 <= weights.panel_count; panel += 2) few_tokens(format, 2, tokens, past_caches, weights, panel, x, y);
   }
-  for (; panel < weights.panel_count; panel++) few_tokens(format, 1, tokens, weights, panel, x, y);
+  for (; panel < weights.panel_count; panel++) few_tokens(format, 1, tokens, past_caches, weights, panel, x, y);
+}
+
+INLINE void multiply_few(Format format, size_t tokens, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
+  if (weights.streaming.past_caches) return panels_of_few(format, tokens, 1, weights, x, y);
+  panels_of_few(format, tokens, 0, weights, x, y);
 }
 
 INLINE void multiply(Format format, mio_panels weights, const mio_quantized_rows *x, mio_target y) {

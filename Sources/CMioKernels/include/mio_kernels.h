@@ -15,7 +15,7 @@
 /// How a product of few rows asks memory for weights. No result depends on it; which way is fastest depends on the processor.
 typedef struct {
   uint8_t panels;       // panels read side by side: 1, 2 or 4; with many rows of activations fewer are
-  uint8_t groups_ahead; // groups asked for early, 0...64; with 0 that is left to the processor
+  uint8_t groups_ahead; // groups of q4 asked for early, 0...64; with 0 that is left to the processor
   uint8_t past_caches;  // whether they are asked for past the caches (non-temporal) rather than into all of them
 } mio_streaming;
 
