@@ -12,8 +12,11 @@ extension EnglishText {
   func numeric(at index: Int, _ words: [Word]) -> Numeric? {
     let context = Context(words: words, index: index)
     let core = context.core(0)
-    return date(context) ?? time(context) ?? phone(context) ?? money(context) ?? ordinal(context) ?? range(context)
-      ?? fraction(context) ?? dotted(context) ?? plain(context, core)
+    let readings = [date, time, phone, money, ordinal, range, fraction, dotted]
+    for reading in readings {
+      if let numeric = reading(context) { return numeric }
+    }
+    return plain(context, core)
   }
 
   /// A word and its neighbors.

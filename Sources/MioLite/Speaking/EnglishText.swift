@@ -278,11 +278,11 @@ package struct EnglishText {
     }
     if isShouted, core.count == 1 { return core == "I" ? core : core.lowercased() }
     guard stem.count >= 2, stem.allSatisfy({ $0.isUppercase && $0.isASCII }) else { return nil }
-    if EnglishWords.spokenAcronyms.contains(stem) { return stem.prefix(1) + stem.dropFirst().lowercased() + ending }
+    if EnglishWords.spokenAcronyms.contains(stem) { return String(stem.prefix(1)) + stem.dropFirst().lowercased() + ending }
     if !EnglishWords.spelledAcronyms.contains(stem) || isShouted {
       let vowels = stem.count { "AEIOUY".contains($0) }
       if isShouted && vowels > 0 || EnglishWords.capitalWords.contains(stem) { return stem.lowercased() + ending }
-      if stem.count >= 5 && vowels >= 1 || stem.count == 4 && vowels >= 1 && !ending.isEmpty == false && isWordLike(stem) {
+      if stem.count >= 5 && vowels >= 1 || stem.count == 4 && vowels >= 1 && ending.isEmpty && isWordLike(stem) {
         return stem.lowercased() + ending
       }
     }
