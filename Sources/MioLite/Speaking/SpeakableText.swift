@@ -113,7 +113,9 @@ extension Model {
   /// What speech leaves out of a text, in words for people: characters that this model was not taught to say, and runs of
   /// letters that are too long to be words.
   ///
-  /// - Parameter normalizing: as in ``SpeechOptions/normalizesText``.
+  /// - Parameters:
+  ///   - text: what is to be said.
+  ///   - normalizing: as in ``SpeechOptions/normalizesText``.
   /// - Throws: ``MioError`` if the model can say nothing of the text.
   public func unspeakable(in text: String, normalizing: Bool? = nil) throws(MioError) -> [String] {
     let speakable = try speakable(text, normalizing: normalizing)
@@ -127,7 +129,9 @@ extension Model {
   /// A text as it is given to the model to speak: what it has in digits, signs and abbreviations written out where the file asks
   /// for it, in the characters that the model was taught.
   ///
-  /// - Parameter normalizing: as in ``SpeechOptions/normalizesText``.
+  /// - Parameters:
+  ///   - text: what is to be said.
+  ///   - normalizing: as in ``SpeechOptions/normalizesText``.
   /// - Throws: ``MioError`` if the model can say nothing of the text.
   public func spokenForm(of text: String, normalizing: Bool? = nil) throws(MioError) -> String {
     try speakable(text, normalizing: normalizing).text

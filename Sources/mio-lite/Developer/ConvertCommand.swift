@@ -62,7 +62,6 @@ struct ConvertCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    if let output, !plan { try OutputFile.check(URL(fileURLWithPath: output)) }
     let conversion = try Conversion(
       checkpoint: checkpoint, quantization: quantize, ignoringSettings: Set(ignoreSetting),
       acceptsTokenizerAlone: tokenizerOnly, threads: threads ?? Processors.usableCoreCount)
@@ -70,6 +69,8 @@ struct ConvertCommand: AsyncParsableCommand {
     guard let output, !plan else { return try Output.write(ConversionChart.plan(of: conversion)) }
     let started = ContinuousClock.now
     let summary = try await Interrupts.during { cancellation in
+      // Here, where a request to stop is heeded: the check makes a file for a moment.
+      try OutputFile.check(URL(fileURLWithPath: output))
       let bar = ProgressBar("convert", quiet: common.quiet)
       defer { bar.finish() }
       return try conversion.run(
