@@ -15,7 +15,6 @@ All old weights stay as they are, so that everything that has no picture in it c
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ import teach
 import vocabulary as v
 from batches import batch
 from llama import Llama, Shape
+from timed import Timed
 
 OLD = Shape(v.TOTAL)
 OPEN, CLEAN = 32, 96
@@ -36,7 +36,7 @@ GROWN = Shape(v.TOTAL, width=OLD.width + CLEAN + OPEN, inner=1024, layers=OLD.la
 WHISPER = 1 / 32
 CLEAN_END = OLD.width + CLEAN
 CLEAN_VALUES = 32      # of the 64 numbers of the new head's values
-RATE, WARM_STEPS, AVERAGE, SAVE_SECONDS = 2e-3, 100, 0.998, 60
+RATE, WARM_STEPS, AVERAGE = 2e-3, 100, 0.998
 BATCH_TOKENS = 3072
 
 
@@ -139,7 +139,9 @@ def grown_from_shipped() -> Llama:
     return model
 
 
-class Trainer:
+class Trainer(Timed):
+    name = "grown"
+
     def __init__(self, out: Path):
         self.path, self.log = out / "grown.pt", out / "grown.log"
         self.model = grown_from_shipped()
@@ -224,22 +226,6 @@ class Trainer:
             right[chosen] = self.logits(self.average, inputs, chosen).argmax(-1) == targets[chosen]
             parts.append(f"{kind} {float(right[chosen].float().mean()):.3f}/{float(right.all(1).float().mean()):.2f}")
         return " ".join(parts)
-
-    def run(self, minutes: float, cool: float) -> None:
-        begun, saved, first, losses = time.time(), time.time(), self.step, []
-        while (gone := (time.time() - begun) / (60 * minutes)) < 1:
-            losses.append(self.advance(max(0.01, min(1.0, (1 - gone) / cool)) if cool else 1.0))
-            if time.time() - saved > SAVE_SECONDS:
-                self.report(losses, (time.time() - begun) / (self.step - first))
-                losses, saved = [], time.time()
-        self.report(losses, (time.time() - begun) / (self.step - first))
-
-    def report(self, losses: list[float], pace: float) -> None:
-        self.save()
-        line = f"grown step {self.step} loss {np.mean(losses):.4f} {self.figures()} {pace:.2f} s/step"
-        print(line, flush=True)
-        with open(self.log, "a") as file:
-            file.write(line + "\n")
 
     def checkpoint_tensors(self) -> dict[str, torch.Tensor]:
         return {name: p.detach().contiguous() for name, p in self.effective(self.average).items()}

@@ -11,7 +11,6 @@ codes; it needs the autoencoder. A stage goes on from its state `DIR/STAGE.pt` f
 
 import argparse
 import copy
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +21,8 @@ import drawing
 import parallel
 import seed
 import world
+from timed import Timed
 
-SAVE_SECONDS = 60
 RATES = {"autoencoder": 2e-3, "reader": 1e-3, "unet": 1e-3}
 BATCHES = {"autoencoder": 16, "reader": 32, "unet": 64}
 WARM_STEPS = 100
@@ -32,7 +31,7 @@ LATENTS = 16000        # pictures whose latents are drawn at a time
 NOISY_SHARE = 0.5      # of the steps of noise from the noisiest 40 %, where the scene is decided
 
 
-class Stage:
+class Stage(Timed):
     """A network in training; `loss(rng)` is what a subclass adds."""
 
     def __init__(self, name: str, out: Path, model: torch.nn.Module):
@@ -53,10 +52,10 @@ class Stage:
         parallel.save({"step": self.step, "model": self.model.state_dict(), "average": self.average.state_dict(),
                        "optimizer": self.optimizer.state_dict()}, self.path)
 
-    def advance(self, rate: float) -> float:
+    def advance(self, share: float) -> float:
         rng = np.random.default_rng([1, self.step])
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * min(1.0, (self.step + 1) / WARM_STEPS)
+            group["lr"] = RATES[self.name] * share * min(1.0, (self.step + 1) / WARM_STEPS)
         self.optimizer.zero_grad()
         loss = self.loss(rng)
         loss.backward()
@@ -68,24 +67,6 @@ class Stage:
             for mean, p in zip(self.average.parameters(), self.model.parameters()):
                 mean.lerp_(p, 1 - keep)
         return float(loss.detach())
-
-    def run(self, minutes: float, cool: float) -> None:
-        """Trains by the clock; the learning rate falls to zero over the last `cool` share of the time."""
-        begun, saved, first, losses = time.time(), time.time(), self.step, []
-        while (gone := (time.time() - begun) / (60 * minutes)) < 1:
-            share = min(1.0, (1 - gone) / cool) if cool else 1.0
-            losses.append(self.advance(RATES[self.name] * max(share, 0.01)))
-            if time.time() - saved > SAVE_SECONDS:
-                self.report(losses, (time.time() - begun) / (self.step - first))
-                losses, saved = [], time.time()
-        self.report(losses, (time.time() - begun) / (self.step - first))
-
-    def report(self, losses: list[float], pace: float) -> None:
-        self.save()
-        line = f"{self.name} step {self.step} loss {np.mean(losses):.4f} {self.figures()} {pace:.3f} s/step"
-        print(line, flush=True)
-        with open(self.log, "a") as file:
-            file.write(line + "\n")
 
     def figures(self) -> str:
         return ""
