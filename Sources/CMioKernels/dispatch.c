@@ -5,13 +5,13 @@
 /// over the scale search of the packer and rounded; value 8 is held at 0 so that zero weights stay zero (0.02 dB).
 const int8_t mio_q4_levels[16] = {-64, -51, -40, -32, -24, -17, -11, -5, 0, 6, 12, 18, 25, 33, 42, 55};
 
-static const mio_kernels portable = {.name = "portable"};
+static const mio_kernels portable = MIO_VARIANT("portable", portable, portable, portable);
 
 #if defined(__x86_64__)
 
-static const mio_kernels avx2 = MIO_VARIANT("avx2", avx2, avx2);
-static const mio_kernels avxvnni = MIO_VARIANT("avxvnni", avx2, avxvnni);
-static const mio_kernels avx512vnni = MIO_VARIANT("avx512vnni", avx512, avx512);
+static const mio_kernels avx2 = MIO_VARIANT("avx2", avx2, avx2, avx2);
+static const mio_kernels avxvnni = MIO_VARIANT("avxvnni", avx2, avxvnni, avx2);
+static const mio_kernels avx512vnni = MIO_VARIANT("avx512vnni", avx512, avx512, avx512);
 
 static int runs_avx2(void) {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
@@ -51,8 +51,8 @@ int mio_has_dot_products(void) { return 1; }
 int mio_has_matrix_products(void) { return 0; }
 #endif
 
-static const mio_kernels neon = MIO_VARIANT("neon", neon, neon);
-static const mio_kernels neoni8mm = MIO_VARIANT("neoni8mm", neon, neoni8mm);
+static const mio_kernels neon = MIO_VARIANT("neon", neon, neon, neon);
+static const mio_kernels neoni8mm = MIO_VARIANT("neoni8mm", neon, neoni8mm, neoni8mm);
 
 size_t mio_variant_count(void) { return 3; }
 

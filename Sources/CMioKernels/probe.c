@@ -1,6 +1,7 @@
 #include "mio_probe.h"
 
 #include "variants.h"
+#include <string.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -17,12 +18,14 @@ enum { CHAINS = 12 };
 
 // Baseline versions: plain C, for processors without any of the variants below.
 #if !defined(__aarch64__)
-static uint64_t read_generic(const void *bytes, size_t count, size_t ahead) {
-  const uint64_t *words = bytes;
+static uint64_t read_generic(const void *bytes, size_t count, size_t streams, size_t ahead) {
   uint64_t sum[8] = {0};
-  for (size_t i = 0; i < count / 8; i += 8) {
-    if (ahead > 0) __builtin_prefetch(words + i + ahead / 8, 0, 0);
-    for (int j = 0; j < 8; j++) sum[j] ^= words[i + j];
+  for (size_t i = 0; i < count / streams; i += 256) {
+    for (size_t stream = 0; stream < streams; stream++) {
+      const uint64_t *words = (const void *)((const char *)bytes + stream * (count / streams) + i);
+      for (int j = 0; ahead > 0 && j < 32; j += 8) __builtin_prefetch((const char *)(words + j) + ahead, 0, 0);
+      for (int j = 0; j < 32; j++) sum[j % 8] ^= words[j];
+    }
   }
   return sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
 }
@@ -43,14 +46,14 @@ static uint64_t multiply_generic(uint64_t rounds) {
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 
-static uint64_t read_avx2(const void *bytes, size_t count, size_t ahead) {
-  const __m256i *v = bytes;
+static uint64_t read_avx2(const void *bytes, size_t count, size_t streams, size_t ahead) {
   __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
-  for (size_t i = 0; i < count / 32; i += 4) {
-    if (ahead > 0) {
-      for (int j = 0; j < 4; j += 2) __builtin_prefetch((const char *)(v + i + j) + ahead, 0, 0);
+  for (size_t i = 0; i < count / streams; i += 256) {
+    for (size_t stream = 0; stream < streams; stream++) {
+      const __m256i *v = (const void *)((const char *)bytes + stream * (count / streams) + i);
+      for (int j = 0; ahead > 0 && j < 8; j += 2) __builtin_prefetch((const char *)(v + j) + ahead, 0, 0);
+      for (int j = 0; j < 8; j++) sum[j % 4] = _mm256_xor_si256(sum[j % 4], _mm256_load_si256(v + j));
     }
-    for (int j = 0; j < 4; j++) sum[j] = _mm256_xor_si256(sum[j], _mm256_load_si256(v + i + j));
   }
   __m256i all = _mm256_xor_si256(_mm256_xor_si256(sum[0], sum[1]), _mm256_xor_si256(sum[2], sum[3]));
   return (uint64_t)(_mm256_extract_epi64(all, 0) ^ _mm256_extract_epi64(all, 1) ^ _mm256_extract_epi64(all, 2) ^
@@ -79,19 +82,33 @@ static uint64_t f32_avx2(uint64_t rounds) {
 }
 
 #pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx2,avxvnni"))), apply_to = function)
+
+static uint64_t int8_avxvnni(uint64_t rounds) {
+  __m256i a[CHAINS], w = _mm256_set1_epi8(3), x = _mm256_set1_epi8(1);
+  for (int i = 0; i < CHAINS; i++) a[i] = _mm256_setzero_si256();
+  for (uint64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < CHAINS; i++) a[i] = _mm256_dpbusd_avx_epi32(a[i], w, x);
+  for (int i = 0; i < CHAINS; i++) KEEP(a[i]);
+  return rounds * CHAINS * 64;
+}
+
+#pragma clang attribute pop
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vnni"))), apply_to = function)
 
-static uint64_t read_avx512(const void *bytes, size_t count, size_t ahead) {
-  const __m512i *v = bytes;
+static uint64_t read_avx512(const void *bytes, size_t count, size_t streams, size_t ahead) {
   __m512i sum[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
-  for (size_t i = 0; i < count / 64; i += 4) {
-    if (ahead > 0) {
-      for (int j = 0; j < 4; j++) __builtin_prefetch((const char *)(v + i + j) + ahead, 0, 0);
+  for (size_t i = 0; i < count / streams; i += 256) {
+    for (size_t stream = 0; stream < streams; stream++) {
+      const __m512i *v = (const void *)((const char *)bytes + stream * (count / streams) + i);
+      for (int j = 0; ahead > 0 && j < 4; j++) __builtin_prefetch((const char *)(v + j) + ahead, 0, 0);
+      for (int j = 0; j < 4; j++) sum[j] = _mm512_xor_si512(sum[j], _mm512_load_si512(v + j));
     }
-    for (int j = 0; j < 4; j++) sum[j] = _mm512_xor_si512(sum[j], _mm512_load_si512(v + i + j));
   }
   __m512i all = _mm512_xor_si512(_mm512_xor_si512(sum[0], sum[1]), _mm512_xor_si512(sum[2], sum[3]));
-  return (uint64_t)_mm512_reduce_or_epi64(all);
+  uint64_t words[8];
+  _mm512_storeu_si512(words, all);
+  return words[0] ^ words[1] ^ words[2] ^ words[3] ^ words[4] ^ words[5] ^ words[6] ^ words[7];
 }
 
 static uint64_t int8_avx512(uint64_t rounds) {
@@ -116,29 +133,37 @@ static uint64_t f32_avx512(uint64_t rounds) {
 
 static int has_avx512(void) { return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"); }
 static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static int is(const char *variant, const char *name) { return strcmp(variant, name) == 0; }
 
-uint64_t mio_probe_read(const void *bytes, size_t count, size_t ahead) {
-  return has_avx512() ? read_avx512(bytes, count, ahead)
-         : has_avx2() ? read_avx2(bytes, count, ahead)
-                      : read_generic(bytes, count, ahead);
+uint64_t mio_probe_read(const void *bytes, size_t count, size_t streams, size_t ahead) {
+  return has_avx512() ? read_avx512(bytes, count, streams, ahead)
+         : has_avx2() ? read_avx2(bytes, count, streams, ahead)
+                      : read_generic(bytes, count, streams, ahead);
 }
 
-uint64_t mio_probe_int8(uint64_t rounds) {
-  return has_avx512() ? int8_avx512(rounds) : has_avx2() ? int8_avx2(rounds) : multiply_generic(rounds);
+uint64_t mio_probe_int8(const char *variant, uint64_t rounds) {
+  return is(variant, "avx512vnni") ? int8_avx512(rounds)
+         : is(variant, "avxvnni")  ? int8_avxvnni(rounds)
+         : is(variant, "avx2")     ? int8_avx2(rounds)
+                                   : multiply_generic(rounds);
 }
 
-uint64_t mio_probe_f32(uint64_t rounds) {
-  return has_avx512() ? f32_avx512(rounds) : has_avx2() ? f32_avx2(rounds) : multiply_generic(rounds);
+uint64_t mio_probe_f32(const char *variant, uint64_t rounds) {
+  return is(variant, "avx512vnni")                       ? f32_avx512(rounds)
+         : is(variant, "avxvnni") || is(variant, "avx2") ? f32_avx2(rounds)
+                                                         : multiply_generic(rounds);
 }
 
 #elif defined(__aarch64__)
 
-uint64_t mio_probe_read(const void *bytes, size_t count, size_t ahead) {
-  const uint64_t *words = bytes;
+uint64_t mio_probe_read(const void *bytes, size_t count, size_t streams, size_t ahead) {
   uint64x2_t sum[4] = {vdupq_n_u64(0), vdupq_n_u64(0), vdupq_n_u64(0), vdupq_n_u64(0)};
-  for (size_t i = 0; i < count / 8; i += 8) {
-    if (ahead > 0) __builtin_prefetch(words + i + ahead / 8, 0, 0);
-    for (int j = 0; j < 4; j++) sum[j] = veorq_u64(sum[j], vld1q_u64(words + i + 2 * j));
+  for (size_t i = 0; i < count / streams; i += 256) {
+    for (size_t stream = 0; stream < streams; stream++) {
+      const uint64_t *words = (const void *)((const char *)bytes + stream * (count / streams) + i);
+      for (int j = 0; ahead > 0 && j < 32; j += 8) __builtin_prefetch((const char *)(words + j) + ahead, 0, 0);
+      for (int j = 0; j < 16; j++) sum[j % 4] = veorq_u64(sum[j % 4], vld1q_u64(words + 2 * j));
+    }
   }
   uint64x2_t all = veorq_u64(veorq_u64(sum[0], sum[1]), veorq_u64(sum[2], sum[3]));
   return vgetq_lane_u64(all, 0) ^ vgetq_lane_u64(all, 1);
@@ -158,13 +183,14 @@ uint64_t mio_probe_read(const void *bytes, size_t count, size_t ahead) {
 INT8_PROBE(int8_dotprod, "dotprod", "sdot", 32)
 INT8_PROBE(int8_i8mm, "i8mm", "smmla", 64)
 
-uint64_t mio_probe_int8(uint64_t rounds) {
-  return mio_has_matrix_products() ? int8_i8mm(rounds)
-         : mio_has_dot_products()  ? int8_dotprod(rounds)
-                                   : multiply_generic(rounds);
+uint64_t mio_probe_int8(const char *variant, uint64_t rounds) {
+  return strcmp(variant, "neoni8mm") == 0 ? int8_i8mm(rounds)
+         : strcmp(variant, "neon") == 0   ? int8_dotprod(rounds)
+                                          : multiply_generic(rounds);
 }
 
-uint64_t mio_probe_f32(uint64_t rounds) {
+uint64_t mio_probe_f32(const char *variant, uint64_t rounds) {
+  (void)variant; // every processor of the architecture has them
   float32x4_t a[CHAINS], w = vdupq_n_f32(0.999f), x = vdupq_n_f32(1e-6f);
   for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_f32((float)i);
   for (uint64_t r = 0; r < rounds; r++)
@@ -174,8 +200,18 @@ uint64_t mio_probe_f32(uint64_t rounds) {
 
 #else
 
-uint64_t mio_probe_read(const void *bytes, size_t count, size_t ahead) { return read_generic(bytes, count, ahead); }
-uint64_t mio_probe_int8(uint64_t rounds) { return multiply_generic(rounds); }
-uint64_t mio_probe_f32(uint64_t rounds) { return multiply_generic(rounds); }
+uint64_t mio_probe_read(const void *bytes, size_t count, size_t streams, size_t ahead) {
+  return read_generic(bytes, count, streams, ahead);
+}
+
+uint64_t mio_probe_int8(const char *variant, uint64_t rounds) {
+  (void)variant;
+  return multiply_generic(rounds);
+}
+
+uint64_t mio_probe_f32(const char *variant, uint64_t rounds) {
+  (void)variant;
+  return multiply_generic(rounds);
+}
 
 #endif

@@ -9,31 +9,34 @@ typedef struct {
   uint8_t *packed;
 } Queries;
 
-/// Fills an int8 page through `prepare_i8`, row by row; the queries of the last row stay.
-static void store_rows(const mio_kernels *level, uint8_t *page, size_t half_page, const float *rotation, Queries queries) {
+/// Fills a page row by row; the queries of the last row stay.
+static void fill_page(
+    const mio_kernels *level, Form form, uint8_t *page, size_t half_page, const float *rotation, Queries queries) {
+  const mio_attention_kernels *kernels = level->attention;
+  mio_prepare_attention *const prepare[] = {kernels->prepare_i8, kernels->prepare_f16, kernels->prepare_f32};
   const size_t width = queries.head_width;
-  float *row = zeros((2 + queries.count) * width * 4);
+  float *row = zeros((2 + queries.count) * width * 4), *scratch = zeros((width + 31) * 4);
   for (size_t position = 0; position < MIO_ATTENTION_PAGE; position++) {
     fill(position % 9 == 0 ? FAINT : GAUSSIAN, row, (2 + queries.count) * width);
     mio_attention_row operands = {width, rotation, row, row + width, page, page + half_page, position, row + 2 * width,
-        position % 3 == 0 ? queries.count : 0, queries.packed, queries.stride, 0.1f};
-    level->attention->prepare_i8(&operands);
+        position % 3 == 0 ? queries.count : 0, queries.packed, queries.stride, 0.1f, scratch};
+    prepare[form](&operands);
     if (position % 16 == 15) { // queries of a row that is stored already
       operands.key = operands.value = NULL;
-      level->attention->prepare_i8(&operands);
+      prepare[form](&operands);
     }
   }
-  free(row);
+  free(row), free(scratch);
 }
 
-static void fill_page(
-    const mio_kernels *level, Form form, uint8_t *page, size_t half_page, const float *rotation, Queries queries) {
-  if (form == I8_PAGES) store_rows(level, page, half_page, rotation, queries);
-  for (size_t i = 0; form == F16_PAGES && i < half_page; i++) { // below 2, of both signs
-    const uint16_t half = (uint16_t)(next_number() & 0xBFFF);
-    memcpy(page + 2 * i, &half, 2);
-  }
-  if (form == F32_PAGES) fill(GAUSSIAN, (float *)(void *)page, half_page / 2);
+/// Adds results to some others, drawn: of earlier positions, of later ones, or of none.
+static void merge(const mio_kernels *level, const mio_attention_block *block) {
+  const size_t count = block->queries;
+  float *maximum = gaussians(count), *sum = gaussians(count), *output = gaussians(count * block->width);
+  const mio_attention_part part = {count, block->width, block->maximum, block->sum, block->output};
+  for (size_t i = 0; i < count; i++) maximum[i] = next_number() % 5 == 0 ? -INFINITY : maximum[i] * 50;
+  level->attention->merge(part, (mio_attention_part){count, block->width, maximum, sum, output});
+  free(maximum), free(sum), free(output);
 }
 
 static void attend(const mio_kernels *level, Form form, size_t head_width, size_t count, const int32_t *visible) {
@@ -49,14 +52,12 @@ static void attend(const mio_kernels *level, Form form, size_t head_width, size_
     mix(page, 2 * half_page);
     pages[p] = page;
   }
-  for (size_t i = 0; i < count; i++) {
-    query[i] = queries.packed + i * queries.stride;
-    if (form != I8_PAGES) fill(GAUSSIAN, (float *)(void *)(queries.packed + i * queries.stride), head_width);
-  }
+  for (size_t i = 0; i < count; i++) query[i] = queries.packed + i * queries.stride;
   mix(queries.packed, count * queries.stride);
   for (const int32_t *seen = visible; *seen >= 0; seen += count) {
     const mio_attention_block block = {pages, 0, half_page, width, count, query, seen, maximum, sum, output};
     functions[form](&block);
+    merge(level, &block);
     mix(maximum, count * 4), mix(sum, count * 4), mix(output, count * width * 4);
   }
   for (int p = 0; p < 4; p++) free((void *)pages[p]);

@@ -42,13 +42,18 @@ static float plain_product(Format format, const uint8_t *panel, size_t row, size
   return sum;
 }
 
+static const mio_q4_search *search(void) {
+  static mio_q4_search *table;
+  if (table == NULL) mio_prepare_q4_search(table = zeros(mio_q4_search_size()));
+  return table;
+}
+
 static void pack(const mio_kernels *level, Format format, const float *rows, size_t count, size_t columns, uint8_t *panel) {
   switch (format) {
-    case Q4: level->pack_q4(rows, count, columns, panel); break;
+    case Q4: level->pack_q4(rows, count, columns, search(), panel); break;
     case Q8: level->pack_q8(rows, count, columns, panel); break;
     case F16: level->pack_f16(rows, count, columns, panel); break;
-    default:
-      for (size_t i = 0; i < count * columns; i++) memcpy(panel + (i % columns * 16 + i / columns) * 4, &rows[i], 4);
+    default: level->pack_f32(rows, count, columns, panel);
   }
 }
 

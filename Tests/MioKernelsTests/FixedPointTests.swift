@@ -43,7 +43,8 @@ import Testing
     let weights = random.gaussians(rows * columns).enumerated().map { $0.offset / columns % 3 == 0 ? 60000 : $0.element }
     let x = random.gaussians(count * columns).enumerated().map { $0.offset / columns % 2 == 0 ? -3e4 : $0.element }
     let (bias, start) = (random.gaussians(rows), random.gaussians(count * rows))
-    let reference = product(weights, x, bias: bias, start: start, shape: shape, on: KernelContext(threads: 1))
+    let definition = KernelContext(threads: 1, variant: .reference)
+    let reference = product(weights, x, bias: bias, start: start, shape: shape, on: definition)
     for variant in KernelVariant.available {
       let context = KernelContext(threads: 3, variant: variant)
       let y = product(weights, x, bias: bias, start: start, shape: shape, on: context)
@@ -101,7 +102,7 @@ import Testing
   }
 
   @Test(arguments: convolutions.dropLast()) func `convolutions are the same on every variant`(shape: Case) {
-    let reference = convolve(shape, .f16, on: KernelContext(threads: 1))
+    let reference = convolve(shape, .f16, on: KernelContext(threads: 1, variant: .reference))
     for variant in KernelVariant.available {
       #expect(convolve(shape, .f16, on: KernelContext(threads: 2, variant: variant)) == reference, "\(variant)")
     }

@@ -1,9 +1,9 @@
 import MioKernels
 import Testing
 
-/// Every instruction-set variant of this machine against the portable definition, bit by bit.
+/// Every instruction-set variant of this machine against the definition, bit by bit.
 @Suite struct KernelVariantTests {
-  static let variants = KernelVariant.available.dropFirst().map { $0 }
+  static let variants = KernelVariant.available
   static let rowCounts = [1, 15, 16, 17, 33, 64, 100]
   static let columnCounts = [1, 5, 31, 32, 33, 64, 96, 160, 200, 300]
   static let tokenCounts = [1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 17, 64, 70]
@@ -23,9 +23,9 @@ import Testing
   }
 
   @Test(arguments: WeightFormat.allCases, Pattern.allCases)
-  func `equals the portable definition bit by bit`(format: WeightFormat, pattern: Pattern) {
+  func `equals the definition bit by bit`(format: WeightFormat, pattern: Pattern) {
     var random = TestGenerator(seed: 11)
-    let portable = KernelContext(threads: 1, variant: KernelVariant.available[0])
+    let reference = KernelContext(threads: 1, variant: KernelVariant.reference)
     let contexts = Self.variants.map { KernelContext(threads: 2, variant: $0) }
     for rows in Self.rowCounts {
       for columns in Self.columnCounts {
@@ -33,7 +33,7 @@ import Testing
         for tokens in Self.tokenCounts where rows < 50 || tokens < 8 {
           let x = Activations(rows: tokens, columns: columns, values: pattern.values(tokens * columns, &random))
           var expected = Activations(rows: tokens, columns: rows)
-          matrix.apply(x, into: &expected, on: portable)
+          matrix.apply(x, into: &expected, on: reference)
           for context in contexts {
             var y = Activations(rows: tokens, columns: rows)
             matrix.apply(x, into: &y, on: context)
@@ -57,7 +57,7 @@ import Testing
       for tokens in [1, 2, 3, 4, 5, 8, 9, 70] {
         let x = Activations(rows: tokens, columns: columns, values: random.gaussians(tokens * columns))
         var expected = Activations(rows: tokens, columns: rows)
-        matrix.apply(x, into: &expected, on: KernelContext(threads: 1, variant: KernelVariant.available[0]))
+        matrix.apply(x, into: &expected, on: KernelContext(threads: 1, variant: KernelVariant.reference))
         for variant in Self.variants {
           for streaming in streamings {
             var y = Activations(rows: tokens, columns: rows)
@@ -106,8 +106,40 @@ import Testing
     for format in WeightFormat.allCases {
       for (rows, columns) in [(1, 1), (15, 33), (16, 64), (33, 200), (40, 96)] {
         let values = pattern.values(rows * columns, &random)
-        let expected = bytes(values, rows, columns, format, KernelVariant.available[0])
+        let expected = bytes(values, rows, columns, format, KernelVariant.reference)
         #expect(bytes(values, rows, columns, format, variant) == expected, "\(format), \(rows) x \(columns)")
+      }
+    }
+  }
+
+  /// The packers look up between which thresholds a weight lies; here weights lie on them and a few steps of a float beside.
+  @Test(arguments: variants)
+  func `packs weights at the borders of levels to the same bytes`(variant: KernelVariant) {
+    let middles = zip(WeightFormat.q4Levels, WeightFormat.q4Levels.dropFirst()).map { (Float($0) + Float($1)) / 2 }
+    let extents = (0..<12).map { 50 + 2.5 * Float($0) }
+    let borders = middles.flatMap { middle in extents.map { middle / $0 } }.filter { abs($0) < 1 }
+    for (peak, steps) in [(Float(1), -2...2), (-1, -1...1), (0.37, -1...1)] {
+      for step in steps {
+        let weights = borders.map { border in
+          peak * Float(bitPattern: UInt32(Int(border.bitPattern) + step)) * (step % 2 == 0 ? 1 : -1)
+        }
+        // Groups of the largest magnitude and 31 borders.
+        let rows = stride(from: 0, to: weights.count, by: 31).map { start in
+          let group = [peak] + weights[start..<min(weights.count, start + 31)]
+          return group + Array(repeating: 0, count: 32 - group.count)
+        }
+        let values = rows.flatMap { $0 }
+        func bytes(_ variant: KernelVariant) -> [UInt8] {
+          var bytes = [UInt8](repeating: 0, count: WeightFormat.q4.byteCount(rows: rows.count, columns: 32))
+          unsafe values.withUnsafeBufferPointer { values in
+            unsafe bytes.withUnsafeMutableBytes {
+              unsafe PackedMatrix.pack(
+                values, rows: rows.count, columns: 32, format: .q4, into: $0, variant: variant)
+            }
+          }
+          return bytes
+        }
+        #expect(bytes(variant) == bytes(.reference), "peak \(peak), step \(step)")
       }
     }
   }
@@ -143,12 +175,12 @@ import Testing
   @Test(arguments: RowFunction.allCases)
   func `row functions equal their definition bit by bit at every tail length`(function: RowFunction) {
     var random = TestGenerator(seed: 13)
-    let portable = KernelContext(threads: 1, variant: KernelVariant.available[0])
+    let reference = KernelContext(threads: 1, variant: KernelVariant.reference)
     for width in [1, 2, 15, 16, 17, 31, 100, 9000] {
       var (x, other) = (random.gaussians(3 * width, scale: 3), random.gaussians(12 * width, scale: 2))
       x.replaceSubrange(0..<1, with: [width % 2 == 0 ? 100 : -100])
       other[0] = 0
-      let expected = function.apply(x, other, width: width, on: portable).map(\.bitPattern)
+      let expected = function.apply(x, other, width: width, on: reference).map(\.bitPattern)
       for variant in Self.variants {
         let values = function.apply(x, other, width: width, on: KernelContext(threads: 2, variant: variant))
         #expect(values.map(\.bitPattern) == expected, "\(variant), width \(width)")

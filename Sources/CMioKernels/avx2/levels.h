@@ -5,7 +5,7 @@
 #include "../vector/vector.h"
 #include <immintrin.h>
 
-#define MIO_HAS_NEAREST_LEVELS
+#define MIO_HAS_NEAREST_INDEX
 
 /// A comparison as 0 or -1.
 INLINE __m256i is_above(__m256 v, __m256 middle) { return _mm256_castps_si256(_mm256_cmp_ps(v, middle, _CMP_GT_OQ)); }
@@ -24,27 +24,11 @@ INLINE __m256i nearest_index_of_eight(__m256 v) {
   return descend(index, v, _mm256_permutevar8x32_ps(_mm256_setr_ps(-57.5f, -36, -20.5f, -8, 3, 15, 29, 48.5f), index));
 }
 
-INLINE __m256 nearest_level_of_eight(__m256 v) {
-  const __m256i index = nearest_index_of_eight(v);
-  // The permutation looks at three bits; the fourth, moved to the sign, chooses the half.
-  const __m256 low = _mm256_permutevar8x32_ps(_mm256_setr_ps(-64, -51, -40, -32, -24, -17, -11, -5), index);
-  const __m256 high = _mm256_permutevar8x32_ps(_mm256_setr_ps(0, 6, 12, 18, 25, 33, 42, 55), index);
-  return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
-}
-
 INLINE integers nearest_index(lanes v) {
   __m256i index[2];
   for (int half = 0; half < 2; half++) index[half] = nearest_index_of_eight(_mm256_loadu_ps((const float *)&v + 8 * half));
   integers result;
   memcpy(&result, index, sizeof result);
-  return result;
-}
-
-INLINE lanes nearest_level(lanes v) {
-  __m256 level[2];
-  for (int half = 0; half < 2; half++) level[half] = nearest_level_of_eight(_mm256_loadu_ps((const float *)&v + 8 * half));
-  lanes result;
-  memcpy(&result, level, sizeof result);
   return result;
 }
 

@@ -7,6 +7,7 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define MIO_NAME(name) name##_avx2
 #include "../vector/functions.h"
+#include "../vector/halves.h"
 #include "../vector/dense_rows.h"
 #include "levels.h"
 #include "../vector/pack.h"

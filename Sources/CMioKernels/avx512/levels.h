@@ -5,7 +5,7 @@
 #include "../vector/vector.h"
 #include <immintrin.h>
 
-#define MIO_HAS_NEAREST_LEVELS
+#define MIO_HAS_NEAREST_INDEX
 
 // Buckets of 5.25 hold at most one middle between levels each. Bucket k, the rounded v / 5.25 in -15...15, lies at k mod 32;
 // no middle is nearer than 0.1 to the edge of a bucket, so the rounding of the quotient does no harm.
@@ -27,11 +27,6 @@ INLINE integers nearest_index(lanes v) {
       _mm512_permutex2var_epi32(_mm512_loadu_si512(bucket_bases), bucket, _mm512_loadu_si512(bucket_bases + 16));
   const __mmask16 above = _mm512_cmp_ps_mask(x, middle, _CMP_GT_OQ);
   return (integers)_mm512_mask_add_epi32(base, above, base, _mm512_set1_epi32(1));
-}
-
-INLINE lanes nearest_level(lanes v) {
-  const __m512 levels = _mm512_setr_ps(-64, -51, -40, -32, -24, -17, -11, -5, 0, 6, 12, 18, 25, 33, 42, 55);
-  return (lanes)_mm512_permutexvar_ps((__m512i)nearest_index(v), levels);
 }
 
 #endif

@@ -24,18 +24,22 @@ INLINE __m512i level_table(void) {
   return _mm512_broadcast_i32x4(_mm_add_epi8(values, _mm_set1_epi8(64)));
 }
 
-/// Unsigned weights of a group: register s holds k 4s ... 4s + 3.
-INLINE void unpack(Format format, const uint8_t *group, __m512i table, __m512i w[8]) {
-  const __m512i nibble = _mm512_set1_epi8(15);
+/// Unsigned weights of a group: those of k 4s ... 4s + 3 and of k 16 + 4s ... 16 + 4s + 3, for s < 4.
+INLINE void unpack_pair(Format format, const uint8_t *group, int s, __m512i table, __m512i *low, __m512i *high) {
   if (format == Q4) {
-    for (int s = 0; s < 4; s++) {
-      const __m512i pair = _mm512_loadu_si512(group + 64 * s);
-      w[s] = _mm512_shuffle_epi8(table, _mm512_and_si512(pair, nibble));
-      w[4 + s] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(pair, 4), nibble));
-    }
+    const __m512i pair = _mm512_loadu_si512(group + 64 * s), nibble = _mm512_set1_epi8(15);
+    *low = _mm512_shuffle_epi8(table, _mm512_and_si512(pair, nibble));
+    *high = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(pair, 4), nibble));
   } else {
-    for (int s = 0; s < 8; s++) { w[s] = _mm512_xor_si512(_mm512_loadu_si512(group + 64 * s), _mm512_set1_epi8((char)0x80)); }
+    const __m512i lift = _mm512_set1_epi8((char)0x80);
+    *low = _mm512_xor_si512(_mm512_loadu_si512(group + 64 * s), lift);
+    *high = _mm512_xor_si512(_mm512_loadu_si512(group + 64 * (4 + s)), lift);
   }
+}
+
+/// All of them: register s holds k 4s ... 4s + 3.
+INLINE void unpack(Format format, const uint8_t *group, __m512i table, __m512i w[8]) {
+  for (int s = 0; s < 4; s++) unpack_pair(format, group, s, table, &w[s], &w[4 + s]);
 }
 
 INLINE __m512i broadcast4(const int8_t *values) {
@@ -63,44 +67,60 @@ INLINE void store_rows(mio_target y, size_t token, size_t row, __m512 sums) {
   _mm512_mask_storeu_ps(y.base + token * y.stride + row, mask, sums);
 }
 
-enum { FEW_TOKENS = 8 };
+#define FEW_TOKENS 8
+#define SIDE_BY_SIDE 12
 
-/// Few tokens, where memory is the limit: `count` panels are read side by side, front to back, and the unpacked weights are
-/// used straight away.
-INLINE void few_tokens(Format format, int count, size_t tokens, int past_caches, mio_panels weights, size_t panel,
+/// Few tokens, where memory is the limit: `count` panels are read side by side, front to back. The integer sums of all panels
+/// and rows stay in registers, and four bytes of activations are loaded once for all panels.
+INLINE void few_tokens(Format format, int count, int tokens, mio_asking asking, mio_panels weights, size_t panel,
     const mio_quantized_rows *x, mio_target y) {
-  const size_t bytes = group_bytes(format), ahead = groups_ahead(weights, bytes);
+  const size_t bytes = group_bytes(format);
+  const size_t ahead = asking == LEFT_TO_PROCESSOR ? 0 : groups_ahead(weights, bytes, count);
+  const int all = count * tokens, is_split = all < 4; // few chains of sums become twice as many, to hide their latency
   const __m512i table = level_table();
   const uint8_t *base = weights.base + panel * weights.panel_bytes;
-  __m512 sums[FEW_TOKENS]; // [count][tokens]
-  for (size_t i = 0; i < count * tokens; i++) sums[i] = _mm512_setzero_ps();
+  __m512 sums[SIDE_BY_SIDE]; // [count][tokens]
+  for (int i = 0; i < all; i++) sums[i] = _mm512_setzero_ps();
   for (size_t g = 0; g < weights.length; g++) {
+    const size_t first = g * tokens;
+    const int8_t *values = x->values + first * MIO_GROUP;
+    __m512i integers[SIDE_BY_SIDE], others[SIDE_BY_SIDE];
+    for (int i = 0; i < all; i++) {
+      integers[i] = first_sum(format, x->corrections[first + i % tokens]);
+      others[i] = _mm512_setzero_si512();
+    }
+    mio_coming coming[4];
     for (int p = 0; p < count; p++) {
-      const uint8_t *own = base + p * weights.panel_bytes;
-      prefetch_ahead(weights, own, bytes, g, count, ahead, past_caches);
-      __m512i w[8];
-      unpack(format, own + g * bytes, table, w);
-      const __m512 scale = scales_of(own + weights.length * bytes + g * 32);
-      for (size_t t = 0; t < tokens; t++) {
-        const size_t index = g * tokens + t;
-        const int8_t *values = x->values + index * MIO_GROUP;
-        __m512i even = first_sum(format, x->corrections[index]), odd = _mm512_setzero_si512();
-        for (int s = 0; s < 4; s++) {
-          even = _mm512_dpbusd_epi32(even, w[s], broadcast4(values + 4 * s));
-          odd = _mm512_dpbusd_epi32(odd, w[4 + s], broadcast4(values + 16 + 4 * s));
+      coming[p] = coming_group(weights, base + p * weights.panel_bytes, bytes, g, count, ahead);
+    }
+    for (int s = 0; s < 4; s++) {
+      for (int p = 0; p < count; p++) {
+        prefetch_quarter(coming[p], bytes, g, s, asking);
+        __m512i low, high;
+        unpack_pair(format, base + p * weights.panel_bytes + g * bytes, s, table, &low, &high);
+        for (int t = 0; t < tokens; t++) {
+          __m512i *sum = &integers[p * tokens + t], *other = is_split ? &others[p * tokens + t] : sum;
+          *sum = _mm512_dpbusd_epi32(*sum, low, broadcast4(values + t * MIO_GROUP + 4 * s));
+          *other = _mm512_dpbusd_epi32(*other, high, broadcast4(values + t * MIO_GROUP + 16 + 4 * s));
         }
-        __m512 *sum = &sums[p * tokens + t];
-        *sum = accumulate(*sum, _mm512_add_epi32(even, odd), scale, _mm512_set1_ps(x->scales[index]));
+      }
+    }
+    for (int p = 0; p < count; p++) {
+      const __m512 scale = scales_of(base + p * weights.panel_bytes + weights.length * bytes + g * 32);
+      for (int t = 0; t < tokens; t++) {
+        const int i = p * tokens + t;
+        if (is_split) integers[i] = _mm512_add_epi32(integers[i], others[i]);
+        sums[i] = accumulate(sums[i], integers[i], scale, _mm512_set1_ps(x->scales[first + t]));
       }
     }
   }
   for (int p = 0; p < count; p++) {
-    for (size_t t = 0; t < tokens; t++) store_rows(y, t, (panel + p) * MIO_PANEL_ROWS, sums[p * tokens + t]);
+    for (int t = 0; t < tokens; t++) store_rows(y, t, (panel + p) * MIO_PANEL_ROWS, sums[p * tokens + t]);
   }
 }
 
 /// `tokens` rows of activations and `count` panels: a group is unpacked into registers once and used for all tokens.
-INLINE void many_tokens(
+INLINE void panels_of_many(
     Format format, int count, size_t tokens, mio_panels weights, size_t panel, const mio_quantized_rows *x, mio_target y) {
   const size_t bytes = group_bytes(format);
   const __m512i table = level_table();
@@ -133,40 +153,13 @@ INLINE void many_tokens(
   }
 }
 
-/// As many panels side by side as are asked for and keep the sums in registers, then the rest.
-INLINE void panels_of_few(
-    Format format, size_t tokens, int past_caches, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
+INLINE void many_tokens(Format format, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
   size_t panel = 0;
-  if (4 * tokens <= FEW_TOKENS && weights.streaming.panels >= 4) {
-    for (; panel + 4 <= weights.panel_count; panel += 4) few_tokens(format, 4, tokens, past_caches, weights, panel, x, y);
-  }
-  if (2 * tokens <= FEW_TOKENS && weights.streaming.panels >= 2) {
-    for (; panel + 2 <= weights.panel_count; panel += 2) few_tokens(format, 2, tokens, past_caches, weights, panel, x, y);
-  }
-  for (; panel < weights.panel_count; panel++) few_tokens(format, 1, tokens, past_caches, weights, panel, x, y);
+  for (; panel + 2 <= weights.panel_count; panel += 2) panels_of_many(format, 2, x->tokens, weights, panel, x, y);
+  if (panel < weights.panel_count) panels_of_many(format, 1, x->tokens, weights, panel, x, y);
 }
 
-INLINE void multiply_few(Format format, size_t tokens, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
-  if (weights.streaming.past_caches) return panels_of_few(format, tokens, 1, weights, x, y);
-  panels_of_few(format, tokens, 0, weights, x, y);
-}
-
-INLINE void multiply(Format format, mio_panels weights, const mio_quantized_rows *x, mio_target y) {
-  switch (x->tokens) { // one body per number keeps the sums in registers
-    case 1: return multiply_few(format, 1, weights, x, y);
-    case 2: return multiply_few(format, 2, weights, x, y);
-    case 3: return multiply_few(format, 3, weights, x, y);
-    case 4: return multiply_few(format, 4, weights, x, y);
-    case 5: return multiply_few(format, 5, weights, x, y);
-    case 6: return multiply_few(format, 6, weights, x, y);
-    case 7: return multiply_few(format, 7, weights, x, y);
-    case 8: return multiply_few(format, 8, weights, x, y);
-    default: break;
-  }
-  size_t panel = 0;
-  for (; panel + 2 <= weights.panel_count; panel += 2) many_tokens(format, 2, x->tokens, weights, panel, x, y);
-  if (panel < weights.panel_count) many_tokens(format, 1, x->tokens, weights, panel, x, y);
-}
+#include "../x86_tokens.h"
 
 void mio_multiply_q4_avx512(mio_panels weights, const mio_quantized_rows *x, mio_target y) { multiply(Q4, weights, x, y); }
 void mio_multiply_q8_avx512(mio_panels weights, const mio_quantized_rows *x, mio_target y) { multiply(Q8, weights, x, y); }

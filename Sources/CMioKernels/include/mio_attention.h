@@ -12,8 +12,6 @@
 #define MIO_ATTENTION_CHUNK 256
 /// Query vectors of one call.
 #define MIO_ATTENTION_QUERIES 8
-/// Largest head width of `mio_attention_row`.
-#define MIO_ATTENTION_WIDTH 512
 
 /// Up to eight query vectors against one chunk of positions of one key/value head.
 ///
@@ -62,13 +60,14 @@ typedef struct {
 
 typedef void mio_attend(const mio_attention_block *block);
 
-/// One row of one key/value head on its way into an int8 cache, and the queries that read it.
+/// One row of one key/value head on its way into the cache, and the queries that read it.
 ///
 /// rotated[j] = a[j] cos - a[j + D/2] sin, rotated[j + D/2] = a[j + D/2] cos + a[j] sin, with separate multiplications and
-/// additions. Groups of 32 numbers become bytes round(x / scale), ties to even, scale = max |x| / 127 rounded up to bfloat16.
-/// A query becomes n = round(x / scale), scale = max |x| / 32512 over the head, stored as scale * factor.
+/// additions. In an int8 cache groups of 32 numbers become bytes round(x / scale), ties to even, scale = max |x| / 127 rounded
+/// up to bfloat16. A query becomes n = round(x / scale), scale = max |x| / 32512 over the head, stored as scale * factor. In
+/// the others numbers are rounded to nearest even, and queries become x * factor.
 typedef struct {
-  /// D, even, at most MIO_ATTENTION_WIDTH.
+  /// D, even.
   size_t head_width;
   /// [D/2] cosines, [D/2] sines of the position.
   const float *rotation;
@@ -86,14 +85,29 @@ typedef struct {
   size_t packed_stride;
   /// log2(e) / sqrt(D)
   float factor;
+  /// [S], overwritten.
+  float *scratch;
 } mio_attention_row;
 
 typedef void mio_prepare_attention(const mio_attention_row *row);
 
+/// Results of queries over a range of positions, as `mio_attention_block` describes them.
+typedef struct {
+  size_t queries;
+  size_t width;
+  float *maximum, *sum, *output;
+} mio_attention_part;
+
+/// Adds a part of later positions to that of earlier ones: maximum = the larger m, and sum and output become
+/// x * exp2(maximum - m) + later x * exp2(later maximum - m), with separate multiplications and additions. A query that sees
+/// none of the later positions keeps what it has.
+typedef void mio_merge_attention(mio_attention_part part, mio_attention_part later);
+
 /// The kernels of one instruction-set variant, for each form of the cache.
 typedef struct {
-  mio_attend *i8, *f16, *f32;
-  mio_prepare_attention *prepare_i8;
+  mio_attend *_Nonnull i8, *_Nonnull f16, *_Nonnull f32;
+  mio_prepare_attention *_Nonnull prepare_i8, *_Nonnull prepare_f16, *_Nonnull prepare_f32;
+  mio_merge_attention *_Nonnull merge;
 } mio_attention_kernels;
 
 // Coefficients of 2^f for f in -0.5...0.5, relative error 2e-9 before rounding; c0 is 1.

@@ -1,12 +1,16 @@
 // Kernels of mio-lite: pure functions over pointers; no allocation, no I/O, no threads, no state.
 //
-// Every function has a portable definition in Swift (MioKernels/Reference); the copies here give the same bits on every
-// instruction set. Weights lie in panels of 16 rows as `WeightFormat` and format-spec/SPEC.md describe.
+// Every table is complete, and every function gives the same bits on every instruction set: those of the plain definitions in
+// Swift that the tests compare them with (Tests/MioKernelsTests/Reference). Weights lie in panels of 16 rows as `WeightFormat`
+// and format-spec/SPEC.md describe.
 #ifndef MIO_KERNELS_H
 #define MIO_KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+// Only what Swift must not ask about says whether it may be null.
+#pragma clang diagnostic ignored "-Wnullability-completeness"
 
 #include "mio_attention.h"
 #include "mio_fixed.h"
@@ -15,7 +19,7 @@
 /// How a product of few rows asks memory for weights. No result depends on it; which way is fastest depends on the processor.
 typedef struct {
   uint8_t panels;       // panels read side by side: 1, 2 or 4; with many rows of activations fewer are
-  uint8_t groups_ahead; // groups of q4 asked for early, 0...64; with 0 that is left to the processor
+  uint8_t groups_ahead; // groups of q4 asked for early, 0...64; with 0 left to the processor, for all panels side by side
   uint8_t past_caches;  // whether they are asked for past the caches (non-temporal) rather than into all of them
 } mio_streaming;
 
@@ -64,8 +68,15 @@ typedef void mio_multiply_float(mio_panels weights, mio_rows x, mio_target y);
 typedef void mio_quantize_rows(mio_rows x, size_t first, size_t columns, const mio_quantized_rows *y);
 
 /// Packs up to 16 rows of `columns` floats each, one after the other, into one panel. Missing rows become zeros.
-/// q8: scale = half(max |x| / 127), values rounded. q4: see best_scale in vector/pack.h.
+/// f16: values beyond 65,504 held there. q8: scale = half(max |x| / 127), values rounded.
 typedef void mio_pack_panel(const float *rows, size_t row_count, size_t columns, uint8_t *panel);
+
+/// What packing to q4 looks up: see q4_search.h. Aligned to 64 bytes.
+typedef struct mio_q4_search mio_q4_search;
+
+/// The same in q4: see best_scales in vector/pack.h.
+typedef void mio_pack_searched(
+    const float *rows, size_t row_count, size_t columns, const mio_q4_search *search, uint8_t *panel);
 
 /// Element by element: elu, silu, sigmoid, tanh, gelu.
 typedef void mio_map(float *x, size_t count);
@@ -89,43 +100,44 @@ typedef void mio_sums(
 /// One LSTM cell; gates [4][width] in the order input, forget, candidate, output; cell and hidden [width] are updated.
 typedef void mio_lstm(const float *gates, float *cell, float *hidden, size_t width);
 
-/// The kernels of one instruction-set variant. A null entry means: use the portable definition.
+/// The kernels of one instruction-set variant, all of them.
 typedef struct {
-  const char *name;
-  mio_multiply_quantized *multiply_q4;
-  mio_multiply_quantized *multiply_q8;
-  mio_multiply_float *multiply_f32;
-  mio_multiply_float *multiply_f16;
-  mio_multiply_fixed *multiply_fixed;
-  mio_fix_rows *fix_rows;
-  mio_fix_group *fix_group;
-  mio_fix_columns *fix_columns;
-  mio_scale_rows *scale_rows;
-  mio_fix_tiles *fix_tiles;
-  mio_join_tiles *join_tiles;
-  mio_f16_to_f32 *f16_to_f32;
-  mio_f32_to_f16 *f32_to_f16;
-  mio_online_softmax *online_softmax;
-  mio_online_softmax_fixed *online_softmax_fixed;
-  mio_quantize_rows *quantize_rows;
-  mio_pack_panel *pack_q4;
-  mio_pack_panel *pack_q8;
-  mio_pack_panel *pack_f16;
-  mio_map *elu;
-  mio_map *silu;
-  mio_map *sigmoid;
-  mio_map *tanh;
-  mio_map *gelu;
-  mio_map *softmax;
-  mio_combine *swiglu;
-  mio_combine *snake;
-  mio_combine *gelu_bias;
-  mio_gate *geglu;
-  mio_layer_norm *layer_normalize;
-  mio_sums *column_sums;
-  mio_normalize *rms_normalize;
-  mio_lstm *lstm_step;
-  const mio_attention_kernels *attention;
+  const char *_Nonnull name;
+  mio_multiply_quantized *_Nonnull multiply_q4;
+  mio_multiply_quantized *_Nonnull multiply_q8;
+  mio_multiply_float *_Nonnull multiply_f32;
+  mio_multiply_float *_Nonnull multiply_f16;
+  mio_multiply_fixed *_Nonnull multiply_fixed;
+  mio_fix_rows *_Nonnull fix_rows;
+  mio_fix_group *_Nonnull fix_group;
+  mio_fix_columns *_Nonnull fix_columns;
+  mio_scale_rows *_Nonnull scale_rows;
+  mio_fix_tiles *_Nonnull fix_tiles;
+  mio_join_tiles *_Nonnull join_tiles;
+  mio_f16_to_f32 *_Nonnull f16_to_f32;
+  mio_f32_to_f16 *_Nonnull f32_to_f16;
+  mio_online_softmax *_Nonnull online_softmax;
+  mio_online_softmax_fixed *_Nonnull online_softmax_fixed;
+  mio_quantize_rows *_Nonnull quantize_rows;
+  mio_pack_searched *_Nonnull pack_q4;
+  mio_pack_panel *_Nonnull pack_q8;
+  mio_pack_panel *_Nonnull pack_f16;
+  mio_pack_panel *_Nonnull pack_f32;
+  mio_map *_Nonnull elu;
+  mio_map *_Nonnull silu;
+  mio_map *_Nonnull sigmoid;
+  mio_map *_Nonnull tanh;
+  mio_map *_Nonnull gelu;
+  mio_map *_Nonnull softmax;
+  mio_combine *_Nonnull swiglu;
+  mio_combine *_Nonnull snake;
+  mio_combine *_Nonnull gelu_bias;
+  mio_gate *_Nonnull geglu;
+  mio_layer_norm *_Nonnull layer_normalize;
+  mio_sums *_Nonnull column_sums;
+  mio_normalize *_Nonnull rms_normalize;
+  mio_lstm *_Nonnull lstm_step;
+  const mio_attention_kernels *_Nonnull attention;
 } mio_kernels;
 
 /// Levels this build knows for its architecture, from "portable" upwards.
@@ -139,6 +151,12 @@ mio_streaming mio_default_streaming(void);
 
 /// Values of the 4-bit indexes, ascending, in -64...63.
 extern const int8_t mio_q4_levels[16];
+
+/// Bytes that mio_prepare_q4_search fills.
+size_t mio_q4_search_size(void);
+
+/// Always the same, so that one will do for any number of panels.
+void mio_prepare_q4_search(mio_q4_search *search);
 
 /// Writes the set of processors that the scheduler may use for the calling thread, one bit each, to `set`.
 /// Returns the bytes written, 0 if the system does not tell.

@@ -1,46 +1,79 @@
-// y = W x for 16-bit fixed-point numbers with NEON: widening multiply-adds of 4 rows, even and odd k apart.
+// y = W x for 16-bit fixed-point numbers with NEON. Many rows: four dot products of bytes, because a number of 16 bits is
+// 256 * high + low with both halves signed bytes. Few rows, for which splitting the weights does not pay: widening
+// multiply-adds.
 #include "../variants.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
-#include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
 
-/// Adds one group to the sums of a panel and `tokens` rows of activations.
-INLINE void tile(int tokens, mio_fixed_panels weights, size_t panel, size_t group, const mio_fixed_rows *x, size_t token,
-    mio_fixed_target y) {
-  const int16_t *w = weights.values + (panel * weights.groups + group) * 1024, *values[4];
-  const float *scale = weights.scales + (panel * weights.groups + group) * 16;
-  const size_t offset = group / x->run_groups * x->run_stride + group % x->run_groups;
-  const size_t row = panel * 16, count = y.columns - row < 16 ? y.columns - row : 16;
-  int32x4_t integers[4][4];
-  for (int t = 0; t < tokens; t++) {
-    values[t] = x->values + (x->starts[token + t] + offset) * MIO_FIXED_GROUP;
-    for (int q = 0; q < 4; q++) integers[t][q] = vdupq_n_s32(0);
-  }
+#include "fixed_halves.h"
+
+/// One group, a panel and a row of activations.
+INLINE void widening_row(
+    mio_fixed_panels weights, size_t panel, size_t group, const mio_fixed_rows *x, size_t token, mio_fixed_target y) {
+  const int16_t *w = weights.values + (panel * weights.groups + group) * 1024, *values = values_of(x, token, group);
+  int32x4_t integers[4];
+  for (int q = 0; q < 4; q++) integers[q] = vdupq_n_s32(0);
   for (size_t pair = 0; pair < 32; pair++) {
-    int16x4x2_t columns[4];
-    for (int q = 0; q < 4; q++) columns[q] = vld2_s16(w + pair * 32 + q * 8);
-    for (int t = 0; t < tokens; t++) {
-      for (int q = 0; q < 4; q++) {
-        integers[t][q] = vmlal_n_s16(integers[t][q], columns[q].val[0], values[t][2 * pair]);
-        integers[t][q] = vmlal_n_s16(integers[t][q], columns[q].val[1], values[t][2 * pair + 1]);
-      }
+    for (int q = 0; q < 4; q++) {
+      const int16x4x2_t columns = vld2_s16(w + pair * 32 + q * 8);
+      integers[q] = vmlal_n_s16(integers[q], columns.val[0], values[2 * pair]);
+      integers[q] = vmlal_n_s16(integers[q], columns.val[1], values[2 * pair + 1]);
     }
   }
+  add_sums(integers, weights, panel, group, x, token, y);
+}
+
+/// Adds the products of four rows with the four numbers of a lane of every row of activations.
+#define ADD_LANE(sums, w, x, tokens, lane)                                                                                     \
+  for (int t = 0; t < tokens; t++) {                                                                                           \
+    sums[t].high_high = vdotq_laneq_s32(sums[t].high_high, (w).high, x[t].high, lane);                                         \
+    sums[t].high_low = vdotq_laneq_s32(sums[t].high_low, (w).high, x[t].low, lane);                                            \
+    sums[t].low_high = vdotq_laneq_s32(sums[t].low_high, (w).low, x[t].high, lane);                                            \
+    sums[t].low_low = vdotq_laneq_s32(sums[t].low_low, (w).low, x[t].low, lane);                                               \
+  }
+
+/// A group of a panel and `tokens` rows, at most four: the sums of a quarter of the panel stay in registers.
+INLINE void tile(int tokens, const Halves halves[16][4], mio_fixed_panels weights, size_t panel, size_t group,
+    const mio_fixed_rows *x, size_t token, mio_fixed_target y) {
+  Halves values[4][4]; // [chunks of 16 k][tokens]
   for (int t = 0; t < tokens; t++) {
-    float *target = y.base + y.index_map[token + t] * y.stride + row, sums[16] = {0}, bias[16] = {0};
-    if (group > 0 || y.adds) memcpy(sums, target, count * sizeof(float));
-    if (group == 0 && y.bias) memcpy(bias, y.bias + row, count * sizeof(float));
-    const float x_scale = x->scales[x->starts[token + t] + offset];
-    for (int q = 0; q < 4; q++) {
-      float32x4_t sum = vld1q_f32(sums + 4 * q);
-      if (group == 0) sum = vaddq_f32(sum, vld1q_f32(bias + 4 * q));
-      const float32x4_t both = vmulq_n_f32(vld1q_f32(scale + 4 * q), x_scale);
-      vst1q_f32(sums + 4 * q, vfmaq_f32(sum, vcvtq_f32_s32(integers[t][q]), both));
+    const int16_t *source = values_of(x, token + t, group);
+    for (int chunk = 0; chunk < 4; chunk++) {
+      values[chunk][t] = halves_of(vld1q_s16(source + 16 * chunk), vld1q_s16(source + 16 * chunk + 8));
     }
-    memcpy(target, sums, count * sizeof(float));
+  }
+  int32x4_t integers[4][4];
+  for (int q = 0; q < 4; q++) {
+    const int32x4_t zero = vdupq_n_s32(0);
+    Sums sums[4];
+    for (int t = 0; t < tokens; t++) sums[t] = (Sums){zero, zero, zero, zero};
+    for (int chunk = 0; chunk < 4; chunk++) {
+      ADD_LANE(sums, halves[4 * chunk][q], values[chunk], tokens, 0)
+      ADD_LANE(sums, halves[4 * chunk + 1][q], values[chunk], tokens, 1)
+      ADD_LANE(sums, halves[4 * chunk + 2][q], values[chunk], tokens, 2)
+      ADD_LANE(sums, halves[4 * chunk + 3][q], values[chunk], tokens, 3)
+    }
+    for (int t = 0; t < tokens; t++) {
+      integers[t][q] = joined(sums[t].high_high, sums[t].high_low, sums[t].low_high, sums[t].low_low);
+    }
+  }
+  for (int t = 0; t < tokens; t++) add_sums(integers[t], weights, panel, group, x, token + t, y);
+}
+
+/// One group of a panel and all rows.
+INLINE void split_group(mio_fixed_panels weights, size_t panel, size_t group, const mio_fixed_rows *x, mio_fixed_target y) {
+  Halves halves[16][4];
+  split(weights.values + (panel * weights.groups + group) * 1024, halves);
+  size_t t = 0;
+  for (; t + 4 <= x->count; t += 4) tile(4, halves, weights, panel, group, x, t, y);
+  switch (x->count - t) {
+    case 1: tile(1, halves, weights, panel, group, x, t, y); break;
+    case 2: tile(2, halves, weights, panel, group, x, t, y); break;
+    case 3: tile(3, halves, weights, panel, group, x, t, y); break;
+    default: break;
   }
 }
 
@@ -48,10 +81,14 @@ void mio_multiply_fixed_neon(mio_fixed_panels weights, const mio_fixed_rows *x, 
   for (size_t panel = 0; panel < weights.panel_count; panel++) {
     if (panel * 16 >= y.columns) return;
     for (size_t group = 0; group < weights.groups; group++) {
-      size_t t = 0;
-      for (; t + 4 <= x->count; t += 4) tile(4, weights, panel, group, x, t, y);
-      for (; t < x->count; t++) tile(1, weights, panel, group, x, t, y);
+      if (x->count >= MANY_ROWS) {
+        split_group(weights, panel, group, x, y);
+      } else {
+        for (size_t t = 0; t < x->count; t++) widening_row(weights, panel, group, x, t, y);
+      }
     }
   }
 }
+
+#pragma clang attribute pop
 #endif

@@ -4,6 +4,7 @@
 #if defined(__aarch64__)
 #define MIO_NAME(name) name##_neon
 #include "../vector/functions.h"
+#include "../vector/halves.h"
 #include "../vector/dense_rows.h"
 #include "../vector/pack.h"
 #include "../vector/fixed_rows.h"

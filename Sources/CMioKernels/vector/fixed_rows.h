@@ -1,6 +1,4 @@
-// Numbers to 16-bit fixed point. Included once per instruction set, behind pack.h, with MIO_NAME(function) defined.
-
-typedef int16_t shorts __attribute__((ext_vector_type(16)));
+// Numbers to 16-bit fixed point. Included once per instruction set, behind halves.h, with MIO_NAME(function) defined.
 
 /// The scale of a group whose largest magnitude has these bits, and the factor to its integers. A group below 1e-30 is silence.
 INLINE float fixed_scale(int32_t peak_bits, float *factor) {
@@ -11,9 +9,6 @@ INLINE float fixed_scale(int32_t peak_bits, float *factor) {
   return silent ? 0 : peak / MIO_FIXED_LIMIT;
 }
 
-/// Adding 1.5 * 2^23 rounds and leaves the integer in the low bits.
-INLINE integers fixed_integers(lanes x, lanes factor) { return bits_of(x * factor + 12582912.0f) - 0x4B400000; }
-
 INLINE void fix_group(const lanes x[4], int16_t *values, float *scale) {
   // Magnitudes order like their bits, and a NaN beats everything.
   integers peaks = bits_of(x[0]) & 0x7FFFFFFF;
@@ -21,7 +16,7 @@ INLINE void fix_group(const lanes x[4], int16_t *values, float *scale) {
   float factor;
   *scale = fixed_scale(__builtin_reduce_max(peaks), &factor);
   for (int i = 0; i < 4; i++) {
-    const shorts narrow = __builtin_convertvector(fixed_integers(x[i], factor), shorts);
+    const shorts narrow = __builtin_convertvector(nearest_integers(x[i] * factor), shorts);
     memcpy(values + LANES * i, &narrow, sizeof narrow);
   }
 }
@@ -70,14 +65,6 @@ void MIO_NAME(mio_fix_rows)(mio_float_rows x, size_t position_stride, int16_t *v
   fix_some_rows(0, 0, x, position_stride, values, scales);
 }
 
-/// Exact, and one instruction where the processor has it.
-INLINE lanes load_halves(const uint16_t *source) {
-  typedef _Float16 halves __attribute__((ext_vector_type(16)));
-  halves values;
-  memcpy(&values, source, sizeof values);
-  return __builtin_convertvector(values, lanes);
-}
-
 /// Lays 64 columns of 16 rows out as a group of a panel, rounded.
 INLINE void fix_panel_group(const lanes column[MIO_FIXED_GROUP], int16_t *values, float *scales) {
   integers peaks = 0;
@@ -87,7 +74,7 @@ INLINE void fix_panel_group(const lanes column[MIO_FIXED_GROUP], int16_t *values
   const lanes scale = peak > 1e-30f ? peak / MIO_FIXED_LIMIT : (lanes)0.0f;
   store_lanes(scales, scale);
   for (int k = 0; k < MIO_FIXED_GROUP; k += 2) {
-    const integers even = fixed_integers(column[k], factor), odd = fixed_integers(column[k + 1], factor);
+    const integers even = nearest_integers(column[k] * factor), odd = nearest_integers(column[k + 1] * factor);
     const integers pair = (even & 0xFFFF) | odd << 16;
     memcpy(values + k * LANES, &pair, sizeof pair);
   }
@@ -125,7 +112,7 @@ void MIO_NAME(mio_f32_to_f16)(const float *x, int adds, uint16_t *y, size_t coun
   for (; i + LANES <= count; i += LANES) {
     lanes value = load_lanes(x + i);
     if (adds) value += load_halves(y + i);
-    store_scales((uint8_t *)(y + i), half_bits(value));
+    store_halves(y + i, half_bits(value));
   }
   if (i < count) {
     uint16_t some[LANES] = {0};
@@ -134,7 +121,7 @@ void MIO_NAME(mio_f32_to_f16)(const float *x, int adds, uint16_t *y, size_t coun
       memcpy(some, y + i, (count - i) * sizeof(uint16_t));
       value += load_halves(some);
     }
-    store_scales((uint8_t *)some, half_bits(value));
+    store_halves(some, half_bits(value));
     memcpy(y + i, some, (count - i) * sizeof(uint16_t));
   }
 }

@@ -6,7 +6,7 @@
 
 INLINE lanes round_to_even(lanes x) { return (x + 12582912.0f) - 12582912.0f; }
 
-INLINE lanes power_of_two(lanes n) { return lanes_of((bits_of(n + 12582912.0f) - 0x4B400000 + 127) << 23); }
+INLINE lanes power_of_two(lanes n) { return lanes_of((nearest_integers(n) + 127) << 23); }
 
 typedef struct {
   lanes scale, fraction;
@@ -78,6 +78,49 @@ INLINE lanes sine_squared(lanes x) {
   return sine * sine;
 }
 
+// Powers of 2 in attention. Three polynomials, because each is part of what a kernel promises to the bit: plain and fused
+// multiply-adds round differently, and fixed-point weights need fewer digits.
+
+/// 2^x for x <= 0, 0 below -126; coefficients in mio_attention.h.
+INLINE lanes exp2_of(lanes x) {
+  const lanes n = round_to_even(x), f = x - n;
+  lanes p = f * MIO_EXP2_C6 + MIO_EXP2_C5;
+  p = p * f + MIO_EXP2_C4;
+  p = p * f + MIO_EXP2_C3;
+  p = p * f + MIO_EXP2_C2;
+  p = p * f + MIO_EXP2_C1;
+  p = p * f + 1;
+  return x >= -126 ? p * power_of_two(n) : (lanes)0.0f;
+}
+
+/// 2^x for x <= 0, 0 below -126; relative error below 1e-7. Fused multiply-adds, so that every instruction set agrees.
+INLINE lanes power_below_one(lanes x) {
+  const lanes n = round_to_even(x);
+  const lanes r = x - n;
+  lanes p = __builtin_elementwise_fma((lanes)1.53533e-4f, r, (lanes)1.33988790e-3f);
+  p = __builtin_elementwise_fma(p, r, (lanes)9.61843070e-3f);
+  p = __builtin_elementwise_fma(p, r, (lanes)5.55032720e-2f);
+  p = __builtin_elementwise_fma(p, r, (lanes)2.40226510e-1f);
+  p = __builtin_elementwise_fma(p, r, (lanes)6.93147180e-1f);
+  p = __builtin_elementwise_fma(p, r, (lanes)1.0f);
+  const lanes scaled = lanes_of(bits_of(p) + (bits_of(n + 12582912.0f) << 23));
+  return x < -126 ? (lanes)0.0f : scaled;
+}
+
+/// 5792 * 2^x for x <= 0, rounded. A relative error below 3e-6 before rounding is far less than that of rounding; below 2^-30
+/// nothing is left of a weight.
+INLINE integers fixed_power_below_one(lanes x) {
+  x = at_least(x, -30);
+  const lanes shifted = x + 12582912.0f;
+  const lanes r = x - (shifted - 12582912.0f);
+  lanes p = __builtin_elementwise_fma((lanes)9.58285294e-3f, r, (lanes)5.59064262e-2f);
+  p = __builtin_elementwise_fma(p, r, (lanes)2.40240991e-1f);
+  p = __builtin_elementwise_fma(p, r, (lanes)6.93124175e-1f);
+  p = __builtin_elementwise_fma(p, r, (lanes)1.0f);
+  const lanes power = lanes_of(bits_of(p) + (bits_of(shifted) << 23));
+  return bits_of(__builtin_elementwise_fma(power, (lanes)(float)MIO_FIXED_LIMIT, (lanes)12582912.0f)) - 0x4B400000;
+}
+
 /// Halves are folded onto each other, 8 + 8, 4 + 4, 2 + 2, 1 + 1.
 INLINE float sum_of(lanes x) {
   typedef float eight __attribute__((ext_vector_type(8)));
@@ -85,6 +128,16 @@ INLINE float sum_of(lanes x) {
   const eight a = x.lo + x.hi;
   const four b = a.lo + a.hi;
   return (b.x + b.z) + (b.y + b.w);
+}
+
+/// Halves are folded onto each other, 8 and 8, 4 and 4, 2 and 2, 1 and 1.
+INLINE float largest_of(lanes x) {
+  typedef float eight __attribute__((ext_vector_type(8)));
+  typedef float four __attribute__((ext_vector_type(4)));
+  const eight a = x.lo > x.hi ? x.lo : x.hi;
+  const four b = a.lo > a.hi ? a.lo : a.hi;
+  const float c = b.x > b.z ? b.x : b.z, d = b.y > b.w ? b.y : b.w;
+  return c > d ? c : d;
 }
 
 #endif

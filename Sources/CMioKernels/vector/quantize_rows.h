@@ -1,13 +1,5 @@
 // Activations to signed bytes. Included once per instruction set with MIO_NAME(function) defined.
 
-/// Rounded values of sixteen lanes: adding 1.5 * 2^23 leaves the integer in the low bits.
-INLINE integers round_lanes(lanes x, float factor) {
-  lanes shifted = x * factor + 12582912.0f;
-  integers bits;
-  memcpy(&bits, &shifted, sizeof bits);
-  return bits - 0x4B400000;
-}
-
 INLINE void quantize_group(const float *x, const mio_quantized_rows *y, size_t index) {
   lanes low, high;
   memcpy(&low, x, sizeof low);
@@ -22,8 +14,8 @@ INLINE void quantize_group(const float *x, const mio_quantized_rows *y, size_t i
   // Below 1e-30 the reciprocal would overflow; such a group is silence.
   const int silent = peak <= 1e-30f;
   const float factor = silent ? 0 : 127 / peak;
-  const bytes low_values = __builtin_convertvector(round_lanes(low, factor), bytes);
-  const bytes high_values = __builtin_convertvector(round_lanes(high, factor), bytes);
+  const bytes low_values = __builtin_convertvector(nearest_integers(low * factor), bytes);
+  const bytes high_values = __builtin_convertvector(nearest_integers(high * factor), bytes);
   const integers both = __builtin_convertvector(low_values, integers) + __builtin_convertvector(high_values, integers);
   memcpy(y->values + index * MIO_GROUP, &low_values, sizeof low_values);
   memcpy(y->values + index * MIO_GROUP + LANES, &high_values, sizeof high_values);

@@ -16,7 +16,10 @@
 
 typedef float lanes __attribute__((ext_vector_type(16)));
 typedef int32_t integers __attribute__((ext_vector_type(16)));
+typedef int16_t shorts __attribute__((ext_vector_type(16)));
 typedef int8_t bytes __attribute__((ext_vector_type(16)));
+/// Four bytes each of sixteen rows or positions.
+typedef int8_t quads __attribute__((ext_vector_type(64)));
 
 #define LANES 16
 
@@ -58,5 +61,8 @@ INLINE lanes lanes_of(integers bits) {
 INLINE lanes magnitude(lanes x) { return lanes_of(bits_of(x) & 0x7FFFFFFF); }
 INLINE lanes at_least(lanes x, float bound) { return x < bound ? (lanes)bound : x; }
 INLINE lanes at_most(lanes x, float bound) { return x > bound ? (lanes)bound : x; }
+
+/// Nearest integers of numbers within +-2^22, ties to even: adding 1.5 * 2^23 leaves them in the low bits.
+INLINE integers nearest_integers(lanes x) { return bits_of(x + 12582912.0f) - 0x4B400000; }
 
 #endif

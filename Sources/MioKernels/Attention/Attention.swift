@@ -122,7 +122,9 @@ package struct Attention: Hashable, Sendable {
       let tile = tiles[task / kvHeadCount]
       let first = unsafe parts.base + task * chunkCount * partBytes
       let sum = unsafe operand.part(tile, first)
-      for chunk in 1..<max(1, tile.chunkCount) { unsafe sum.merge(operand.part(tile, first + chunk * partBytes)) }
+      for chunk in 1..<max(1, tile.chunkCount) {
+        unsafe sum.merge(operand.part(tile, first + chunk * partBytes), with: operand.kernels)
+      }
       operand.write(sum, tile, group: task % kvHeadCount)
     }
   }
@@ -160,22 +162,9 @@ struct AttentionPart {
   }
 
   /// Adds the part of later positions.
-  func merge(_ later: AttentionPart) {
-    for query in 0..<count {
-      // Later positions that a query does not see leave it untouched.
-      guard unsafe later.maximum[query] > -.infinity else { continue }
-      let peak = unsafe max(maximum[query], later.maximum[query])
-      let factors = unsafe VectorMath.exp2(
-        Lanes(lowHalf: .init(repeating: maximum[query] - peak), highHalf: .init(repeating: later.maximum[query] - peak)))
-      let (old, new) = (factors[0], factors[8])
-      unsafe maximum[query] = peak
-      unsafe sum[query] = unsafe sum[query] * old + later.sum[query] * new
-      for start in stride(from: 0, to: width, by: 16) {
-        let target = unsafe UnsafeMutableRawPointer(output + query * width + start)
-        let added = unsafe UnsafeRawPointer(later.output + query * width + start).loadUnaligned(as: Lanes.self)
-        let value = unsafe target.loadUnaligned(as: Lanes.self) * old + added * new
-        unsafe target.storeBytes(of: value, as: Lanes.self)
-      }
-    }
+  func merge(_ later: AttentionPart, with kernels: AttentionKernels) { unsafe kernels.merge(description, later.description) }
+
+  private var description: mio_attention_part {
+    unsafe mio_attention_part(queries: count, width: width, maximum: maximum, sum: sum, output: output)
   }
 }

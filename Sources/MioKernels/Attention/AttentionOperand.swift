@@ -36,80 +36,24 @@ struct AttentionOperand: @unchecked Sendable {
     let position = rows[row].position
     let width = KeyValueFormat.storedWidth(headWidth)
     let offset = cache.shape.offset(layer: layer, head: group)
-    if let prepare = unsafe kernels.prepare, width <= Int(MIO_ATTENTION_WIDTH) {
-      return unsafe withRow(row, group: group, offset: offset, preparation) { unsafe prepare($0) }
-    }
-    unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { buffer in
-      guard let vector = buffer.baseAddress else { return }
-      unsafe vector.initialize(repeating: 0, count: width)
-      if preparation.contains(.store) {
-        let index = (row * attention.kvHeadCount + group) * headWidth
-        unsafe rotary.rotate(keys + index, position: position, into: vector)
-        unsafe cache.store(key: vector, at: position, offset: offset, in: rows[row].pages.addresses)
-        unsafe vector.update(from: values + index, count: headWidth)
-        unsafe cache.store(value: vector, at: position, offset: offset, in: rows[row].pages.addresses)
-      }
-      guard preparation.contains(.pack) else { return }
-      for head in group * headsPerGroup..<(group + 1) * headsPerGroup {
-        let head = row * attention.headCount + head
-        unsafe rotary.rotate(queries + head * headWidth, position: position, into: vector)
-        unsafe pack(vector, into: packed + head * queryBytes)
-      }
-    }
-  }
-
-  /// Describes a row and head to the kernels.
-  private func withRow(
-    _ row: Int, group: Int, offset: Int, _ preparation: Preparation,
-    _ body: (UnsafePointer<mio_attention_row>) -> Void
-  ) {
-    let position = rows[row].position
     let page = unsafe cache.page(of: position, in: rows[row].pages.addresses).assumingMemoryBound(to: UInt8.self) + offset
     let head = row * attention.headCount + group * headsPerGroup
     let key = (row * attention.kvHeadCount + group) * headWidth
     let isStored = preparation.contains(.store)
-    let description = unsafe mio_attention_row(
-      head_width: headWidth, rotation: rotary.row(position), key: isStored ? keys + key : nil,
-      value: isStored ? values + key : nil, keys: page,
-      values: page + cache.shape.blockByteCount, position: position % KeyValueFormat.pageLength,
-      queries: queries + head * headWidth, heads: preparation.contains(.pack) ? headsPerGroup : 0,
-      packed: (packed + head * queryBytes).assumingMemoryBound(to: UInt8.self), packed_stride: queryBytes, factor: factor)
-    unsafe withUnsafePointer(to: description) { unsafe body($0) }
+    unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { scratch in
+      var description = unsafe mio_attention_row(
+        head_width: headWidth, rotation: rotary.row(position), key: isStored ? keys + key : nil,
+        value: isStored ? values + key : nil, keys: page,
+        values: page + cache.shape.blockByteCount, position: position % KeyValueFormat.pageLength,
+        queries: queries + head * headWidth, heads: preparation.contains(.pack) ? headsPerGroup : 0,
+        packed: (packed + head * queryBytes).assumingMemoryBound(to: UInt8.self), packed_stride: queryBytes,
+        factor: factor, scratch: scratch.baseAddress)
+      unsafe kernels.prepare(&description)
+    }
   }
 
   /// log2(e) / sqrt(D), which turns products of queries and keys into exponents of 2.
   private var factor: Float { Float(1.4426950408889634 / Double(headWidth).squareRoot()) }
-
-  /// Multiplies a query [S] with log2(e) / sqrt(D) and brings it into the form the kernels read.
-  private func pack(_ query: UnsafePointer<Float>, into target: UnsafeMutableRawPointer) {
-    let width = KeyValueFormat.storedWidth(headWidth)
-    guard format == .int8 else {
-      for start in stride(from: 0, to: width, by: 16) {
-        unsafe target.storeBytes(of: Activations.load(query + start, 16) * factor, toByteOffset: 4 * start, as: Lanes.self)
-      }
-      return
-    }
-    var peak = Lanes(repeating: 0)
-    for start in stride(from: 0, to: width, by: 16) {
-      peak = unsafe pointwiseMax(peak, KeyValueCache.magnitude(Activations.load(query + start, 16)))
-    }
-    let scale = peak.max() * (1 / 32512)
-    let inverse = KeyValueCache.inverse(scale)
-    for start in stride(from: 0, to: width, by: 32) {
-      var sum = SIMD16<Int32>(repeating: 0)
-      for half in [start, start + 16] {
-        let n = unsafe KeyValueCache.integers(Activations.load(query + half, 16) * inverse)
-        let high = (n &+ 128) &>> 8
-        let low = n &- high &<< 8
-        unsafe target.storeBytes(of: SIMD16<Int8>(truncatingIfNeeded: high), toByteOffset: half, as: SIMD16<Int8>.self)
-        unsafe target.storeBytes(
-          of: SIMD16<Int8>(truncatingIfNeeded: low), toByteOffset: width + half, as: SIMD16<Int8>.self)
-        sum &+= n
-      }
-      unsafe target.storeBytes(of: sum.wrappedSum(), toByteOffset: 2 * width + start / 8, as: Int32.self)
-    }
-    unsafe target.storeBytes(of: scale * factor, toByteOffset: 2 * width + width / 8, as: Float.self)
-  }
 
   // MARK: - Tiles
 
@@ -128,7 +72,7 @@ struct AttentionOperand: @unchecked Sendable {
       attend(tile, group: group, chunk: 0, into: sum)
       for chunk in 1..<max(1, tile.chunkCount) {
         attend(tile, group: group, chunk: chunk, into: next)
-        sum.merge(next)
+        sum.merge(next, with: kernels)
       }
       write(sum, tile, group: group)
     }
@@ -151,11 +95,11 @@ struct AttentionOperand: @unchecked Sendable {
             unsafe query[index] = unsafe UnsafePointer(vector.assumingMemoryBound(to: UInt8.self))
             unsafe visible[index] = Int32(max(0, min(rows[row].position + 1 - first, KeyValueFormat.chunkLength)))
           }
-          let block = unsafe mio_attention_block(
+          var block = unsafe mio_attention_block(
             pages: pages, keys: offset, values: offset + cache.shape.blockByteCount, width: part.width, queries: count,
             query: query.baseAddress, visible: visible.baseAddress, maximum: part.maximum + start,
             sum: part.sum + start, output: part.output + start * part.width)
-          unsafe kernels.attend(block)
+          unsafe kernels.attend(&block)
         }
       }
     }
@@ -173,29 +117,23 @@ struct AttentionOperand: @unchecked Sendable {
   }
 }
 
-/// The attention kernels of one instruction-set variant for one form of the cache.
+/// The attention kernels of one instruction-set variant for one form of the cache; see `mio_attention.h`.
 @safe
 struct AttentionKernels: @unchecked Sendable {
-  let format: KeyValueFormat
-  private let kernel: (@convention(c) (UnsafePointer<mio_attention_block>?) -> Void)?
-  /// Stores and packs a row; nil where the portable steps are to be used.
-  let prepare: (@convention(c) (UnsafePointer<mio_attention_row>?) -> Void)?
+  /// Computes one block.
+  let attend: @convention(c) (UnsafePointer<mio_attention_block>?) -> Void
+  /// Stores and packs a row.
+  let prepare: @convention(c) (UnsafePointer<mio_attention_row>?) -> Void
+  /// Adds the part of later positions.
+  let merge: @convention(c) (mio_attention_part, mio_attention_part) -> Void
 
   init(_ variant: KernelVariant, format: KeyValueFormat) {
-    self.format = format
-    let table = unsafe variant.table.pointee.attention?.pointee
-    unsafe prepare = format == .int8 ? table?.prepare_i8 : nil
+    let table = unsafe variant.table.pointee.attention.pointee
+    unsafe merge = table.merge
     switch format {
-    case .int8: unsafe kernel = table?.i8
-    case .f16: unsafe kernel = table?.f16
-    case .f32: unsafe kernel = table?.f32
+    case .int8: unsafe (attend, prepare) = (table.i8, table.prepare_i8)
+    case .f16: unsafe (attend, prepare) = (table.f16, table.prepare_f16)
+    case .f32: unsafe (attend, prepare) = (table.f32, table.prepare_f32)
     }
-  }
-
-  /// Computes one block, see `mio_attention.h`.
-  @unsafe
-  func attend(_ block: mio_attention_block) {
-    guard let kernel = unsafe kernel else { return unsafe AttentionReference.attend(block, format: format) }
-    unsafe withUnsafePointer(to: block) { unsafe kernel($0) }
   }
 }

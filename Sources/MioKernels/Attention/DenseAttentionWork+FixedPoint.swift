@@ -30,7 +30,7 @@ extension DenseAttentionWork {
         let row = unsafe mio_float_rows(
           base: source + key * keys.stride, stride: 0, rows: 1, columns: attention.headWidth, factor: nil, offset: nil,
           activates: 0)
-        unsafe fix(row, stride: groups, rounded.values, rounded.scales)
+        unsafe table.fix_rows(row, groups, rounded.values, rounded.scales)
       } else {
         rounded.view.clear(0..<groups)
       }
@@ -53,11 +53,7 @@ extension DenseAttentionWork {
         let scales = unsafe UnsafeMutablePointer(mutating: panels.scales + place * 16)
         let first = unsafe source + group * 64 * values.stride + panel * 16
         let (rows, columns) = (max(0, min(64, count - group * 64)), min(16, attention.headWidth - panel * 16))
-        if let kernel = unsafe table.fix_columns {
-          unsafe kernel(first, values.stride, rows, columns, target, scales)
-        } else {
-          unsafe FixedPointReference.fixColumns(first, values.stride, rows, columns, target, scales)
-        }
+        unsafe table.fix_columns(first, values.stride, rows, columns, target, scales)
       }
     }
   }
@@ -77,7 +73,7 @@ extension DenseAttentionWork {
     let source = unsafe mio_float_rows(
       base: rows(queries, part: part, count: plan.queryCount) + first * queries.stride, stride: queries.stride,
       rows: count, columns: attention.headWidth, factor: nil, offset: nil, activates: 0)
-    unsafe fix(source, stride: groups, queryValues, queryScales)
+    unsafe table.fix_rows(source, groups, queryValues, queryScales)
     for index in 0..<plan.chunkCount {
       let start = index * plan.chunkLength
       if attention.isCausal, start >= first + count { break }
@@ -106,16 +102,6 @@ extension DenseAttentionWork {
     }
   }
 
-  private func fix(
-    _ x: mio_float_rows, stride: Int, _ values: UnsafeMutablePointer<Int16>, _ scales: UnsafeMutablePointer<Float>
-  ) {
-    if let kernel = unsafe table.fix_rows {
-      unsafe kernel(x, stride, values, scales)
-    } else {
-      unsafe FixedPointReference.fixRows(x, stride, values, scales)
-    }
-  }
-
   private func multiply(
     _ panels: mio_fixed_panels, values: UnsafeMutablePointer<Int16>, scales: UnsafeMutablePointer<Float>, stride: Int,
     count: Int, into target: UnsafeMutablePointer<Float>, rowStride: Int, columns: Int, adds: Bool
@@ -127,11 +113,7 @@ extension DenseAttentionWork {
         values: values, scales: scales, starts: base, run_groups: stride, run_stride: 0, count: count)
       let result = unsafe mio_fixed_target(
         base: target, index_map: base + count, stride: rowStride, columns: columns, bias: nil, adds: adds ? 1 : 0)
-      if let kernel = unsafe table.multiply_fixed {
-        unsafe kernel(panels, &operand, result)
-      } else {
-        unsafe FixedPointReference.multiply(panels, operand, result)
-      }
+      unsafe table.multiply_fixed(panels, &operand, result)
     }
   }
 
@@ -142,10 +124,6 @@ extension DenseAttentionWork {
       unsafe values.update(repeating: 0, count: row.padded)
       return unsafe scales.update(repeating: 0, count: row.padded / 64)
     }
-    if let kernel = unsafe table.online_softmax_fixed {
-      unsafe kernel(row, values, scales)
-    } else {
-      unsafe OnlineSoftmaxReference.onlineSoftmaxFixed(row, values, scales)
-    }
+    unsafe table.online_softmax_fixed(row, values, scales)
   }
 }

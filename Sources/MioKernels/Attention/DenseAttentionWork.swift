@@ -137,15 +137,11 @@ extension DenseAttentionWork {
     let weights = unsafe mio_panels(
       base: panels.assumingMemoryBound(to: UInt8.self), panel_count: count, panel_bytes: length * 64, length: length,
       streaming: mio_streaming())
-    if let kernel = unsafe table.multiply_f32 {
-      unsafe kernel(weights, x, y)
-    } else {
-      unsafe ReferenceKernels.multiplyFloat(weights, half: false, x, y)
-    }
+    unsafe table.multiply_f32(weights, x, y)
   }
 
   private func onlineSoftmax(_ row: mio_online_softmax_row) {
     if unsafe row.visible == 0 { return unsafe row.scores.update(repeating: 0, count: row.padded) }
-    if let kernel = unsafe table.online_softmax { unsafe kernel(row) } else { unsafe OnlineSoftmaxReference.onlineSoftmax(row) }
+    unsafe table.online_softmax(row)
   }
 }

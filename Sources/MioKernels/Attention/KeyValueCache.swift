@@ -206,4 +206,15 @@ package final class KeyValueCache {
   func pageAddresses(of handle: Int) -> UnsafeMutablePointer<UnsafePointer<UInt8>?> {
     unsafe sequences[handle].addresses
   }
+
+  /// The page that holds a position.
+  @unsafe
+  func page(
+    of position: Int, in addresses: UnsafeMutablePointer<UnsafePointer<UInt8>?>
+  ) -> UnsafeMutableRawPointer {
+    guard let page = unsafe addresses[position / KeyValueFormat.pageLength] else {
+      preconditionFailure("the cache has no page for this position")
+    }
+    return unsafe UnsafeMutableRawPointer(mutating: page)
+  }
 }

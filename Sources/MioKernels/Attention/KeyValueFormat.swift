@@ -35,20 +35,3 @@ package enum KeyValueFormat: String, Sendable, CaseIterable {
     return (bytes + 63) / 64 * 64
   }
 }
-
-/// bfloat16 as bits: the upper half of a 32-bit float.
-enum BrainFloat {
-  @inline(__always)
-  static func float(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
-
-  /// The next number that is not smaller, for finite values >= 0.
-  @inline(__always)
-  static func roundedUp(_ value: Float) -> UInt16 { UInt16(truncatingIfNeeded: (value.bitPattern &+ 0xFFFF) >> 16) }
-
-  /// Sixteen numbers.
-  @inline(__always)
-  static func floats(_ source: UnsafeRawPointer) -> Lanes {
-    let bits = unsafe source.loadUnaligned(as: SIMD16<UInt16>.self)
-    return unsafe unsafeBitCast(SIMD16<UInt32>(truncatingIfNeeded: bits) &<< 16, to: Lanes.self)
-  }
-}

@@ -48,20 +48,4 @@ package final class RotaryEmbedding {
     precondition(position >= 0 && position < prepared, "the rotation of this position was not prepared")
     return unsafe UnsafePointer(table + position * headWidth)
   }
-
-  /// Writes the rotated head at `source` [D] to `target` [D].
-  func rotate(_ source: UnsafePointer<Float>, position: Int, into target: UnsafeMutablePointer<Float>) {
-    let half = headWidth / 2
-    let cosines = unsafe row(position)
-    let sines = unsafe cosines + half
-    for start in stride(from: 0, to: half, by: 16) {
-      let count = min(16, half - start)
-      let a = unsafe Activations.load(source + start, count)
-      let b = unsafe Activations.load(source + half + start, count)
-      let cosine = unsafe Activations.load(cosines + start, count)
-      let sine = unsafe Activations.load(sines + start, count)
-      let (first, second) = (a * cosine - b * sine, b * cosine + a * sine)
-      for lane in 0..<count { unsafe (target[start + lane], target[half + start + lane]) = (first[lane], second[lane]) }
-    }
-  }
 }

@@ -52,11 +52,7 @@ extension Convolution2d {
           base: base + (image * plan.height + line) * plan.width * channels, stride: channels, rows: plan.width,
           columns: channels, factor: factors.map { unsafe $0 + image * channels },
           offset: offsets.map { unsafe $0 + image * channels }, activates: scaling?.activates == true ? 1 : 0)
-        if let kernel = unsafe context.variant.table.pointee.scale_rows {
-          unsafe kernel(source, target + channels)
-        } else {
-          unsafe FixedPointReference.scaleRows(source, target + channels)
-        }
+        unsafe context.variant.table.pointee.scale_rows(source, target + channels)
       }
     }
   }
@@ -73,11 +69,7 @@ extension Convolution2d {
       let source = unsafe mio_tile_line(
         base: lines + 2 * line * plan.lineFloats, line_stride: plan.lineFloats, channels: channels, tiles: plan.across)
       let target = unsafe values + first * FixedPointRows.groupLength
-      if let kernel = unsafe context.variant.table.pointee.fix_tiles {
-        unsafe kernel(source, stride, target, scales + first)
-      } else {
-        unsafe TileReference.fixTiles(source, stride, target, scales + first)
-      }
+      unsafe context.variant.table.pointee.fix_tiles(source, stride, target, scales + first)
     }
   }
 
@@ -123,11 +115,7 @@ extension Convolution2d {
         bias: bias.base, adds: adds ? 1 : 0)
       let upper = unsafe y + 2 * line * plan.width * channels
       let lower = unsafe upper + plan.width * channels
-      if let kernel = unsafe context.variant.table.pointee.join_tiles {
-        unsafe kernel(source, upper, lower)
-      } else {
-        unsafe TileReference.joinTiles(source, upper, lower)
-      }
+      unsafe context.variant.table.pointee.join_tiles(source, upper, lower)
     }
   }
 }

@@ -66,11 +66,7 @@ struct FixedPointMatrix {
                 }
                 let place = panel * extents.count + index
                 let (target, scale) = unsafe (values + place * 1024, scales + place * 16)
-                if let kernel = unsafe kernel {
-                  unsafe kernel(list, factor, extent.sources, extent.count, target, scale)
-                } else {
-                  unsafe FixedPointReference.fixGroup(list, factor, extent.sources, extent.count, target, scale)
-                }
+                unsafe kernel(list, factor, extent.sources, extent.count, target, scale)
                 next += extent.sources
                 unsafe factor += extent.sources
               }
@@ -139,11 +135,7 @@ struct FixedPointMatrix {
       base: y.base + panel * 16, index_map: y.index_map, stride: y.stride, columns: rows - panel * 16,
       bias: y.bias.map { unsafe $0 + panel * 16 }, adds: y.adds)
     var operand = unsafe x
-    if let kernel = unsafe variant.table.pointee.multiply_fixed {
-      unsafe kernel(weights, &operand, target)
-    } else {
-      unsafe FixedPointReference.multiply(weights, operand, target)
-    }
+    unsafe variant.table.pointee.multiply_fixed(weights, &operand, target)
   }
 }
 

@@ -65,12 +65,7 @@ struct FixedPointView {
       unsafe x.rows == 0
         || position + (x.rows - 1) * stride + FixedPointRows.positions(columns: x.columns) <= positionCount,
       "rows do not fit the positions")
-    let (values, scales) = unsafe (values + position * length, scales + position)
-    if let kernel = unsafe variant.table.pointee.fix_rows {
-      unsafe kernel(x, stride, values, scales)
-    } else {
-      unsafe FixedPointReference.fixRows(x, stride, values, scales)
-    }
+    unsafe variant.table.pointee.fix_rows(x, stride, values + position * length, scales + position)
   }
 
   /// Copies positions to another place.

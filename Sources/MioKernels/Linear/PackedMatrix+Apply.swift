@@ -107,11 +107,7 @@ extension PackedMatrix {
       let part = unsafe mio_rows(
         base: x.base + first * x.stride, stride: x.stride, count: min(Self.floatTaskTokens, x.count - first))
       let target = unsafe target(y, token: first, panels: panels)
-      if let kernel = unsafe kernel {
-        unsafe kernel(weights(panels, streaming), part, target)
-      } else {
-        unsafe ReferenceKernels.multiplyFloat(weights(panels, streaming), half: format == .f16, part, target)
-      }
+      unsafe kernel(weights(panels, streaming), part, target)
     }
   }
 
@@ -134,11 +130,7 @@ extension PackedMatrix {
     context.pool.run(tasks: blocks.blockCount) { index in
       var block = unsafe blocks.block(index)
       let first = index * QuantizedActivations.blockTokens
-      if let quantizer = unsafe quantizer {
-        unsafe quantizer(x, first, columns, &block)
-      } else {
-        unsafe ReferenceKernels.quantize(x, first: first, columns: columns, block)
-      }
+      unsafe quantizer(x, first, columns, &block)
     }
     return blocks
   }
@@ -166,11 +158,7 @@ extension PackedMatrix {
         var block = unsafe blocks.block(number)
         let target = unsafe matrix.target(
           result, token: first + number * QuantizedActivations.blockTokens, panels: panels)
-        if let kernel = unsafe kernel {
-          unsafe kernel(matrix.weights(panels, streaming), &block, target)
-        } else {
-          unsafe ReferenceKernels.multiplyQuantized(matrix.weights(panels, streaming), format: matrix.format, block, target)
-        }
+        unsafe kernel(matrix.weights(panels, streaming), &block, target)
       }
     }
   }

@@ -38,16 +38,23 @@ extension PackedMatrix {
       target.count == format.byteCount(rows: rows, columns: columns), "the target has the wrong size for the format")
     guard let source = values.baseAddress, let base = target.baseAddress else { return }
     let table = unsafe variant.table.pointee
-    let kernel = unsafe format == .q4 ? table.pack_q4 : format == .q8 ? table.pack_q8 : format == .f16 ? table.pack_f16 : nil
     let panelBytes = format.panelByteCount(columns: columns)
-    for first in stride(from: 0, to: rows, by: 16) {
-      let count = min(16, rows - first)
-      let panel = unsafe base + first / 16 * panelBytes
-      if let kernel = unsafe kernel {
-        unsafe kernel(source + first * columns, count, columns, panel.assumingMemoryBound(to: UInt8.self))
-      } else {
-        let rows = unsafe UnsafeBufferPointer(start: source + first * columns, count: count * columns)
-        unsafe ReferencePacking.pack(rows, columns: columns, format: format, into: panel)
+    func forEachPanel(_ pack: (UnsafePointer<Float>, Int, UnsafeMutablePointer<UInt8>) -> Void) {
+      for first in stride(from: 0, to: rows, by: 16) {
+        let panel = unsafe base + first / 16 * panelBytes
+        unsafe pack(source + first * columns, min(16, rows - first), panel.assumingMemoryBound(to: UInt8.self))
+      }
+    }
+    switch format {
+    case .f32: unsafe forEachPanel { unsafe table.pack_f32($0, $1, columns, $2) }
+    case .f16: unsafe forEachPanel { unsafe table.pack_f16($0, $1, columns, $2) }
+    case .q8: unsafe forEachPanel { unsafe table.pack_q8($0, $1, columns, $2) }
+    case .q4:
+      unsafe withUnsafeTemporaryAllocation(byteCount: mio_q4_search_size(), alignment: 64) { memory in
+        guard let start = memory.baseAddress else { return }
+        let search = OpaquePointer(start)
+        unsafe mio_prepare_q4_search(search)
+        unsafe forEachPanel { unsafe table.pack_q4($0, $1, columns, search, $2) }
       }
     }
   }

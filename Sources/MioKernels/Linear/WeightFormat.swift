@@ -42,7 +42,7 @@ package enum WeightFormat: UInt8, Sendable, CaseIterable {
   package static let q4Levels: [Int8] = [-64, -51, -40, -32, -24, -17, -11, -5, 0, 6, 12, 18, 25, 33, 42, 55]
 
   /// Bytes of the numbers of one group of 32 k for the 16 rows of a panel, without the scales; 0 for floats.
-  var groupByteCount: Int {
+  package var groupByteCount: Int {
     switch self {
     case .f32, .f16: 0
     case .q8: 512
@@ -52,7 +52,7 @@ package enum WeightFormat: UInt8, Sendable, CaseIterable {
 
   /// Integer value of row `row`, element `k` of a group.
   @inline(__always)
-  static func quantum(in group: UnsafeRawPointer, _ format: WeightFormat, row: Int, k: Int) -> Int8 {
+  package static func quantum(in group: UnsafeRawPointer, _ format: WeightFormat, row: Int, k: Int) -> Int8 {
     if format == .q8 { return unsafe group.load(fromByteOffset: k / 4 * 64 + row * 4 + k % 4, as: Int8.self) }
     let byte = unsafe group.load(fromByteOffset: k % 16 / 4 * 64 + row * 4 + k % 4, as: UInt8.self)
     return q4Levels[Int(k < 16 ? byte & 15 : byte >> 4)]

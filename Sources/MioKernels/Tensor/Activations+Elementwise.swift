@@ -1,3 +1,6 @@
+/// Sixteen floats: the unit in which every row operation works, on every instruction set.
+package typealias Lanes = SIMD16<Float>
+
 extension Activations {
   /// Applies `function` to all elements, sixteen at a time; the tail is computed in padded lanes.
   @inline(__always)
@@ -40,19 +43,6 @@ extension Activations {
     for index in whole..<count { unsafe target[index] = a[index - whole] }
   }
 
-  /// Combines every row with the same vector.
-  @inline(__always)
-  mutating func combineRows(_ vector: WeightVector, _ function: (Lanes, Lanes) -> Lanes) {
-    precondition(vector.count == columns, "a vector of \(vector.count) does not fit \(columns) columns")
-    for row in 0..<rows { unsafe Self.combine(base + row * columns, vector.base, count: columns, function) }
-  }
-
-  /// x + other.
-  package mutating func add(_ other: borrowing Activations) { combine(other) { $0 + $1 } }
-
-  /// x + bias in every row.
-  package mutating func add(bias: WeightVector) { combineRows(bias) { $0 + $1 } }
-
   /// x · other, element by element.
   package mutating func multiply(by other: borrowing Activations) { combine(other) { $0 * $1 } }
 
@@ -65,11 +55,7 @@ extension Activations {
     let kernel = unsafe KernelVariant.of(context).table.pointee.swiglu
     let (x, y) = unsafe (base, gate.base)
     Self.split(count, on: context) { part in
-      let (x, y) = unsafe (x + part.lowerBound, y + part.lowerBound)
-      guard let kernel = unsafe kernel else {
-        return unsafe Self.combine(x, y, count: part.count) { up, gate in gate * VectorMath.sigmoid(gate) * up }
-      }
-      unsafe kernel(x, y, part.count)
+      unsafe kernel(x + part.lowerBound, y + part.lowerBound, part.count)
     }
   }
 
@@ -79,33 +65,23 @@ extension Activations {
     let kernel = unsafe KernelVariant.of(context).table.pointee.snake
     let base = unsafe base
     Self.splitRows(rows, columns, on: context) { row, width in
-      let x = unsafe base + row * width
-      guard let kernel = unsafe kernel else {
-        return unsafe Self.combine(x, alpha.base, count: width) { x, alpha in
-          x + VectorMath.sineSquared(alpha * x) / (alpha + 1e-9)
-        }
-      }
-      unsafe kernel(x, alpha.base, width)
+      unsafe kernel(base + row * width, alpha.base, width)
     }
   }
 
   /// x > 0 ? x : e^x - 1.
   package mutating func elu(on context: KernelContext? = nil) {
-    unsafe map(KernelVariant.of(context).table.pointee.elu, on: context) { x in
-      VectorMath.expMinusOne(x).replacing(with: x, where: x .> 0)
-    }
+    unsafe map(KernelVariant.of(context).table.pointee.elu, on: context)
   }
 
   /// x Φ(x), Φ from the error function.
   package mutating func gelu(on context: KernelContext? = nil) {
-    unsafe map(KernelVariant.of(context).table.pointee.gelu, on: context) { x in
-      0.5 * x * (1 + VectorMath.erf(x * 0.707106781186547524))
-    }
+    unsafe map(KernelVariant.of(context).table.pointee.gelu, on: context)
   }
 
   /// x / (1 + e^-x).
   package mutating func silu(on context: KernelContext? = nil) {
-    unsafe map(KernelVariant.of(context).table.pointee.silu, on: context) { x in x * VectorMath.sigmoid(x) }
+    unsafe map(KernelVariant.of(context).table.pointee.silu, on: context)
   }
 
   /// max(x, 0).
@@ -113,12 +89,12 @@ extension Activations {
 
   /// 1 / (1 + e^-x).
   package mutating func sigmoid(on context: KernelContext? = nil) {
-    unsafe map(KernelVariant.of(context).table.pointee.sigmoid, on: context) { x in VectorMath.sigmoid(x) }
+    unsafe map(KernelVariant.of(context).table.pointee.sigmoid, on: context)
   }
 
   /// Hyperbolic tangent.
   package mutating func tanh(on context: KernelContext? = nil) {
-    unsafe map(KernelVariant.of(context).table.pointee.tanh, on: context) { x in VectorMath.tanh(x) }
+    unsafe map(KernelVariant.of(context).table.pointee.tanh, on: context)
   }
 
   /// One step of an LSTM cell: `self` [N, H] becomes the new hidden state, `cell` [N, H] the new cell state.
@@ -133,26 +109,7 @@ extension Activations {
     let kernel = unsafe KernelVariant.of(context).table.pointee.lstm_step
     for row in 0..<rows {
       let (z, c, h) = unsafe (gates.base + row * 4 * columns, cell.base + row * columns, base + row * columns)
-      if let kernel = unsafe kernel {
-        unsafe kernel(z, c, h, columns)
-      } else {
-        unsafe Self.lstmStep(z, c, h, columns)
-      }
-    }
-  }
-
-  private static func lstmStep(
-    _ gates: UnsafePointer<Float>, _ cell: UnsafeMutablePointer<Float>, _ hidden: UnsafeMutablePointer<Float>, _ width: Int
-  ) {
-    for start in stride(from: 0, to: width, by: 16) {
-      let count = min(16, width - start)
-      let input = unsafe VectorMath.sigmoid(load(gates + start, count))
-      let forget = unsafe VectorMath.sigmoid(load(gates + width + start, count))
-      let candidate = unsafe VectorMath.tanh(load(gates + 2 * width + start, count))
-      let output = unsafe VectorMath.sigmoid(load(gates + 3 * width + start, count))
-      let state = unsafe forget * load(cell + start, count) + input * candidate
-      unsafe store(state, cell + start, count)
-      unsafe store(output * VectorMath.tanh(state), hidden + start, count)
+      unsafe kernel(z, c, h, columns)
     }
   }
 
@@ -183,12 +140,10 @@ extension Activations {
     }
   }
 
-  /// Applies a kernel, or its portable definition, to all elements.
+  /// Applies a kernel to all elements.
   private mutating func map(
-    _ kernel: (@convention(c) (UnsafeMutablePointer<Float>?, Int) -> Void)?, on context: KernelContext?,
-    _ definition: (Lanes) -> Lanes
+    _ kernel: @convention(c) (UnsafeMutablePointer<Float>?, Int) -> Void, on context: KernelContext?
   ) {
-    guard let kernel = unsafe kernel else { return transform(definition) }
     let base = unsafe base
     Self.split(count, on: context) { part in unsafe kernel(base + part.lowerBound, part.count) }
   }

@@ -3,7 +3,7 @@ import CMioKernels
 // Row operations of networks over images, shared by the threads. A row's result does not depend on the others.
 extension Activations {
   /// x + other.
-  package mutating func add(_ other: borrowing Activations, on context: KernelContext) {
+  package mutating func add(_ other: borrowing Activations, on context: KernelContext? = nil) {
     precondition(rows == other.rows && columns == other.columns, "the two operands differ in shape")
     let (target, source) = unsafe (base, other.base)
     forEachRow(on: context) { row, width in
@@ -28,12 +28,8 @@ extension Activations {
     let (target, source) = unsafe (base, x.base)
     let kernel = unsafe context.variant.table.pointee.geglu
     forEachRow(on: context) { row, width in
-      let (to, from) = unsafe (target + row * width, source + row * 2 * width)
-      if let kernel = unsafe kernel { return unsafe kernel(from, from + width, to, width) }
-      unsafe to.update(from: from, count: width)
-      unsafe Self.combine(to, from + width, count: width) { a, gate in
-        a * (0.5 * gate * (1 + VectorMath.erf(gate * 0.707106781186547524)))
-      }
+      let from = unsafe source + row * 2 * width
+      unsafe kernel(from, from + width, target + row * width, width)
     }
   }
 

@@ -15,31 +15,26 @@ extension Activations {
 
   private mutating func layerNormalize(
     from source: UnsafePointer<Float>, weight: WeightVector, bias: WeightVector, epsilon: Float,
-    on context: KernelContext
+    on context: KernelContext?
   ) {
     let target = unsafe base
-    let kernel = unsafe context.variant.table.pointee.layer_normalize
+    let kernel = unsafe KernelVariant.of(context).table.pointee.layer_normalize
     forEachRow(on: context) { row, width in
-      let (to, from) = unsafe (target + row * width, source + row * width)
-      if let kernel = unsafe kernel { return unsafe kernel(from, weight.base, bias.base, epsilon, to, width) }
-      let mean = unsafe Self.sum(from, width) / Float(width)
-      let scale = unsafe 1 / (Self.sumOfSquares(from, width, minus: mean) / Float(width) + epsilon).squareRoot()
-      if unsafe to != from { unsafe to.update(from: from, count: width) }
-      unsafe Self.combine(to, weight.base, count: width) { ($0 - mean) * scale * $1 }
-      unsafe Self.combine(to, bias.base, count: width) { $0 + $1 }
+      unsafe kernel(source + row * width, weight.base, bias.base, epsilon, target + row * width, width)
     }
   }
 
-  /// Layer norm of every row, in place.
+  /// (x_j - mean) / sqrt(variance + epsilon) · weight_j + bias_j, row by row, in place; the variance is the mean square
+  /// deviation.
   package mutating func layerNormalize(
-    weight: WeightVector, bias: WeightVector, epsilon: Float, on context: KernelContext
+    weight: WeightVector, bias: WeightVector, epsilon: Float, on context: KernelContext? = nil
   ) {
     precondition(weight.count == columns && bias.count == columns, "norm weight and bias need one element per column")
     unsafe layerNormalize(from: base, weight: weight, bias: bias, epsilon: epsilon, on: context)
   }
 
   /// x + bias in every row.
-  package mutating func add(bias: WeightVector, on context: KernelContext) {
+  package mutating func add(bias: WeightVector, on context: KernelContext? = nil) {
     precondition(bias.count == columns, "a vector of \(bias.count) does not fit \(columns) columns")
     let base = unsafe base
     forEachRow(on: context) { row, width in
@@ -68,17 +63,11 @@ extension Activations {
     let base = unsafe base
     let kernel = unsafe context.variant.table.pointee.gelu_bias
     forEachRow(on: context) { row, width in
-      if let kernel = unsafe kernel { return unsafe kernel(base + row * width, bias.base, width) }
-      for start in stride(from: 0, to: width, by: 16) {
-        let count = min(16, width - start)
-        let target = unsafe base + row * width + start
-        let x = unsafe Self.load(target, count) + Self.load(bias.base + start, count)
-        unsafe Self.store(0.5 * x * (1 + VectorMath.erf(x * 0.707106781186547524)), target, count)
-      }
+      unsafe kernel(base + row * width, bias.base, width)
     }
   }
 
-  func forEachRow(on context: KernelContext, _ body: (_ row: Int, _ width: Int) -> Void) {
+  func forEachRow(on context: KernelContext?, _ body: (_ row: Int, _ width: Int) -> Void) {
     Self.splitRows(rows, columns, on: context, body)
   }
 

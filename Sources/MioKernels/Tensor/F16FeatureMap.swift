@@ -52,12 +52,7 @@ package final class F16FeatureMap {
     let kernel = unsafe variant.table.pointee.f16_to_f32
     for (index, pixel) in pixels.enumerated() {
       let source = unsafe base + pixel * columns + region.first
-      let row = unsafe target + index * region.count
-      if let kernel = unsafe kernel {
-        unsafe kernel(source, row, region.count)
-      } else {
-        for column in 0..<region.count { unsafe row[column] = HalfFloat.float(source[column]) }
-      }
+      unsafe kernel(source, target + index * region.count, region.count)
     }
   }
 
@@ -69,15 +64,7 @@ package final class F16FeatureMap {
     let kernel = unsafe variant.table.pointee.f32_to_f16
     for (index, pixel) in pixels.enumerated() {
       let target = unsafe base + pixel * columns + region.first
-      let row = unsafe source + index * region.count
-      if let kernel = unsafe kernel {
-        unsafe kernel(row, adds ? 1 : 0, target, region.count)
-      } else {
-        for column in 0..<region.count {
-          let before = unsafe adds ? HalfFloat.float(target[column]) : 0
-          unsafe target[column] = HalfFloat.bits(adds ? row[column] + before : row[column])
-        }
-      }
+      unsafe kernel(source + index * region.count, adds ? 1 : 0, target, region.count)
     }
   }
 

@@ -102,19 +102,7 @@ package struct GroupNormalization: Sendable {
     into sums: UnsafeMutablePointer<Float>, variant: KernelVariant
   ) {
     let channels = weight.count
-    if let kernel = unsafe variant.table.pointee.column_sums {
-      return unsafe kernel(x, rows, channels, centers, squared ? 1 : 0, channels, sums)
-    }
-    for channel in stride(from: 0, to: channels, by: 16) {
-      let count = min(16, channels - channel)
-      let center = unsafe Activations.load(centers + channel, count)
-      var sum = Lanes(repeating: 0)
-      for row in 0..<rows {
-        let value = unsafe Activations.load(x + row * channels + channel, count) - center
-        sum += squared ? value * value : value
-      }
-      unsafe Activations.store(sum, sums + channel, count)
-    }
+    unsafe variant.table.pointee.column_sums(x, rows, channels, centers, squared ? 1 : 0, channels, sums)
   }
 
   /// Means over the pixels and channels of every group of every image.
@@ -156,11 +144,7 @@ package struct ChannelScaling: Sendable {
           let source = unsafe mio_float_rows(
             base: from + row * channels, stride: channels, rows: 1, columns: channels, factor: factors + start,
             offset: offsets + start, activates: activates ? 1 : 0)
-          if let kernel = unsafe kernel {
-            unsafe kernel(source, to + row * channels)
-          } else {
-            unsafe FixedPointReference.scaleRows(source, to + row * channels)
-          }
+          unsafe kernel(source, to + row * channels)
         }
       }
     }

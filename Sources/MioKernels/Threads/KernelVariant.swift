@@ -6,16 +6,23 @@ import CMioKernels
   import Musl
 #endif
 
-/// An instruction-set variant: a table of C kernels; where the table has none, the portable definition is used.
+/// An instruction-set variant: a table of C kernels.
 ///
 /// All variants give the same bits. The environment variable `MIO_ISA` (`portable`; `avx2`, `avxvnni`, `avx512vnni`; `neon`,
 /// `neoni8mm`) chooses a lower variant than the best one.
 @safe
 package struct KernelVariant: Sendable, Hashable, CustomStringConvertible {
   package let name: String
-  nonisolated(unsafe) let table: UnsafePointer<mio_kernels>
+  package nonisolated(unsafe) let table: UnsafePointer<mio_kernels>
 
   package var description: String { name }
+
+  /// - Parameter table: lives as long as the process.
+  @unsafe
+  package init(name: String, table: UnsafePointer<mio_kernels>) {
+    self.name = name
+    unsafe self.table = table
+  }
 
   /// Those that this machine can run, the portable one first and the best one last.
   package static let available: [KernelVariant] = (0..<mio_variant_count()).compactMap { index in

@@ -6,17 +6,28 @@ import CMioKernels
   import Musl
 #endif
 
+/// How fast memory beyond every cache can be read, and in which way that is fastest.
+package struct MemoryReading: Hashable, Sendable {
+  /// 10⁹ bytes per second of all threads.
+  package var gigabytesPerSecond: Double
+  /// Parts of memory that each thread reads side by side.
+  package let streams: Int
+  /// How far ahead they are asked for; with 0 that is left to the processor.
+  package let bytesAhead: Int
+}
+
 /// What this machine can do at best: the limits that speeds are compared with.
 package struct MachineLimits: Hashable, Sendable {
-  /// Streaming read of memory beyond every cache, 10⁹ bytes per second.
-  package var readGigabytesPerSecond: Double
+  package var reading: MemoryReading
   /// int8 multiplications and additions, 10⁹ per second.
   package var int8Gigaops: Double
   /// f32 multiplications and additions, 10⁹ per second.
   package var f32Gigaflops: Double
+
+  package var readGigabytesPerSecond: Double { reading.gigabytesPerSecond }
 }
 
-/// Measures ``MachineLimits`` with the widest instructions of the processor.
+/// Measures ``MachineLimits``: memory with the widest instructions of the processor, products with those of a variant.
 @safe
 package struct MachineProbe: ~Copyable {
   /// Bytes read per round: many times the largest caches in use.
@@ -32,27 +43,44 @@ package struct MachineProbe: ~Copyable {
 
   deinit { unsafe buffer.deallocate() }
 
-  /// Reads the buffer `rounds` times with all threads, every other time with prefetches, and returns the fastest round in
-  /// 10⁹ bytes per second.
-  package func readGigabytesPerSecond(rounds: Int = 4) -> Double {
-    let parts = pool.threadCount * 8
-    let bytes = Self.bufferBytes / parts / 1024 * 1024
-    nonisolated(unsafe) let base = unsafe buffer
-    var best = 0.0
-    for round in 0..<rounds {
-      let start = Self.seconds()
-      pool.run(tasks: parts) { part in _ = unsafe mio_probe_read(base + part * bytes, bytes, round % 2 * 2048) }
-      best = max(best, Double(bytes * parts) / (Self.seconds() - start) * 1e-9)
+  /// Streams of a thread and bytes ahead, beside one stream left to the processor. Which way is fastest depends on the processor:
+  /// some follow one stream best, others need several.
+  private static let ways: [(streams: Int, bytesAhead: Int)] = [(1, 2048), (2, 1024), (4, 0), (4, 1024), (8, 0)]
+
+  /// Reads the buffer with all threads in every way, then twice more in the fastest one, and returns the fastest round.
+  package func reading() -> MemoryReading {
+    var best = read(streams: 1, bytesAhead: 0)
+    for way in Self.ways {
+      let found = read(streams: way.streams, bytesAhead: way.bytesAhead)
+      if found.gigabytesPerSecond > best.gigabytesPerSecond { best = found }
+    }
+    for _ in 0..<2 {
+      let again = read(streams: best.streams, bytesAhead: best.bytesAhead)
+      best.gigabytesPerSecond = max(best.gigabytesPerSecond, again.gigabytesPerSecond)
     }
     return best
   }
 
+  private func read(streams: Int, bytesAhead: Int) -> MemoryReading {
+    let parts = pool.threadCount * 8
+    let bytes = Self.bufferBytes / parts / 8192 * 8192
+    nonisolated(unsafe) let base = unsafe buffer
+    let start = Self.seconds()
+    pool.run(tasks: parts) { part in
+      _ = unsafe mio_probe_read(base + part * bytes, bytes, streams, bytesAhead)
+    }
+    let speed = Double(bytes * parts) / (Self.seconds() - start) * 1e-9
+    return MemoryReading(gigabytesPerSecond: speed, streams: streams, bytesAhead: bytesAhead)
+  }
+
   /// Measures all three limits.
-  package func limits() -> MachineLimits {
+  ///
+  /// - Parameter variant: the kernels whose instructions products are measured with.
+  package func limits(of variant: KernelVariant) -> MachineLimits {
     MachineLimits(
-      readGigabytesPerSecond: readGigabytesPerSecond(),
-      int8Gigaops: operations { mio_probe_int8($0) },
-      f32Gigaflops: operations { mio_probe_f32($0) })
+      reading: reading(),
+      int8Gigaops: operations { unsafe mio_probe_int8(variant.name, $0) },
+      f32Gigaflops: operations { unsafe mio_probe_f32(variant.name, $0) })
   }
 
   private func operations(_ loop: (UInt64) -> UInt64) -> Double {

@@ -1,4 +1,5 @@
 import CMioKernels
+import MioKernels
 
 /// Scores of dense attention to weights: the definition of every result.
 enum OnlineSoftmaxReference {
@@ -9,7 +10,7 @@ enum OnlineSoftmaxReference {
     for first in unsafe stride(from: 0, to: row.padded, by: 16) {
       let weights = unsafe weights(row, first, peak)
       sum += weights
-      unsafe Activations.store(weights, row.scores + first, 16)
+      unsafe VectorMath.store(weights, row.scores + first, 16)
     }
     unsafe row.state[1] += VectorMath.sum(sum)
   }
@@ -32,7 +33,7 @@ enum OnlineSoftmaxReference {
   }
 
   private static func scores(_ row: mio_online_softmax_row, _ first: Int) -> Lanes {
-    var scores = unsafe Activations.load(row.scores + first, 16)
+    var scores = unsafe VectorMath.load(row.scores + first, 16)
     for lane in 0..<16 where unsafe first + lane >= row.visible { scores[lane] = -.infinity }
     return scores
   }

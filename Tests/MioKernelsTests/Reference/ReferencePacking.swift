@@ -1,4 +1,6 @@
-/// Weights to panels: the definition that the C packers repeat bit by bit. Lanes are the rows of a panel.
+import MioKernels
+
+/// Weights to panels: the definition that the packers repeat bit by bit. Lanes are the rows of a panel.
 enum ReferencePacking {
   /// Packs up to 16 rows of `columns` floats each, one after the other, into one panel of zeros.
   static func pack(

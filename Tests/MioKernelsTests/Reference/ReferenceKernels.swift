@@ -1,6 +1,7 @@
 import CMioKernels
+import MioKernels
 
-/// The portable kernels: the definition of every result, and the fallback where no faster copy exists.
+/// Products of matrices: the definition of every result.
 enum ReferenceKernels {
   /// See `mio_multiply_float`.
   static func multiplyFloat(_ weights: mio_panels, half: Bool, _ x: mio_rows, _ y: mio_target) {

@@ -1,4 +1,5 @@
 import CMioKernels
+import MioKernels
 
 /// Sums of tiles of pixels, and pixels of their products: the definition of every result.
 enum TileReference {
@@ -29,7 +30,7 @@ enum TileReference {
     let count = unsafe min(16, x.channels - channel)
     let columns: [[Lanes]] = (0..<4).map { column in
       let pixel = unsafe x.base + (2 * tile + column) * x.channels + channel
-      let lines: [Lanes] = (0..<4).map { line in unsafe Activations.load(pixel + line * x.line_stride, count) }
+      let lines: [Lanes] = (0..<4).map { line in unsafe VectorMath.load(pixel + line * x.line_stride, count) }
       return differences(lines)
     }
     return (0..<4).flatMap { line in differences(columns.map { $0[line] }) }
@@ -43,10 +44,10 @@ enum TileReference {
       for column in unsafe Swift.stride(from: 0, to: x.columns, by: 16) {
         let count = unsafe min(16, x.columns - column)
         let source = unsafe x.base + tile * x.columns + column
-        let bias = unsafe Activations.load(x.bias + column, count)
+        let bias = unsafe VectorMath.load(x.bias + column, count)
         var (first, second): ([Lanes], [Lanes]) = ([], [])
         for j in 0..<4 {
-          let m: [Lanes] = (0..<4).map { i in unsafe Activations.load(source + (4 * i + j) * x.stride, count) }
+          let m: [Lanes] = (0..<4).map { i in unsafe VectorMath.load(source + (4 * i + j) * x.stride, count) }
           first.append(m[0] + m[1] + m[2])
           second.append(m[1] - m[2] - m[3])
         }
@@ -62,6 +63,6 @@ enum TileReference {
   }
 
   private static func put(_ value: Lanes, _ target: UnsafeMutablePointer<Float>, _ count: Int, adds: Bool) {
-    unsafe Activations.store(adds ? Activations.load(target, count) + value : value, target, count)
+    unsafe VectorMath.store(adds ? VectorMath.load(target, count) + value : value, target, count)
   }
 }

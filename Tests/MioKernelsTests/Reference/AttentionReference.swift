@@ -1,11 +1,12 @@
 import CMioKernels
+import MioKernels
 
-/// The portable definition of the attention kernels of `mio_attention.h`; the C kernels give the same bits.
+/// The kernels of `mio_attention.h`: the definition of every result.
 enum AttentionReference {
   /// Computes one block.
   static func attend(_ block: mio_attention_block, format: KeyValueFormat) {
     let positions = unsafe (0..<block.queries).reduce(0) { unsafe max($0, Int(block.visible[$1])) }
-    unsafe withUnsafeTemporaryAllocation(of: Lanes.self, capacity: KeyValueFormat.chunkLength / 16) { weights in
+    unsafe withUnsafeTemporaryAllocation(of: Lanes.self, capacity: Int(MIO_ATTENTION_CHUNK) / 16) { weights in
       for query in unsafe 0..<block.queries {
         let visible = unsafe Int(block.visible[query])
         unsafe score(block, query, visible: visible, format, into: weights)
@@ -24,7 +25,7 @@ enum AttentionReference {
     let width = unsafe block.width
     for panel in 0..<(visible + 15) / 16 {
       guard let page = unsafe UnsafeRawPointer(block.pages[panel / 4]) else { return }
-      let keys = unsafe page + block.keys + panel % 4 * 16 * width * format.elementSize
+      let keys = unsafe page + block.keys + panel % 4 * 16 * width * format.byteCount
       var lanes: Lanes
       switch format {
       case .int8:
@@ -96,7 +97,7 @@ enum AttentionReference {
       for position in 0..<positions {
         guard let page = unsafe UnsafeRawPointer(block.pages[position / KeyValueFormat.pageLength]) else { return }
         let index = group * KeyValueFormat.pageLength + position % KeyValueFormat.pageLength
-        let row = unsafe page + block.values + 32 * index * format.elementSize
+        let row = unsafe page + block.values + 32 * index * format.byteCount
         let (a, b): (Lanes, Lanes)
         switch format {
         case .int8:
@@ -117,6 +118,31 @@ enum AttentionReference {
       unsafe output.storeBytes(of: left, as: Lanes.self)
       unsafe output.storeBytes(of: right, toByteOffset: 64, as: Lanes.self)
     }
+  }
+}
+
+extension KeyValueFormat {
+  /// Bytes of one number without its scale.
+  var byteCount: Int {
+    switch self {
+    case .int8: 1
+    case .f16: 2
+    case .f32: 4
+    }
+  }
+}
+
+/// bfloat16 as bits: the upper half of a 32-bit float.
+enum BrainFloat {
+  static func float(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
+
+  /// The next number that is not smaller, for finite values >= 0.
+  static func roundedUp(_ value: Float) -> UInt16 { UInt16(truncatingIfNeeded: (value.bitPattern &+ 0xFFFF) >> 16) }
+
+  /// Sixteen numbers.
+  static func floats(_ source: UnsafeRawPointer) -> Lanes {
+    let bits = unsafe source.loadUnaligned(as: SIMD16<UInt16>.self)
+    return unsafe unsafeBitCast(SIMD16<UInt32>(truncatingIfNeeded: bits) &<< 16, to: Lanes.self)
   }
 }
 

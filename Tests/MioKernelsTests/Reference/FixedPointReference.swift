@@ -1,6 +1,7 @@
 import CMioKernels
+import MioKernels
 
-/// The portable kernels of 16-bit fixed-point numbers: the definition of every result.
+/// Kernels of 16-bit fixed-point numbers: the definition of every result.
 enum FixedPointReference {
   private static let limit = Float(MIO_FIXED_LIMIT)
 
@@ -27,16 +28,16 @@ enum FixedPointReference {
     for row in unsafe 0..<x.rows {
       for column in unsafe Swift.stride(from: 0, to: x.columns, by: 16) {
         let value = unsafe mapped(x, x.base + row * x.stride, column)
-        unsafe Activations.store(value, y + row * x.columns + column, min(16, x.columns - column))
+        unsafe VectorMath.store(value, y + row * x.columns + column, min(16, x.columns - column))
       }
     }
   }
 
   private static func mapped(_ x: mio_float_rows, _ source: UnsafePointer<Float>, _ column: Int) -> Lanes {
     let count = unsafe min(16, x.columns - column)
-    var value = unsafe Activations.load(source + column, count)
+    var value = unsafe VectorMath.load(source + column, count)
     if let factor = unsafe x.factor {
-      value = unsafe value * Activations.load(factor + column, count) + Activations.load(x.offset + column, count)
+      value = unsafe value * VectorMath.load(factor + column, count) + VectorMath.load(x.offset + column, count)
     }
     if unsafe x.activates != 0 { value = value * VectorMath.sigmoid(value) }
     return value
@@ -109,8 +110,8 @@ enum FixedPointReference {
       for token in unsafe 0..<x.count {
         let target = unsafe y.base + Int(y.index_map[token]) * y.stride + panel * 16
         let count = unsafe max(0, min(16, y.columns - panel * 16))
-        var sum = unsafe y.adds != 0 ? Activations.load(target, count) : Lanes(repeating: 0)
-        if let bias = unsafe y.bias { sum += unsafe Activations.load(bias + panel * 16, count) }
+        var sum = unsafe y.adds != 0 ? VectorMath.load(target, count) : Lanes(repeating: 0)
+        if let bias = unsafe y.bias { sum += unsafe VectorMath.load(bias + panel * 16, count) }
         for group in unsafe 0..<weights.groups {
           let position = unsafe Int(x.starts[token]) + group / x.run_groups * x.run_stride + group % x.run_groups
           let base = unsafe weights.values + (panel * weights.groups + group) * 1024
@@ -125,7 +126,7 @@ enum FixedPointReference {
             .loadUnaligned(as: Lanes.self)
           sum = unsafe sum.addingProduct(Lanes(integers), scale * x.scales[position])
         }
-        unsafe Activations.store(sum, target, count)
+        unsafe VectorMath.store(sum, target, count)
       }
     }
   }

@@ -1,7 +1,6 @@
-/// Sixteen floats: the unit in which every row operation works, on every instruction set.
-typealias Lanes = SIMD16<Float>
+import MioKernels
 
-/// Elementary functions on sixteen lanes: the definition that the C kernels repeat bit by bit.
+/// Elementary functions on sixteen lanes: the definition that the kernels repeat bit by bit.
 ///
 /// Only additions, multiplications, divisions and integer steps, so that every processor gives the same bits. Polynomials and ranges are those of Cephes (Moshier) unless noted; relative error below 3e-7.
 enum VectorMath {
@@ -132,5 +131,17 @@ enum VectorMath {
     let four = eight.lowHalf + eight.highHalf
     let two = four.lowHalf + four.highHalf
     return two.x + two.y
+  }
+
+  /// Up to sixteen floats; missing lanes are 0.
+  static func load(_ source: UnsafePointer<Float>, _ count: Int) -> Lanes {
+    var lanes = Lanes(repeating: 0)
+    for lane in 0..<min(16, count) { unsafe lanes[lane] = source[lane] }
+    return lanes
+  }
+
+  /// Writes the first `count` lanes.
+  static func store(_ lanes: Lanes, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
+    for lane in 0..<min(16, count) { unsafe target[lane] = lanes[lane] }
   }
 }
