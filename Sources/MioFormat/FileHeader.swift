@@ -1,3 +1,5 @@
+import MioFiles
+
 /// The first 128 bytes of a file: what it is, how long it is, and where its directory lies.
 struct FileHeader: Hashable, Sendable {
   static let byteCount = 128
@@ -103,7 +105,9 @@ extension FileHeader {
         expected: "at least \(byteCount) bytes", found: "\(bytes.count)")
     }
     throw ModelFileError(
-      .badMagic, "this is not a .mio file; `mio-lite convert` makes one from a checkpoint directory",
+      .badMagic,
+      "this is not a .mio file; "
+        + (FileKind(bytes).complaint(for: .model) ?? "mio-lite convert makes one from a checkpoint directory"),
       byteRange: 0..<found.count)
   }
 

@@ -150,7 +150,9 @@ private func regularFileByteCount(_ descriptor: Int32, path: String) throws(Mode
   }
   guard status.st_mode & S_IFMT == S_IFREG else {
     throw ModelFileError(
-      .notRegularFile, "a model must be a regular file, not a directory, pipe or device", path: path)
+      .notRegularFile,
+      "a model must be a regular file, not a directory, pipe or device; a checkpoint's directory becomes one by 'mio-lite convert'",
+      path: path)
   }
   return Int(status.st_size)
 }

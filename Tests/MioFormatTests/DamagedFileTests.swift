@@ -159,6 +159,17 @@ import Testing
     #expect(errorCode { try ModelFile.open(path: try folder.write([])) } == .truncated)
   }
 
+  @Test(arguments: [
+    ("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n", "git lfs pull"),
+    ("<!DOCTYPE html><html><body>Not found", "web page"), ("GGUF\u{3}\0\0\0", "GGUF"), ("PK\u{3}\u{4}", "mio-lite convert"),
+    ("\0\0\0\0\0\0\0\0", "zeros"), ("Repository not found", "Repository not found"),
+  ]) func `what came instead of a model is named`(text: String, says: String) throws {
+    let path = try folder.write(Array(text.utf8))
+    #expect(errorCode { try ModelFile.open(path: path) } == .badMagic)
+    let message = #expect(throws: ModelFileError.self) { try ModelFile.open(path: path) }?.message
+    #expect(message?.contains(says) == true, "\(message ?? "")")
+  }
+
   @Test func `a huge sparse file without a header is no model`() throws {
     let path = try folder.write([])
     try #require(unsafe truncate(path, 1 << 40) == 0)
