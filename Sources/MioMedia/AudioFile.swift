@@ -1,4 +1,5 @@
 import CSndfile
+import MioFiles
 
 #if canImport(Glibc)
   import Glibc
@@ -54,13 +55,14 @@ package final class AudioFile {
     var (input, layout, info) = (input, SoundLayout(input), SF_INFO())
     var opened = unsafe Self.openHandle(input, layout, part: 0, &info)
     if unsafe opened.handle == nil {
-      let error = Self.openError(name)
-      guard let kind = SoundProgram.kind(of: input.bytes(192, at: 0)) else { throw error }
+      let error = Self.openError(name, layout, input)
+      let isKnown = layout.isVorbisOrOpus && layout.shortfall != nil
+      guard !isKnown, let kind = SoundProgram.kind(of: input.bytes(192, at: 0)) else { throw error }
       input = try SoundProgram.decoded(input, kind, name: name)
       layout = SoundLayout(input)
       opened = unsafe Self.openHandle(input, layout, part: 0, &info)
     }
-    guard let handle = unsafe opened.handle else { throw Self.openError(name) }
+    guard let handle = unsafe opened.handle else { throw Self.openError(name, layout, input) }
     let problem = Self.problem(in: info)
     if let problem {
       unsafe sf_close(handle)
@@ -82,9 +84,9 @@ package final class AudioFile {
     _ input: AudioInput, _ layout: SoundLayout, part: Int, _ info: inout SF_INFO
   ) -> (handle: OpaquePointer?, bytes: SoundBytes?) {
     info = SF_INFO()
-    if layout.starts.count > 1 || layout.patch != nil {
+    if layout.starts.count > 1 || layout.patch != nil || !layout.prefix.isEmpty {
       let end = part + 1 < layout.starts.count ? layout.starts[part + 1] : input.byteCount
-      let bytes = SoundBytes(input, range: layout.starts[part]..<end, patch: layout.patch)
+      let bytes = SoundBytes(input, range: layout.starts[part]..<end, prefix: layout.prefix, patch: layout.patch)
       var callbacks = SoundBytes.callbacks()
       return unsafe (sf_open_virtual(&callbacks, Int32(SFM_READ), &info, Unmanaged.passUnretained(bytes).toOpaque()), bytes)
     }
@@ -128,11 +130,17 @@ package final class AudioFile {
     return nil
   }
 
-  private static func openError(_ name: String) -> MediaError {
+  private static func openError(_ name: String, _ layout: SoundLayout, _ input: AudioInput) -> MediaError {
     let reason = unsafe String(cString: sf_strerror(nil))
+    if let shortfall = layout.shortfall {
+      return MediaError(.malformed, name, "no sound can be read: \(shortfall); copy or export it again")
+    }
     switch sf_error(nil) {
     case Int32(SF_ERR_UNRECOGNISED_FORMAT), Int32(SF_ERR_UNSUPPORTED_ENCODING):
-      return MediaError(.notAudio, name, "not a sound file that can be read (\(reason)); convert it to wav or flac")
+      // Downloads fail quietly: a pointer, an error page, or an archive that was not unpacked.
+      let complaint = FileKind(input.bytes(FileKind.headLength, at: 0)).complaint(for: .media)
+      return MediaError(
+        .notAudio, name, complaint ?? "not a sound file that can be read (\(reason)); convert it to wav or flac")
     default:
       return MediaError(.malformed, name, "a damaged sound file (\(reason)); export it again")
     }
@@ -201,7 +209,10 @@ package final class AudioFile {
 
   private func noteEnd() throws(MediaError) {
     guard shortfall == nil else { return }
-    if framesRead == 0 { throw MediaError(.empty, name, "the file holds no samples that can be decoded") }
+    if framesRead == 0 {
+      let reason = layout.shortfall.map { ": \($0)" } ?? ""
+      throw MediaError(.empty, name, "the file holds no samples that can be decoded\(reason)")
+    }
     let fault = unsafe sf_error(handle) == 0 ? nil : unsafe String(cString: sf_strerror(handle))
     if let statedFrameCount, framesRead < statedFrameCount {
       shortfall = "\(framesRead) of \(statedFrameCount) samples could be read (\(fault ?? "the file is cut off"))"
@@ -227,7 +238,7 @@ package final class AudioFile {
   }
 
   private func mixedDown(frames: Int) -> [Float] {
-    if let mix { return mix.mixedDown(interleaved[..<(frames * channelCount)]) }
+    if mix != nil { return mix?.mixedDown(interleaved[..<(frames * channelCount)]) ?? [] }
     if channelCount == 1 { return Array(interleaved[..<frames]) }
     let share = 1 / Float(channelCount)
     return (0..<frames).map { frame in

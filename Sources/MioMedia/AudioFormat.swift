@@ -10,6 +10,8 @@ package enum AudioFormat: String, Sendable, CaseIterable {
   case vorbis
   /// Ogg Opus.
   case opus
+  /// MPEG layer III, by libsndfile 1.1 or newer.
+  case mp3
 
   /// The format that the suffix of `path` names; `.wav` means 16-bit integers, which every program reads.
   package init(path: String) throws(MediaError) {
@@ -20,9 +22,10 @@ package enum AudioFormat: String, Sendable, CaseIterable {
     case "flac": self = .flac
     case "ogg", "oga": self = .vorbis
     case "opus": self = .opus
+    case "mp3": self = .mp3
     default:
       throw MediaError(
-        .unknownFormat, path, "the suffix names no sound format; use .wav, .flac, .ogg or .opus")
+        .unknownFormat, path, "the suffix names no sound format; use .wav, .flac, .ogg, .opus or .mp3")
     }
   }
 }

@@ -89,14 +89,10 @@ enum AudioInput {
   }
 
   static func unnamedTemporaryFile() throws(MediaError) -> FileDescriptor {
-    let folder = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
-    var template = Array("\(folder)/mio-sound-XXXXXX".utf8CString)
-    let descriptor = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress!) }
-    guard descriptor >= 0 else {
-      throw MediaError(.writeFailed, folder, "cannot create a temporary file: \(systemErrorText()); set TMPDIR")
+    guard let descriptor = ScratchFile.open() else {
+      throw MediaError(
+        .writeFailed, ScratchFile.folder, "cannot create a temporary file: \(systemErrorText()); set TMPDIR")
     }
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-    unsafe template.withUnsafeBufferPointer { _ = unsafe unlink($0.baseAddress!) }
     return FileDescriptor(descriptor, owned: true)
   }
 }

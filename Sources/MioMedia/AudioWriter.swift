@@ -36,7 +36,7 @@ package final class AudioWriter {
       let header = WaveHeader(encoding: format == .waveFloat ? .float32 : .integer16, sampleRateHz: sampleRateHz)
       try file.stream.write(header.bytes(sampleCount: 0), name: path)
       encoder = .wave(header)
-    case .flac, .vorbis, .opus:
+    case .flac, .vorbis, .opus, .mp3:
       encoder = .library(try SoundEncoder(file, path: path, format: format, sampleRateHz: sampleRateHz))
     }
     self.path = path

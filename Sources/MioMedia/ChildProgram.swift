@@ -109,7 +109,7 @@ final class ChildProgram {
     #endif
   }
 
-  private static func pipe(for name: String) throws(MediaError) -> (reading: FileDescriptor, writing: FileDescriptor) {
+  static func pipe(for name: String) throws(MediaError) -> (reading: FileDescriptor, writing: FileDescriptor) {
     var ends: [Int32] = [0, 0]
     guard unsafe Self.makePipe(&ends) == 0 else {
       throw MediaError(.readFailed, name, "cannot start a program: \(systemErrorText())")

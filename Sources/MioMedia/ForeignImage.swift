@@ -9,6 +9,7 @@ enum ForeignImage: String {
   case photoshop = "Photoshop"
   case raw = "camera raw"
   case icon = "ICO"
+  case targa = "TGA"
   case portable = "Netpbm"
   case quiteOK = "QOI"
   case radiance = "Radiance HDR"
@@ -20,7 +21,9 @@ enum ForeignImage: String {
   case postScript = "PostScript"
 
   init?(_ bytes: [UInt8]) {
-    if let found = Self.starts.first(where: { bytes.starts(with: $0.1) })?.0 ?? Self.portable(bytes) ?? Self.svg(bytes) {
+    if let found = Self.starts.first(where: { bytes.starts(with: $0.1) })?.0 ?? Self.portable(bytes) ?? Self.svg(bytes)
+      ?? Self.icon(bytes) ?? Self.targa(bytes)
+    {
       self = found
       return
     }
@@ -47,8 +50,8 @@ enum ForeignImage: String {
     (.raw, Array("FOVb".utf8)), (.tiff, [0x49, 0x49, 0x2A, 0]), (.tiff, [0x4D, 0x4D, 0, 0x2A]), (.tiff, [0x49, 0x49, 0x2B, 0]),
     (.tiff, [0x4D, 0x4D, 0, 0x2B]), (.jpegXR, [0x49, 0x49, 0xBC, 0x01]), (.jpegXL, [0xFF, 0x0A]),
     (.jpegXL, [0, 0, 0, 0x0C, 0x4A, 0x58, 0x4C, 0x20]), (.jpeg2000, [0, 0, 0, 0x0C, 0x6A, 0x50, 0x20, 0x20]),
-    (.jpeg2000, [0xFF, 0x4F, 0xFF, 0x51]), (.photoshop, Array("8BPS".utf8)), (.icon, [0, 0, 1, 0]), (.icon, [0, 0, 2, 0]),
-    (.icon, Array("icns".utf8)), (.quiteOK, Array("qoif".utf8)), (.radiance, Array("#?RADIANCE".utf8)),
+    (.jpeg2000, [0xFF, 0x4F, 0xFF, 0x51]), (.photoshop, Array("8BPS".utf8)), (.icon, Array("icns".utf8)),
+    (.quiteOK, Array("qoif".utf8)), (.radiance, Array("#?RADIANCE".utf8)),
     (.radiance, Array("#?RGBE".utf8)), (.openEXR, [0x76, 0x2F, 0x31, 0x01]), (.directDraw, Array("DDS ".utf8)),
     (.gimp, Array("gimp xcf ".utf8)), (.pdf, Array("%PDF-".utf8)), (.postScript, Array("%!PS".utf8)),
     (.postScript, [0xC5, 0xD0, 0xD3, 0xC6]),
@@ -58,6 +61,21 @@ enum ForeignImage: String {
   private static func portable(_ bytes: [UInt8]) -> ForeignImage? {
     guard bytes.count > 2, bytes[0] == UInt8(ascii: "P"), [9, 10, 13, 32].contains(bytes[2]) else { return nil }
     return (UInt8(ascii: "1")...UInt8(ascii: "7")).contains(bytes[1]) || [70, 102].contains(bytes[1]) ? .portable : nil
+  }
+
+  /// Zeros, the kind (1 or 2 for a pointer), and how many images there are.
+  private static func icon(_ bytes: [UInt8]) -> ForeignImage? {
+    guard bytes.count > 5, bytes[0] == 0, bytes[1] == 0, [1, 2].contains(bytes[2]), bytes[3] == 0 else { return nil }
+    return bytes[4] != 0 || bytes[5] != 0 ? .icon : nil
+  }
+
+  /// No mark at the beginning; its kinds, a palette's size where there is one, and depths of 8 to 32 bits tell it.
+  private static func targa(_ bytes: [UInt8]) -> ForeignImage? {
+    guard bytes.count > 18, bytes[1] <= 1, [1, 2, 3, 9, 10, 11].contains(bytes[2]), [8, 15, 16, 24, 32].contains(bytes[16]),
+      bytes[17] & 0xC0 == 0, bytes[1] == 1 || bytes[3..<8].allSatisfy({ $0 == 0 })
+    else { return nil }
+    let sides = [bytes[12...13], bytes[14...15]].map { $0.reversed().reduce(0) { $0 << 8 | Int($1) } }
+    return (bytes[2] & 7 == 1) == (bytes[1] == 1) && sides.allSatisfy { (1...16384).contains($0) } ? .targa : nil
   }
 
   /// XML, or no more than a mark of bytes before it, whose first elements say so.

@@ -25,6 +25,7 @@ package struct GIFReader {
   private var frameCount = 0
   private var drawnPixels = 0
   private let isOnWhite: Bool
+  private let pixelLimit: Int
   /// Why frames are missing behind those that were handed over: all before it are whole.
   package private(set) var damage: MediaError?
 
@@ -54,13 +55,18 @@ package struct GIFReader {
   }
 
   /// Reads the header.
-  package init(_ bytes: [UInt8], name: String, transparency: Image.Transparency = .dropped) throws(MediaError) {
+  ///
+  /// - Parameter pixelLimit: most pixels of the canvas, which frames that stick out make larger.
+  package init(
+    _ bytes: [UInt8], name: String, transparency: Image.Transparency = .dropped, pixelLimit: Int = ImageFile.pixelLimit
+  ) throws(MediaError) {
     guard Self.isGIF(bytes), bytes.count >= 13 else {
       throw MediaError(.malformed, name, "a damaged GIF; export it again")
     }
     width = Int(bytes[6]) | Int(bytes[7]) << 8
     height = Int(bytes[8]) | Int(bytes[9]) << 8
-    try ImageFile.check(width, height, name: name)
+    try ImageFile.check(width, height, most: pixelLimit, name: name)
+    self.pixelLimit = pixelLimit
     let hasPalette = bytes[10] & 0x80 != 0
     let count = hasPalette ? 2 << Int(bytes[10] & 7) : 0
     guard bytes.count >= 13 + 3 * count else {
@@ -173,7 +179,7 @@ package struct GIFReader {
   private mutating func grow(toHold area: Area) throws(MediaError) {
     let (newWidth, newHeight) = (max(width, area.left + area.width), max(height, area.top + area.height))
     guard newWidth > width || newHeight > height else { return }
-    try ImageFile.check(newWidth, newHeight, name: name)
+    try ImageFile.check(newWidth, newHeight, most: pixelLimit, name: name)
     let (old, oldWidth, oldHeight) = (canvas, width, height)
     (width, height) = (newWidth, newHeight)
     if frameCount == 0 { return }

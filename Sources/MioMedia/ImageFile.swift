@@ -153,14 +153,14 @@ package enum ImageFile {
   }
 
   /// Refuses sizes outside the limits.
-  static func check(_ width: Int, _ height: Int, name: String) throws(MediaError) {
+  static func check(_ width: Int, _ height: Int, most: Int = pixelLimit, name: String) throws(MediaError) {
     guard width > 0, height > 0 else {
       throw MediaError(.malformed, name, "the header states \(width) x \(height) pixels; export the image again")
     }
-    guard width <= sideLimit, height <= sideLimit, width * height <= pixelLimit else {
+    guard width <= sideLimit, height <= sideLimit, width * height <= most else {
       throw MediaError(
         .tooLarge, name,
-        "\(width) x \(height) pixels; at most \(pixelLimit) are read, \(sideLimit) on a side; scale the image down first")
+        "\(width) x \(height) pixels; at most \(most) are read, \(sideLimit) on a side; scale the image down first")
     }
   }
 

@@ -38,6 +38,29 @@ package struct ImageNotes: Hashable, Sendable {
   }
 }
 
+extension ImageNotes {
+  /// How the image of a file was made, as programs for generated images say it: a PNG's text "parameters", or a JPEG's comment.
+  package static func parameters(in bytes: [UInt8]) -> String? {
+    guard let text = PNGChunks.isPNG(bytes) ? PNGChunks.text("parameters", in: bytes) : comment(in: bytes) else { return nil }
+    // A PNG's short texts are Latin-1.
+    return String(validating: text, as: UTF8.self)
+      ?? String(String.UnicodeScalarView(text.map { Unicode.Scalar($0) }))
+  }
+
+  /// The first comment of a JPEG.
+  private static func comment(in bytes: [UInt8]) -> ArraySlice<UInt8>? {
+    guard bytes.starts(with: [0xFF, 0xD8]) else { return nil }
+    var position = 2
+    while position + 4 <= bytes.count, bytes[position] == 0xFF, bytes[position + 1] != 0xDA {
+      let length = Int(bytes[position + 2]) << 8 | Int(bytes[position + 3])
+      guard length >= 2, position + 2 + length <= bytes.count else { return nil }
+      if bytes[position + 1] == 0xFE { return bytes[position + 4..<position + 2 + length] }
+      position += 2 + length
+    }
+    return nil
+  }
+}
+
 extension Image {
   /// The bytes of a file.
   package func encoded(

@@ -24,12 +24,32 @@ enum OggStream {
       guard page.count >= headerLength + segments else { throw failure(name) }
       let bodyLength = page[headerLength..<(headerLength + segments)].reduce(0) { $0 + Int($1) }
       page = try read(file, at: offset, count: headerLength + segments + bodyLength, name: name)
-      store(serialNumber, in: &page, at: 14)
-      store(0, in: &page, at: 22)
-      store(CRC32.oggChecksum(page), in: &page, at: 22)
+      renumber(&page)
       try write(page[..<headerLength], to: file, at: offset, name: name)
       offset += page.count
     }
+  }
+
+  /// Takes the complete pages from the front of `bytes`, with the fixed number.
+  static func takeFixedPages(from bytes: inout [UInt8]) -> [UInt8] {
+    var pages: [UInt8] = []
+    while bytes.count > headerLength {
+      let segments = Int(bytes[26])
+      guard bytes.count >= headerLength + segments else { break }
+      let length = headerLength + segments + bytes[headerLength..<(headerLength + segments)].reduce(0) { $0 + Int($1) }
+      guard bytes.count >= length else { break }
+      var page = Array(bytes.prefix(length))
+      renumber(&page)
+      pages += page
+      bytes.removeFirst(length)
+    }
+    return pages
+  }
+
+  private static func renumber(_ page: inout [UInt8]) {
+    store(serialNumber, in: &page, at: 14)
+    store(0, in: &page, at: 22)
+    store(CRC32.oggChecksum(page), in: &page, at: 22)
   }
 
   private static func store(_ value: UInt32, in page: inout [UInt8], at offset: Int) {

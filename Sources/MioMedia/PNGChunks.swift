@@ -8,6 +8,8 @@ enum PNGChunks {
   /// Most bytes of a text that is unpacked.
   private static let textLimit = 1 << 20
 
+  static func isPNG(_ bytes: [UInt8]) -> Bool { bytes.starts(with: signature) }
+
   /// Whether its pixels are gray without an alpha channel.
   static func isGray(_ bytes: [UInt8]) -> Bool { bytes.starts(with: signature) && bytes.count > 25 && bytes[25] == 0 }
 

@@ -6,30 +6,39 @@ import CSndfile
   import Musl
 #endif
 
-/// A part of a sound file as libsndfile sees it: some of its bytes, with a size in its header put right.
+/// A part of a sound file as libsndfile sees it: some of its bytes, with others before them, or a size in its header put right.
 final class SoundBytes {
   private let input: AudioInput
   private let range: Range<Int>
+  private let prefix: [UInt8]
   private let patch: (offset: Int, bytes: [UInt8])?
   private var position = 0
 
-  init(_ input: AudioInput, range: Range<Int>, patch: (offset: Int, bytes: [UInt8])? = nil) {
-    (self.input, self.range, self.patch) = (input, range, patch)
+  private var byteCount: Int { prefix.count + range.count }
+
+  init(_ input: AudioInput, range: Range<Int>, prefix: [UInt8] = [], patch: (offset: Int, bytes: [UInt8])? = nil) {
+    (self.input, self.range, self.prefix, self.patch) = (input, range, prefix, patch)
   }
 
   private func seek(_ offset: Int, _ whence: Int32) -> Int {
-    let start = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? position : range.count
+    let start = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? position : byteCount
     let (target, overflow) = start.addingReportingOverflow(offset)
-    guard !overflow, (0...range.count).contains(target) else { return -1 }
+    guard !overflow, (0...byteCount).contains(target) else { return -1 }
     position = target
     return target
   }
 
   private func read(into target: UnsafeMutableRawPointer, count: Int) -> Int {
-    let count = max(0, min(count, range.count - position))
+    let count = max(0, min(count, byteCount - position))
     guard count > 0 else { return 0 }
-    let done = unsafe input.read(
-      into: UnsafeMutableRawBufferPointer(start: target, count: count), at: range.lowerBound + position)
+    let before = prefix[min(position, prefix.count)..<min(position + count, prefix.count)]
+    unsafe UnsafeMutableRawBufferPointer(start: target, count: count).copyBytes(from: before)
+    var done = before.count
+    if done < count {
+      done += unsafe input.read(
+        into: UnsafeMutableRawBufferPointer(start: target + done, count: count - done),
+        at: range.lowerBound + position + done - prefix.count)
+    }
     if let patch {
       for (index, byte) in patch.bytes.enumerated() {
         let place = patch.offset + index - position
@@ -47,7 +56,7 @@ final class SoundBytes {
   /// libsndfile's view; the caller passes `self` as user data and keeps it alive.
   static func callbacks() -> SF_VIRTUAL_IO {
     unsafe SF_VIRTUAL_IO(
-      get_filelen: { unsafe sf_count_t(SoundBytes.from($0).range.count) },
+      get_filelen: { unsafe sf_count_t(SoundBytes.from($0).byteCount) },
       seek: { unsafe sf_count_t(SoundBytes.from($2).seek(Int($0), $1)) },
       read: { unsafe sf_count_t(SoundBytes.from($2).read(into: $0!, count: Int($1))) },
       write: { _, _, _ in 0 },

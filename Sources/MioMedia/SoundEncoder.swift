@@ -21,18 +21,7 @@ final class SoundEncoder {
   private static let blockLength = 4096
 
   init(_ file: AtomicFile, path: String, format: AudioFormat, sampleRateHz: Int) throws(MediaError) {
-    let encoding =
-      switch format {
-      case .flac: SF_FORMAT_FLAC | SF_FORMAT_PCM_16
-      case .vorbis: SF_FORMAT_OGG | SF_FORMAT_VORBIS
-      case .opus: SF_FORMAT_OGG | SF_FORMAT_OPUS
-      case .waveFloat: SF_FORMAT_WAV | SF_FORMAT_FLOAT
-      case .wave16: SF_FORMAT_WAV | SF_FORMAT_PCM_16
-      }
-    var info = SF_INFO()
-    info.samplerate = Int32(sampleRateHz)
-    info.channels = 1
-    info.format = Int32(encoding)
+    var info = format.sndfileInfo(sampleRateHz: sampleRateHz)
     var callbacks = WatchedFile.callbacks()
     output = WatchedFile(file.stream)
     guard unsafe sf_format_check(&info) != 0,
@@ -58,18 +47,9 @@ final class SoundEncoder {
     guard let handle = unsafe handle else { return }
     for start in stride(from: 0, to: samples.count, by: Self.blockLength) {
       let block = Array(samples[start..<min(start + Self.blockLength, samples.count)])
-      let written =
-        if format == .flac {
-          unsafe clipper.integers(block).withUnsafeBufferPointer {
-            unsafe sf_writef_short(handle, $0.baseAddress!, sf_count_t($0.count))
-          }
-        } else {
-          unsafe clipper.floats(block).withUnsafeBufferPointer {
-            unsafe sf_writef_float(handle, $0.baseAddress!, sf_count_t($0.count))
-          }
-        }
+      let written = unsafe format.write(block, to: handle, &clipper)
       if let reason = output.failure { throw failure(reason) }
-      if Int(written) != block.count { throw failure(unsafe String(cString: sf_strerror(handle))) }
+      if written != block.count { throw failure(unsafe String(cString: sf_strerror(handle))) }
     }
   }
 
@@ -84,6 +64,40 @@ final class SoundEncoder {
 
   private func failure(_ reason: String) -> MediaError {
     MediaError(.writeFailed, path, "cannot write: \(reason); check space and permissions")
+  }
+}
+
+extension AudioFormat {
+  /// Mono sound of this format, for libsndfile.
+  func sndfileInfo(sampleRateHz: Int) -> SF_INFO {
+    let encoding =
+      switch self {
+      case .flac: SF_FORMAT_FLAC | SF_FORMAT_PCM_16
+      case .vorbis: SF_FORMAT_OGG | SF_FORMAT_VORBIS
+      case .opus: SF_FORMAT_OGG | SF_FORMAT_OPUS
+      case .mp3: SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III
+      case .waveFloat: SF_FORMAT_WAV | SF_FORMAT_FLOAT
+      case .wave16: SF_FORMAT_WAV | SF_FORMAT_PCM_16
+      }
+    var info = SF_INFO()
+    info.samplerate = Int32(sampleRateHz)
+    info.channels = 1
+    info.format = Int32(encoding)
+    return info
+  }
+
+  /// Hands samples to an open encoder of libsndfile; returns how many it took.
+  @unsafe
+  func write(_ samples: [Float], to handle: OpaquePointer, _ clipper: inout SampleClipper) -> Int {
+    if self == .flac {
+      unsafe clipper.integers(samples).withUnsafeBufferPointer {
+        Int(unsafe sf_writef_short(handle, $0.baseAddress!, sf_count_t($0.count)))
+      }
+    } else {
+      unsafe clipper.floats(samples).withUnsafeBufferPointer {
+        Int(unsafe sf_writef_float(handle, $0.baseAddress!, sf_count_t($0.count)))
+      }
+    }
   }
 }
 

@@ -5,10 +5,16 @@ struct SoundLayout {
   private(set) var starts = [0]
   /// A size in the header that is put right.
   private(set) var patch: (offset: Int, bytes: [UInt8])?
+  /// What is read before the recording: a statement of its length that the file lacks.
+  private(set) var prefix: [UInt8] = []
   /// Bytes that the file should have; nil where it does not say.
   private(set) var statedByteCount: Int?
+  /// Where the last of the recordings ends by the size of its whole, notes behind the sound included.
+  private var statedWholeEnd: Int?
   /// Whether it ends without the mark of an end.
   private(set) var lacksEnd = false
+  /// Whether it is an Ogg file of a codec that libsndfile reads.
+  private(set) var isVorbisOrOpus = false
 
   private let input: AudioInput
   private let byteCount: Int
@@ -19,22 +25,13 @@ struct SoundLayout {
     let start = input.bytes(16, at: 0)
     func begins(_ text: String) -> Bool { start.starts(with: Array(text.utf8)) }
     if begins("RIFF") || begins("RIFX") || begins("RF64") {
-      wave(isBig: begins("RIFX"), isLong: begins("RF64"))
-      // Waves that were joined: each begins where the sound of another ends.
-      while let end = statedByteCount, starts.count < Self.startLimit, end < byteCount,
-        Array(start.prefix(4)) == input.bytes(4, at: end),
-        end > starts[starts.count - 1]
-      {
-        starts.append(end)
-        wave(isBig: begins("RIFX"), isLong: begins("RF64"), from: end)
-      }
+      chained(4) { $0.wave(isBig: begins("RIFX"), isLong: begins("RF64"), from: $1) }
     } else if begins("FORM") {
-      aiff()
-    } else if begins(".snd"), start.count == 16 {
-      let (offset, size) = (Self.number(start[4..<8], isBig: true), Self.number(start[8..<12], isBig: true))
-      if size != 0xFFFF_FFFF { statedByteCount = offset + size }
+      chained(4) { $0.aiff(from: $1) }
+    } else if begins(".snd") {
+      chained(4) { $0.au(from: $1) }
     } else if begins("riff") {
-      wave64()
+      chained(16) { $0.wave64(from: $1) }
     } else if begins("OggS") {
       ogg()
     } else if begins("fLaC") {
@@ -47,6 +44,24 @@ struct SoundLayout {
     }
   }
 
+  /// Reads one header after the other: of recordings that were joined, each begins where another ends, or at most some bytes of
+  /// filling or of notes later.
+  ///
+  /// - Parameter length: bytes at the beginning of a recording that are the same in the next one.
+  private mutating func chained(_ length: Int, _ read: (inout SoundLayout, _ start: Int) -> Void) {
+    let mark = input.bytes(length, at: 0)
+    read(&self, 0)
+    while let end = statedByteCount, starts.count < Self.startLimit, end < byteCount,
+      let start = ([end, end + end % 2] + [statedWholeEnd].compactMap { $0 }).first(where: {
+        $0 > starts[starts.count - 1] && input.bytes(length, at: $0) == mark
+      })
+    {
+      starts.append(start)
+      statedByteCount = nil
+      read(&self, start)
+    }
+  }
+
   private static func number(_ bytes: ArraySlice<UInt8>, isBig: Bool) -> Int {
     (isBig ? Array(bytes) : bytes.reversed()).reduce(0) { $0 << 8 | Int($1) }
   }
@@ -56,8 +71,16 @@ struct SoundLayout {
   /// Most chunks before the sound.
   private static let chunkLimit = 1000
 
-  private mutating func wave(isBig: Bool, isLong: Bool, from start: Int = 0) {
+  private mutating func au(from start: Int) {
+    let head = input.bytes(16, at: start)
+    guard head.count == 16 else { return }
+    let (offset, size) = (Self.number(head[4..<8], isBig: true), Self.number(head[8..<12], isBig: true))
+    if size != 0xFFFF_FFFF { statedByteCount = start + offset + size }
+  }
+
+  private mutating func wave(isBig: Bool, isLong: Bool, from start: Int) {
     var offset = start + 12
+    statedWholeEnd = start + 8 + Self.number(input.bytes(4, at: start + 4)[...], isBig: isBig)
     var longSize: Int?
     for _ in 0..<Self.chunkLimit {
       let head = input.bytes(8, at: offset)
@@ -89,8 +112,9 @@ struct SoundLayout {
     return size == 0 || size >= 0x7FFF_0000
   }
 
-  private mutating func aiff() {
-    var offset = 12
+  private mutating func aiff(from start: Int) {
+    var offset = start + 12
+    statedWholeEnd = start + 8 + Self.number(input.bytes(4, at: start + 4)[...], isBig: true)
     for _ in 0..<Self.chunkLimit {
       let head = input.bytes(8, at: offset)
       guard head.count == 8 else { return }
@@ -103,8 +127,10 @@ struct SoundLayout {
     }
   }
 
-  private mutating func wave64() {
-    var offset = 40
+  private mutating func wave64(from start: Int) {
+    var offset = start + 40
+    let whole = input.bytes(8, at: start + 16)
+    if whole.count == 8, whole[7] < 0x40 { statedWholeEnd = start + Self.number(whole[...], isBig: false) }
     for _ in 0..<Self.chunkLimit {
       let head = input.bytes(24, at: offset)
       guard head.count == 24, head[23] < 0x40 else { return }
@@ -122,6 +148,8 @@ struct SoundLayout {
 
   /// Goes from page to page; a recording begins behind the end of another.
   private mutating func ogg() {
+    let codec = input.bytes(8, at: 27 + Int(input.bytes(1, at: 26).first ?? 0))
+    isVorbisOrOpus = codec.dropFirst().starts(with: Array("vorbis".utf8)) || codec.starts(with: Array("OpusHead".utf8))
     var offset = 0
     var (isEnd, isBroken) = (false, false)
     while offset < byteCount {
@@ -154,17 +182,40 @@ struct SoundLayout {
       }
     }
     starts.sort()
+    guard starts.count == 1 else { return }
+    if ["Xing", "Info"].contains(where: { !places(of: Array($0.utf8), from: tag, before: tag + 4096).isEmpty }) {
+      putXingSizeRight(near: tag)
+    } else if let frames = MPEGFrames(input, from: tag), !frames.isConstant {
+      starts = [tag]
+      prefix = frames.lengthFrame(byteCount: byteCount - tag)
+    }
+  }
+
+  /// The size that the first frame states is put right where it is not the file's: libmpg123 would complain to standard error.
+  private mutating func putXingSizeRight(near tag: Int) {
+    for word in ["Xing", "Info"] {
+      guard let place = places(of: Array(word.utf8), from: tag, before: tag + 4096).first else { continue }
+      let head = input.bytes(16, at: place)
+      guard head.count == 16, head[7] & 2 != 0 else { return }
+      let offset = place + (head[7] & 1 != 0 ? 12 : 8)
+      let stated = Self.number(input.bytes(4, at: offset)[...], isBig: true)
+      if abs(stated - byteCount) * 100 > byteCount {
+        patch = (offset, (0..<4).map { UInt8(truncatingIfNeeded: byteCount >> (24 - 8 * $0)) })
+      }
+      return
+    }
   }
 
   /// Most recordings in a file.
   private static let startLimit = 10_000
 
   /// Where a word stands.
-  private func places(of word: [UInt8], from start: Int) -> [Int] {
+  private func places(of word: [UInt8], from start: Int, before limit: Int = .max) -> [Int] {
     var places: [Int] = []
     var offset = start
-    let block = 1 << 20
-    while offset < byteCount, places.count < Self.startLimit {
+    let limit = min(limit, byteCount)
+    let block = min(1 << 20, max(0, limit - start))
+    while offset < limit, places.count < Self.startLimit {
       let bytes = input.bytes(block + word.count - 1, at: offset)
       for index in bytes.indices.dropLast(word.count - 1) where bytes[index] == word[0] {
         if bytes[index..<(index + word.count)].elementsEqual(word) { places.append(offset + index) }

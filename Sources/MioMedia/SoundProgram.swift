@@ -1,3 +1,5 @@
+import MioFiles
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,7 +7,7 @@
 #endif
 
 /// Sound in containers that libsndfile does not know, decoded by ffmpeg, if it is installed, to a temporary file.
-enum SoundProgram {
+package enum SoundProgram {
   /// Seconds without a sample after which the program is ended, and bytes that it may write.
   private static let (patience, limit) = (60, 4 << 30)
 
@@ -23,6 +25,8 @@ enum SoundProgram {
     if start.starts(with: [0x1A, 0x45, 0xDF, 0xA3]) { return "a Matroska or WebM file" }
     if holds("#!AMR") { return "an AMR file" }
     if start.count > 1, start[0] == 0xFF, start[1] & 0xF6 == 0xF0 || start[1] & 0xE0 == 0xE0 { return "an AAC or MPEG stream" }
+    if start.starts(with: [0x0B, 0x77]) { return "an AC-3 file" }
+    if start.starts(with: [0x7F, 0xFE, 0x80, 0x01]) { return "a DTS file" }
     if start.starts(with: [0x30, 0x26, 0xB2, 0x75]) { return "a WMA or ASF file" }
     if start.starts(with: [0, 0, 1, 0xBA]) || start.first == 0x47 && start.count > 188 && start[188] == 0x47 {
       return "an MPEG file"
@@ -35,9 +39,19 @@ enum SoundProgram {
     return holds("RIFF") && holds("AVI ", at: 8) ? "an AVI file" : nil
   }
 
+  /// Whether a file begins as those do that hold sound; Ogg and MPEG may hold a film, too, of which the start tells nothing.
+  package static func isSound(_ start: [UInt8]) -> Bool {
+    func holds(_ text: String, at offset: Int = 0) -> Bool {
+      start.count >= offset + text.utf8.count && start[offset..<(offset + text.utf8.count)].elementsEqual(text.utf8)
+    }
+    let isMPEGLayer = start.count > 1 && start[0] == 0xFF && start[1] & 0xE0 == 0xE0
+    return holds("RIFF") && holds("WAVE", at: 8) || holds("FORM") && holds("AIF", at: 8) || isMPEGLayer
+      || ["RF64", "fLaC", "OggS", "ID3", ".snd", "#!AMR", "caff", "wvpk", "MAC "].contains { holds($0) }
+  }
+
   /// The first sound of a file as RIFF WAVE.
   static func decoded(_ input: AudioInput, _ kind: String, name: String) throws(MediaError) -> AudioInput {
-    guard let program = VideoProgram.find("ffmpeg") else {
+    guard let program = SystemProgram.path(of: "ffmpeg") else {
       throw MediaError(
         .missingProgram, name,
         "\(kind) is not supported here; it is read by ffmpeg, which is not installed (apt-get install ffmpeg); or convert it "
@@ -58,7 +72,11 @@ enum SoundProgram {
       try target.write(block, name: "sound of \(name)")
     }
     guard total > 64 else {
-      let reason = VideoProgram.lastLine(child.readComplaints())
+      let complaints = child.readComplaints()
+      if complaints.contains("matches no streams") {
+        throw MediaError(.notAudio, name, "\(kind) without sound; pictures are read by commands that look")
+      }
+      let reason = VideoProgram.lastLine(complaints)
       throw MediaError(
         .notAudio, name, "\(kind) in which ffmpeg finds no sound" + (reason.isEmpty ? "" : " (\(reason))"))
     }

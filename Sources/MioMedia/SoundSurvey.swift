@@ -4,8 +4,8 @@
   import Musl
 #endif
 
-/// What is looked at before sound is listened to: the offset of every channel, how loud the channels are, and whether their
-/// mean keeps what they hold.
+/// What is looked at before sound is listened to: the offset of every channel, how loud the channels are, whether their mean
+/// keeps what they hold, and whether it hums.
 package struct SoundSurvey {
   private struct Channel {
     /// By level in dB above ``lowest``: frames, and the sum of their means.
@@ -17,7 +17,16 @@ package struct SoundSurvey {
   /// Frames that count as quiet: one of so many, and at least so many.
   private static let (quietShare, leastQuiet) = (32, 3)
 
+  /// Of the energy, what lies below voices, from which on it is taken out. Of voices, it is less.
+  private static let humShare = 0.005
+  /// Frames in which its filter swings in.
+  private static let swing = 10
+
   private let frameLength: Int
+  private let sampleRateHz: Int
+  private var hum: HumFilter
+  /// Below voices, and of all that sounded meanwhile.
+  private var (humEnergy, humRange) = (0.0, 0.0)
   private var channels: [Channel]
   private var mixEnergy = 0.0
   private var peak: Float = 0
@@ -27,6 +36,8 @@ package struct SoundSurvey {
 
   package init(channelCount: Int, sampleRateHz: Int) {
     frameLength = max(1, sampleRateHz / 50)
+    self.sampleRateHz = sampleRateHz
+    hum = HumFilter(.below, sampleRateHz: sampleRateHz)
     channels = Array(repeating: Channel(), count: channelCount)
   }
 
@@ -42,7 +53,7 @@ package struct SoundSurvey {
     let (width, count) = (channels.count, Double(frameLength))
     var sums = [Double](repeating: 0, count: width)
     var squares = sums
-    var (mixSum, mixSquares) = (0.0, 0.0)
+    var (mixSum, mixSquares, humSum, humSquares) = (0.0, 0.0, 0.0, 0.0)
     for start in stride(from: frame.startIndex, to: frame.endIndex, by: width) {
       var mix = 0.0
       for channel in 0..<width {
@@ -56,6 +67,9 @@ package struct SoundSurvey {
       mix /= Double(width)
       mixSum += mix
       mixSquares += mix * mix
+      let low = hum.filter(mix)
+      humSum += low
+      humSquares += low * low
     }
     for channel in 0..<width {
       let mean = sums[channel] / count
@@ -68,7 +82,13 @@ package struct SoundSurvey {
       channels[channel].quietness[level].sum += mean
       channels[channel].quietness[level].squares += mean * mean
     }
-    mixEnergy += max(0, mixSquares / count - (mixSum / count) * (mixSum / count))
+    let power = max(0, mixSquares / count - (mixSum / count) * (mixSum / count))
+    mixEnergy += power
+    // The filter swings in first.
+    if frameCount >= Self.swing {
+      humEnergy += max(0, humSquares / count - (humSum / count) * (humSum / count))
+      humRange += power
+    }
     frameCount += 1
   }
 
@@ -77,7 +97,10 @@ package struct SoundSurvey {
     let scale = Self.scale(ofPeak: peak)
     let gains = mixGains
     let offsets = channels.indices.map { gains[$0] == 0 ? 0 : offset(of: channels[$0]) }
-    return ListeningMix(offsets: offsets, gains: gains.map { $0 * scale }, remarks: remarks(offsets, gains, scale))
+    let hums = humEnergy > Self.humShare * humRange
+    return ListeningMix(
+      offsets: offsets, gains: gains.map { $0 * scale }, hum: hums ? HumFilter(.above, sampleRateHz: sampleRateHz) : nil,
+      remarks: remarks(offsets, gains, scale) + (hums ? ["hum or rumble below voices is removed"] : []))
   }
 
   /// The mean of the quietest frames, if it is more than a hundredth of what sounds and about the same in all of them: the
@@ -142,21 +165,29 @@ package struct SoundSurvey {
 package struct ListeningMix {
   package let offsets: [Float]
   package let gains: [Float]
+  /// Removes hum; a stream's samples go through it in order.
+  private var hum: HumFilter?
   /// What differs from the plain mean, in words.
   package let remarks: [String]
 
   /// What is done to the mean alone.
   package var isPlain: Bool { remarks.isEmpty }
 
-  package func mixedDown(_ interleaved: ArraySlice<Float>) -> [Float] {
+  init(offsets: [Float], gains: [Float], hum: HumFilter?, remarks: [String]) {
+    (self.offsets, self.gains, self.hum, self.remarks) = (offsets, gains, hum, remarks)
+  }
+
+  /// The next samples of a stream.
+  package mutating func mixedDown(_ interleaved: ArraySlice<Float>) -> [Float] {
     let width = gains.count
-    return stride(from: interleaved.startIndex, to: interleaved.endIndex, by: width).map { start in
+    let mixed = stride(from: interleaved.startIndex, to: interleaved.endIndex, by: width).map { start in
       var sum: Float = 0
       for channel in 0..<width where gains[channel] != 0 {
         sum += (interleaved[start + channel] - offsets[channel]) * gains[channel]
       }
       return sum
     }
+    return hum?.filter(mixed) ?? mixed
   }
 }
 
@@ -200,7 +231,7 @@ extension AudioFile {
   package static func preparedForListening(_ samples: [Float], sampleRateHz: Int) -> ([Float], [String]) {
     var survey = SoundSurvey(channelCount: 1, sampleRateHz: sampleRateHz)
     survey.push(samples[...])
-    let mix = survey.mix
+    var mix = survey.mix
     return mix.isPlain ? (samples, []) : (mix.mixedDown(samples[...]), mix.remarks)
   }
 }

@@ -46,7 +46,7 @@ package struct VideoFile {
   private let isCancelled: () -> Bool
 
   /// - Parameters:
-  ///   - transparency: of frames that are images; that of films which ffmpeg reads is dropped.
+  ///   - transparency: of its frames.
   ///   - isCancelled: asked between frames.
   package init(
     path: String, transparency: Image.Transparency = .dropped, isCancelled: @escaping () -> Bool = { false }
@@ -208,7 +208,7 @@ package struct VideoFile {
       while let frame = try reader.next() { if try !step(frame) { return nil } }
       return reader.damage?.message
     case .program(let descriptor):
-      return try VideoProgram.decode(descriptor, name: name, isCancelled: isCancelled, body: step)
+      return try VideoProgram.decode(descriptor, name: name, transparency: transparency, isCancelled: isCancelled, body: step)
     }
   }
 

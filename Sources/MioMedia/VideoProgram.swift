@@ -1,3 +1,5 @@
+import MioFiles
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -23,11 +25,13 @@ enum VideoProgram {
 
   /// Hands over every frame until `body` returns false.
   ///
+  /// - Parameter transparency: what becomes of it; where it is dropped, the program drops it.
   /// - Returns: what the program complained about beside the frames, in words.
   static func decode(
-    _ file: FileDescriptor, name: String, isCancelled: @escaping () -> Bool, body: (Image) throws(MediaError) -> Bool
+    _ file: FileDescriptor, name: String, transparency: Image.Transparency = .dropped,
+    isCancelled: @escaping () -> Bool, body: (Image) throws(MediaError) -> Bool
   ) throws(MediaError) -> String? {
-    guard let program = find("ffmpeg") else {
+    guard let program = SystemProgram.path(of: "ffmpeg") else {
       let what = ImageFile.isImage(file.firstBytes) ? "animated PNGs" : "videos"
       throw MediaError(
         .missingProgram, name,
@@ -36,7 +40,7 @@ enum VideoProgram {
     }
     // Old versions know the first name of the option alone, new ones may know the second alone.
     for option in ["-vsync", "-fps_mode"] {
-      let child = try ChildProgram(program, arguments(option), input: file, name: name)
+      let child = try ChildProgram(program, arguments(option, transparency), input: file, name: name)
       var reader = FrameReader(child, name: name, isCancelled: isCancelled, patience: patience, longestRun: longestRun)
       var count = 0
       while let image = try reader.next() {
@@ -48,6 +52,9 @@ enum VideoProgram {
       if option == "-vsync", complaints.contains("vsync") { continue }
       if complaints.contains("matches no streams") {
         throw MediaError(.malformed, name, "there is no moving picture in it; sound is read by commands that listen")
+      }
+      if SoundProgram.isSound(file.firstBytes) {
+        throw MediaError(.malformed, name, "a sound file, which has no frames; it is read by commands that listen")
       }
       let reason = Self.lastLine(complaints)
       throw MediaError(
@@ -63,13 +70,13 @@ enum VideoProgram {
   }
 
   /// - Parameter option: the one that says that no frame is to be left out or doubled.
-  private static func arguments(_ option: String) -> [String] {
+  private static func arguments(_ option: String, _ transparency: Image.Transparency) -> [String] {
     // V leaves out cover art. The child sees the file as descriptor 3. Opening it anew by that name starts at its beginning.
     [
       "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist",
       formats, "-i", "file:/proc/self/fd/3", "-map", "0:V:0", "-an", "-sn", "-dn", option, "passthrough", "-f", "image2pipe",
-      "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1",
-    ]
+      "-c:v",
+    ] + (transparency == .dropped ? ["ppm", "-pix_fmt", "rgb24"] : ["pam", "-pix_fmt", "rgba"]) + ["pipe:1"]
   }
 
   /// Whether an AVI states more bytes than it has, about which ffmpeg is silent.
@@ -86,16 +93,10 @@ enum VideoProgram {
     while line.hasPrefix("["), let end = line.firstIndex(of: "]") { line = line[end...].dropFirst().drop { $0 == " " } }
     return String(line.filter { $0.isASCII && !($0.asciiValue ?? 0 < 32) }.prefix(120))
   }
-
-  /// Where a program lies.
-  static func find(_ program: String) -> String? {
-    guard let value = unsafe getenv("PATH") else { return nil }
-    let folders = unsafe String(cString: value).split(separator: ":").filter { $0.hasPrefix("/") }
-    return folders.map { "\($0)/\(program)" }.first { unsafe access($0, X_OK) == 0 }
-  }
 }
 
-/// Reads images in the form `P6 width height 255`, one after the other.
+/// Reads images one after the other: `P6 width height 255` and pixels, or `P7` with lines of names and pixels with alpha, which
+/// is shown on white.
 private struct FrameReader {
   private let child: ChildProgram
   private let name: String
@@ -117,11 +118,17 @@ private struct FrameReader {
 
   mutating func next() throws(MediaError) -> Image? {
     guard let first = try byte() else { return nil }
-    guard first == UInt8(ascii: "P"), try byte() == UInt8(ascii: "6") else { throw garbled }
-    let (width, height, depth) = (try number(), try number(), try number())
-    guard depth == 255 else { throw garbled }
+    guard first == UInt8(ascii: "P"), let kind = try byte() else { throw garbled }
+    let header: Header
+    switch kind {
+    case UInt8(ascii: "6"): header = Header(width: try number(), height: try number(), depth: 3, limit: try number())
+    case UInt8(ascii: "7"): header = try namedHeader()
+    default: throw garbled
+    }
+    guard header.limit == 255, [3, 4].contains(header.depth) else { throw garbled }
+    let (width, height) = (header.width, header.height)
     try ImageFile.check(width, height, name: name)
-    let count = 3 * width * height
+    let count = header.depth * width * height
     var pixels: [UInt8] = []
     pixels.reserveCapacity(count)
     while pixels.count < count {
@@ -134,7 +141,42 @@ private struct FrameReader {
       pixels += bytes[position..<position + part]
       position += part
     }
-    return Image(width: width, height: height, rgb: pixels)
+    let rgb =
+      header.depth == 3
+      ? pixels : unsafe pixels.withUnsafeBufferPointer { unsafe ImageFile.threeChannels($0, channels: 4, .white) { $0 } }
+    return Image(width: width, height: height, rgb: rgb)
+  }
+
+  private struct Header {
+    var (width, height, depth, limit) = (0, 0, 0, 0)
+  }
+
+  /// The lines of a header with names, `P7` aside.
+  private mutating func namedHeader() throws(MediaError) -> Header {
+    var header = Header()
+    for _ in 0..<20 {
+      let words = try line().split(separator: " ")
+      guard let first = words.first else { continue }
+      if first == "ENDHDR" { return header }
+      guard words.count == 2, let value = Int(words[1]), (0...1_000_000).contains(value) else { continue }
+      switch first {
+      case "WIDTH": header.width = value
+      case "HEIGHT": header.height = value
+      case "DEPTH": header.depth = value
+      case "MAXVAL": header.limit = value
+      default: break
+      }
+    }
+    throw garbled
+  }
+
+  private mutating func line() throws(MediaError) -> String {
+    var bytes: [UInt8] = []
+    while let next = try byte(), next != 10 {
+      bytes.append(next)
+      if bytes.count > 100 { throw garbled }
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   private var garbled: MediaError { MediaError(.malformed, name, "ffmpeg wrote something else than frames") }

@@ -15,8 +15,17 @@ package struct VoiceActivity {
     package let isSpeech: Bool
     /// How exactly the waveform repeats itself at the pitch of a voice, 0...1.
     package let periodicity: Float
+    /// The lag at which it does, in samples at about 4 kHz; 0 for none.
+    package let lag: Int
     /// Power in dB of full scale, without rumble.
     package let level: Float
+    /// The same below 700 Hz, from there to 2,500 Hz, and above.
+    package let bands: Bands
+  }
+
+  /// dB of full scale.
+  package struct Bands: Hashable, Sendable {
+    package let low, middle, high: Float
   }
 
   package static let framesPerSecond = 100
@@ -34,7 +43,7 @@ package struct VoiceActivity {
   /// Of the frames from `first` on.
   private var levels: [Float] = []
   private var smooth: [Float] = []
-  private var periodicity: [Float] = []
+  private var frames: [PitchAnalysis.Frame] = []
   private var (first, decided) = (0, 0)
 
   package init(sampleRateHz: Int) {
@@ -57,7 +66,7 @@ package struct VoiceActivity {
   private mutating func append(_ frames: [PitchAnalysis.Frame]) {
     for frame in frames {
       levels.append(max(frame.level, Self.silence))
-      periodicity.append(frame.periodicity)
+      self.frames.append(frame)
       let recent = levels.suffix(3)
       smooth.append(recent.reduce(0, +) / Float(recent.count))
     }
@@ -69,8 +78,10 @@ package struct VoiceActivity {
   private mutating func decide(upTo end: Int) -> [Verdict] {
     guard end > decided else { return [] }
     let verdicts = (decided..<end).map { frame in
-      Verdict(
-        isSpeech: standsOut(frame) && !isSteady(frame), periodicity: periodicity[frame - first], level: levels[frame - first])
+      let (level, heard) = (levels[frame - first], frames[frame - first])
+      return Verdict(
+        isSpeech: standsOut(frame) && !isSteady(frame), periodicity: heard.periodicity, lag: heard.lag, level: level,
+        bands: heard.bands)
     }
     decided = end
     forget(before: end - Self.neighborhood)
@@ -95,7 +106,7 @@ package struct VoiceActivity {
     guard count > 0 else { return }
     levels.removeFirst(count)
     smooth.removeFirst(count)
-    periodicity.removeFirst(count)
+    frames.removeFirst(count)
     first = frame
   }
 }
@@ -113,12 +124,29 @@ private struct PitchAnalysis {
   struct Frame {
     /// dB.
     let level: Float
-    /// Highest normalized correlation with itself at lags of 2.5 to 16 ms.
+    /// Highest normalized correlation with itself at lags of 2.5 to 16 ms, and the lag in samples at about 4 kHz.
     let periodicity: Float
+    let lag: Int
+    /// dB below 700 Hz, from there to 2,500 Hz, and above.
+    let bands: VoiceActivity.Bands
+  }
+
+  /// The power of a frame: of all of it, above 700 Hz, and above 2,500 Hz.
+  private struct Power {
+    var (all, upper, high): (Float, Float, Float) = (0, 0, 0)
+
+    func decibels(_ hop: Int) -> (level: Float, bands: VoiceActivity.Bands) {
+      func decibels(_ power: Float) -> Float { 10 * log10(power / Float(hop) + 1e-14) }
+      let (low, middle) = (max(all - upper, 1e-10 * all), max(upper - high, 1e-10 * upper))
+      return (
+        decibels(all), VoiceActivity.Bands(low: decibels(low), middle: decibels(middle), high: decibels(high))
+      )
+    }
   }
 
   private let hop: Int
   private var highPass: HighPass
+  private var (above700, above2500): (HighPass, HighPass)
   /// Filtered samples from the next frame on.
   private var pending: [Float] = []
   /// The same at about 4 kHz, with some of the past.
@@ -131,6 +159,8 @@ private struct PitchAnalysis {
   init(sampleRateHz: Int, hop: Int) {
     self.hop = hop
     highPass = HighPass(cornerHz: 90, sampleRateHz: sampleRateHz)
+    above700 = HighPass(cornerHz: 700, sampleRateHz: sampleRateHz)
+    above2500 = HighPass(cornerHz: min(2500, 0.4 * Double(sampleRateHz)), sampleRateHz: sampleRateHz)
     decimation = max(1, sampleRateHz / 4000)
     let rate = sampleRateHz / decimation
     (window, shortestLag, longestLag) = (rate / 25, max(1, rate / 400), max(2, rate * 16 / 1000))
@@ -152,8 +182,8 @@ private struct PitchAnalysis {
 
   /// Filtered samples before `pending`.
   private var decimatedCount = 0
-  private var powers: [Float] = []
-  private var (power, inFrame): (Float, Int) = (0, 0)
+  private var powers: [Power] = []
+  private var (power, inFrame) = (Power(), 0)
 
   private mutating func frames(isEnd: Bool) -> [Frame] {
     decimate()
@@ -161,8 +191,9 @@ private struct PitchAnalysis {
     while true {
       let start = frameCount * hop / decimation - window / 2 + hop / decimation / 2
       guard start + window + longestLag <= lowStart + low.count, !powers.isEmpty else { break }
-      let level = 10 * log10(powers.removeFirst() / Float(hop) + 1e-14)
-      frames.append(Frame(level: level, periodicity: periodicity(at: start)))
+      let (level, bands) = powers.removeFirst().decibels(hop)
+      let (periodicity, lag) = periodicity(at: start)
+      frames.append(Frame(level: level, periodicity: periodicity, lag: lag, bands: bands))
       frameCount += 1
     }
     let spare = frameCount * hop / decimation - window - lowStart
@@ -179,11 +210,14 @@ private struct PitchAnalysis {
       var sum: Float = 0
       for sample in pending[(group * decimation)..<((group + 1) * decimation)] {
         sum += sample
-        power += sample * sample
+        let (upper, high) = (above700.next(sample), above2500.next(sample))
+        power.all += sample * sample
+        power.upper += upper * upper
+        power.high += high * high
         inFrame += 1
         if inFrame == hop {
           powers.append(power)
-          (power, inFrame) = (0, 0)
+          (power, inFrame) = (Power(), 0)
         }
       }
       let mean = sum / Float(decimation)
@@ -195,20 +229,21 @@ private struct PitchAnalysis {
     decimatedCount += count * decimation
   }
 
-  private func periodicity(at start: Int) -> Float {
+  private func periodicity(at start: Int) -> (value: Float, lag: Int) {
     func at(_ index: Int) -> Float { index < lowStart ? 0 : low[index - lowStart] }
     let samples = (start..<start + window + longestLag).map(at)
     let power = samples[..<window].reduce(Float(0)) { $0 + $1 * $1 }
-    guard power > 1e-14 * Float(window) else { return 0 }
+    guard power > 1e-14 * Float(window) else { return (0, 0) }
     var shifted = samples[shortestLag..<shortestLag + window].reduce(Float(0)) { $0 + $1 * $1 }
-    var best: Float = 0
+    var best: (value: Float, lag: Int) = (0, 0)
     for lag in shortestLag..<longestLag {
       var product: Float = 0
       for index in 0..<window { product += samples[index] * samples[index + lag] }
-      best = max(best, product / (power * max(shifted, 0) + 1e-30).squareRoot())
+      let value = product / (power * max(shifted, 0) + 1e-30).squareRoot()
+      if value > best.value { best = (value, lag) }
       shifted += samples[lag + window] * samples[lag + window] - samples[lag] * samples[lag]
     }
-    return min(best, 1)
+    return (min(best.value, 1), best.lag)
   }
 }
 

@@ -115,6 +115,14 @@ import Testing
     #expect(error?.code == .empty)
   }
 
+  @Test(arguments: [
+    ("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n", "git lfs pull"),
+    ("<!DOCTYPE html><html>404", "web page"), ("PK\u{3}\u{4}" + String(repeating: "x", count: 60), "zip archive"),
+  ]) func `what came instead of sound is named`(text: String, says: String) {
+    let error = #expect(throws: MediaError.self) { try AudioFile.open(bytes: Array(text.utf8), name: "a.wav") }
+    #expect(error?.code == .notAudio && error?.message.contains(says) == true, "\(error as Any)")
+  }
+
   @Test func `refuses what is no sound`() throws {
     for bytes in [Array("# A readme, not a recording\n".utf8), [0], [UInt8](repeating: 0, count: 5000)] {
       let error = #expect(throws: MediaError.self) { try AudioFile.open(bytes: bytes, name: "notes.txt") }

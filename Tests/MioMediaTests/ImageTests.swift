@@ -5,6 +5,17 @@ import MioTestSupport
 import Testing
 
 @Suite struct ImageTests {
+  /// What libraries count in `int` (Sources/decisions/5-numbers-of-c.md) stays below 2^31 with whatever the limits let through.
+  @Test func `limits keep the numbers of C libraries small`() {
+    let (most, side) = (ImageFile.pixelLimit, ImageFile.sideLimit)
+    // 16-bit RGBA with a filter byte for each row, as stb_image unpacks a PNG; a row of WebP.
+    #expect(8 * most + side < 1 << 30 && 4 * side < Int(Int32.max))
+    #expect(3 * ImageFile.writablePixelLimit + side <= 1 << 29)
+    #expect(Resampler.supportedRates.upperBound <= Int(Int32.max))
+    // LZ4_MAX_INPUT_SIZE.
+    #expect(FormatLimits.blobByteCount <= 0x7E00_0000 && FormatLimits.dimension <= Int(Int32.max))
+  }
+
   /// What the oracle says about an image, before and after the resize.
   private struct Expected: Decodable {
     let width: Int

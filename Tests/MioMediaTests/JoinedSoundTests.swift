@@ -46,6 +46,75 @@ import Testing
     }
   }
 
+  private func au() -> [UInt8] {
+    Array(".snd".utf8) + big(24, 4) + big(2000, 4) + big(3, 4) + big(16_000, 4) + big(1, 4)
+      + (0..<2000).map { UInt8($0 & 0x3F) }
+  }
+
+  private func aiff() -> [UInt8] {
+    let common =
+      Array("COMM".utf8) + big(18, 4) + big(1, 2) + big(1000, 4) + big(16, 2) + big(0x400C_FA00, 4)
+      + [UInt8](repeating: 0, count: 6)
+    let sound = Array("SSND".utf8) + big(2008, 4) + big(0, 8) + (0..<2000).map { UInt8($0 & 0x3F) }
+    return Array("FORM".utf8) + big(4 + common.count + sound.count, 4) + Array("AIFF".utf8) + common + sound
+  }
+
+  /// Sony's 64-bit form, whose sizes include the 24 bytes of their own header.
+  private func wave64() -> [UInt8] {
+    func name(_ text: String) -> [UInt8] {
+      Array(text.utf8) + [0xF3, 0xAC, 0xD3, 0x11, 0x8C, 0xD1, 0x00, 0xC0, 0x4F, 0x8E, 0xDB, 0x8A]
+    }
+    let riff = Array("riff".utf8) + [0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0, 0]
+    let format =
+      name("fmt ") + little(40, 8) + little(1, 2) + little(1, 2) + little(16_000, 4) + little(32_000, 4) + little(2, 2)
+      + little(16, 2)
+    let data = name("data") + little(2024, 8) + (0..<2000).map { UInt8($0 & 0x3F) }
+    return riff + little(40 + format.count + data.count, 8) + name("wave") + format + data
+  }
+
+  /// Frames of silence behind one that says how many there are, as encoders write them: MPEG 1, layer III, mono, 44,100 Hz.
+  private func mp3(frames: Int = 40) -> [UInt8] {
+    let header: [UInt8] = [0xFF, 0xFB, 0x90, 0xC4]
+    let silence = header + [UInt8](repeating: 0, count: 413)
+    let info = Array("Info".utf8) + big(3, 4) + big(frames, 4) + big(417 * (frames + 1), 4)
+    return header + [UInt8](repeating: 0, count: 17) + info + [UInt8](repeating: 0, count: 413 - 17 - info.count)
+      + (0..<frames).flatMap { _ in silence }
+  }
+
+  /// Without a frame that states the length, the first bit rate would be taken for that of all.
+  @Test(arguments: [0, 10 + 40]) func `MP3 of a varying rate is read to its end`(tag: Int) throws {
+    // 320 and 32 kb/s at 44,100 Hz.
+    let frames = [(UInt8(0xE0), 1044), (UInt8(0x10), 104)].map { bits, length in
+      [0xFF, 0xFB, bits, 0xC4] + [UInt8](repeating: 0, count: length - 4)
+    }
+    let notes =
+      tag == 0 ? [] : Array("ID3".utf8) + [4, 0, 0, 0, 0, 0, UInt8(tag - 10)] + [UInt8](repeating: 0, count: tag - 10)
+    let bytes = notes + (0..<100).flatMap { frames[$0 < 10 ? 0 : 1] }
+    let read = try read(bytes)
+    #expect(abs(read.count - 100 * 1152) <= 1152 && read.shortfall == nil, "\(read)")
+  }
+
+  @Test func `recordings in forms that are not written here are joined, too`() throws {
+    let noted = wave(riff: 2036 + 12, data: 2000) + Array("LIST".utf8) + little(4, 4) + Array("note".utf8)
+    for (kind, one) in [("au", au()), ("aiff", aiff()), ("w64", wave64()), ("wav with notes", noted), ("mp3", mp3())] {
+      let single = try read(one)
+      #expect(single.count >= 1000 && single.shortfall == nil, "\(kind): \(single)")
+      let joined = try read(one + one + one)
+      #expect(joined.count == 3 * single.count && joined.shortfall == nil, "\(kind): \(joined)")
+    }
+  }
+
+  @Test func `what is cut off of them is said`() throws {
+    for (kind, one) in [("au", au()), ("aiff", aiff()), ("w64", wave64()), ("mp3", mp3())] {
+      let whole = try read(one)
+      let cut = try read(Array(one.dropLast(900)))
+      #expect(cut.count > 0 && cut.count < whole.count && cut.shortfall?.contains("cut off") == true, "\(kind): \(cut)")
+      let second = try read(one + one.dropLast(900))
+      #expect(second.count > whole.count && second.count < 2 * whole.count, "\(kind): \(second)")
+      if kind != "mp3" { #expect(second.shortfall?.contains("cut off") == true, "\(kind): \(second)") }
+    }
+  }
+
   @Test func `a joined recording of another rate is left out, with a note`() throws {
     let joined = try read(encoded("flac") + encoded("flac", rate: 8_000))
     #expect(joined.count == 20_000)
@@ -111,7 +180,8 @@ import Testing
       [0, 0, 0, 24] + Array("ftypM4A ".utf8), [0x1A, 0x45, 0xDF, 0xA3], Array("#!AMR\n".utf8), [0xFF, 0xF1, 0x50, 0x80],
     ] {
       let bytes = start + [UInt8](repeating: 0, count: 300)
-      #expect(throws: MediaError.self) { try AudioFile.open(bytes: bytes, name: "sound") }
+      // Where ffmpeg is installed, it may find sound in zeros, too.
+      do { _ = try AudioFile.open(bytes: bytes, name: "sound") } catch { #expect(error.message.contains("ffmpeg")) }
     }
   }
 }

@@ -42,7 +42,7 @@ import Testing
   @Test func `of channels that cancel each other, the louder one is heard`() {
     let voice = Self.syllables(seconds: 2)
     for factor: Float in [-1, -0.8] {
-      let chosen = mix([voice.map { $0 * factor }, voice])
+      var chosen = mix([voice.map { $0 * factor }, voice])
       #expect(chosen.gains == (factor == -1 ? [1, 0] : [0, 1]))
       #expect(chosen.remarks.count == 1 && chosen.remarks[0].contains("2 channels"))
     }
@@ -52,7 +52,7 @@ import Testing
     let voice = Self.syllables(seconds: 2)
     let hiss = Self.noise(seconds: 2).map { $0 * 1e-4 }
     let channels = (0..<6).map { $0 == live ? voice : hiss }
-    let chosen = mix(channels)
+    var chosen = mix(channels)
     #expect(chosen.gains == (0..<6).map { $0 == live ? 1 : 0 })
     let heard = chosen.mixedDown(voice.indices.flatMap { index in channels.map { $0[index] } }[...])
     #expect(heard == voice)

@@ -1,0 +1,71 @@
+/// The frames of an MP3 file, counted by their headers (ISO 11172-3, 13818-3, and the half rates of MPEG 2.5).
+///
+/// Where no frame says how long the sound is, libmpg123 takes its length from the first frame's bit rate and libsndfile reads
+/// no further: with a rate that varies, the end is lost.
+struct MPEGFrames {
+  private(set) var count = 0
+  /// Whether all frames have one bit rate, so that the length of the file tells that of the sound.
+  private(set) var isConstant = true
+  private let first: Header
+
+  /// - Parameter start: where the first frame begins.
+  /// - Returns: nil where no frame of layer III begins there, or its length is not given.
+  init?(_ input: AudioInput, from start: Int) {
+    guard let header = Header(input.bytes(4, at: start)) else { return nil }
+    first = header
+    var (next, offset): (Header?, Int) = (header, start)
+    while let header = next, header.isLike(first) {
+      count += 1
+      isConstant = isConstant && header.bitrate == first.bitrate
+      offset += header.byteCount
+      next = Header(input.bytes(4, at: offset))
+    }
+  }
+
+  /// A frame that states the length of the sound, as encoders put it in front of the others.
+  ///
+  /// - Parameter byteCount: bytes of the frames behind it.
+  func lengthFrame(byteCount: Int) -> [UInt8] {
+    // Without a checksum, without padding, with room enough.
+    var frame = [first.bytes[0], first.bytes[1] | 1, 0x90 | first.bytes[2] & 0x0C, first.bytes[3]]
+    guard let header = Header(frame) else { return [] }
+    frame += [UInt8](repeating: 0, count: header.sideByteCount) + Array("Xing".utf8)
+    for number in [3, count, byteCount + header.byteCount] {
+      frame += (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
+    }
+    return frame + [UInt8](repeating: 0, count: header.byteCount - frame.count)
+  }
+
+  private struct Header {
+    let bytes: [UInt8]
+    let bitrate: Int
+    let byteCount: Int
+    private let isFirstVersion: Bool
+
+    /// Bytes between the header and what an encoder says of itself.
+    var sideByteCount: Int {
+      let isMono = bytes[3] >> 6 == 3
+      return isFirstVersion ? (isMono ? 17 : 32) : (isMono ? 9 : 17)
+    }
+
+    init?(_ bytes: [UInt8]) {
+      guard bytes.count == 4, bytes[0] == 0xFF, bytes[1] & 0xE6 == 0xE2 else { return nil }
+      let (version, rateIndex, bitrateIndex) = (bytes[1] >> 3 & 3, Int(bytes[2] >> 2 & 3), Int(bytes[2] >> 4))
+      guard version != 1, rateIndex < 3, (1...14).contains(bitrateIndex) else { return nil }
+      self.bytes = bytes
+      isFirstVersion = version == 3
+      bitrate = (isFirstVersion ? Self.bitrates : Self.lowBitrates)[bitrateIndex - 1]
+      let sampleRate = [44_100, 48_000, 32_000][rateIndex] >> (version == 3 ? 0 : version == 2 ? 1 : 2)
+      byteCount = (isFirstVersion ? 144_000 : 72_000) * bitrate / sampleRate + Int(bytes[2] >> 1 & 1)
+    }
+
+    /// Whether both belong to one stream: same version, layer and sample rate.
+    func isLike(_ other: Header) -> Bool {
+      bytes[1] & 0xFE == other.bytes[1] & 0xFE && bytes[2] & 0x0C == other.bytes[2] & 0x0C
+    }
+
+    /// In kb/s.
+    private static let bitrates = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320]
+    private static let lowBitrates = [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]
+  }
+}
