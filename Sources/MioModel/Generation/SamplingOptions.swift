@@ -1,4 +1,4 @@
-/// How the next token is chosen from its scores, and when to stop.
+/// How the next token is chosen from its scores, and when to stop: every value settled, whatever was wished for.
 package struct SamplingOptions: Hashable, Sendable {
   /// The way of searching for a sequence.
   package enum Strategy: Hashable, Sendable {

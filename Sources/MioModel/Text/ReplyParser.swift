@@ -2,6 +2,9 @@
 ///
 /// Finds media by token id, where `detokenize` of the reference uses regular expressions on the decoded text; white
 /// space between the tokens of a block is allowed, as there. Control tokens end a block and are otherwise left out.
+///
+/// Not the same as the ``MediaBlock`` events of a generation: those follow the grammar, know what the voice prompt gave and why
+/// speech ended, and need no tolerance. This reads tokens that no grammar held, broken ones among them, and the text between.
 package struct ReplyParser: Sendable {
   private enum Block: Hashable {
     case image, speech

@@ -108,7 +108,7 @@ struct ImageSampler {
 
   private var kind: Kind
 
-  init(_ method: DrawingOptions.Method, _ schedule: DiffusionSchedule, steps: Int) {
+  init(_ method: DiffusionMethod, _ schedule: DiffusionSchedule, steps: Int) {
     switch method {
     case .plms: kind = .multistep(MultistepSampler(schedule, steps: steps))
     case .dpm2m: kind = .data(DataPredictionSampler(schedule, steps: steps, corrected: false))

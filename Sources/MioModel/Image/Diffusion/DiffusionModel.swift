@@ -66,6 +66,7 @@ package struct DiffusionModel: Sendable {
         state.map(images: isGuided ? 2 : 1), timestep: timestep, classes: classes, inner: &inner, on: context
       ).channelsFirst
       let guided = isGuided ? Self.guide(output, options.guidance) : output
+      let before = state
       sampler.advance(&state.values, along: guided)
       guard Activations.areFinite(state.values) else {
         throw DiffusionError(
@@ -74,7 +75,8 @@ package struct DiffusionModel: Sendable {
             + "the guidance, or if that does not help, the weights are damaged, which 'mio-lite verify' tells")
       }
       let step = DiffusionStep(
-        index: index, count: sampler.timesteps.count, timestep: timestep, guided: guided, latents: state)
+        index: index, count: sampler.timesteps.count, timestep: timestep, guided: guided, latents: state, before: before,
+        alpha: schedule.alphas[min(timestep, schedule.alphas.count - 1)])
       if !progress(step) { throw DiffusionError(.cancelled, "stopped after \(index + 1) evaluations") }
     }
     return state
@@ -121,25 +123,30 @@ package struct DiffusionModel: Sendable {
   }
 }
 
-/// How an image is drawn. The defaults are the reference's.
+/// How steps from noise to image are taken.
+public enum DiffusionMethod: String, CaseIterable, Sendable {
+  // See MultistepSampler.
+  /// The reference's: one evaluation of the network more than steps.
+  case plms
+  // See DataPredictionSampler.
+  /// DPM-Solver++ of second order: as many evaluations as steps; good from about 10.
+  case dpm2m = "dpm++2m"
+  /// UniPC of second order: as many evaluations as steps; good from about 8.
+  case unipc
+}
+
+/// How an image is drawn from an embedding and noise. The defaults are the reference's.
 package struct DrawingOptions: Hashable, Sendable {
-  /// How steps are taken.
-  package enum Method: String, CaseIterable, Sendable {
-    /// The reference's: see ``MultistepSampler``.
-    case plms
-    /// See ``DataPredictionSampler``.
-    case dpm2m, unipc
-  }
 
   /// Steps of the sampler; with PLMS the network is evaluated once more than that.
   package var steps: Int
   /// How much the embedding counts; 1 is as trained, without a second evaluation of the network in each step.
   package var guidance: Float
-  package var method: Method
+  package var method: DiffusionMethod
   /// Evaluations for which the network's inner blocks are evaluated once; 1 evaluates them every time.
   package var reuse: Int
 
-  package init(steps: Int = 20, guidance: Float = 10, sampler method: Method = .plms, reuse: Int = 1) {
+  package init(steps: Int = 20, guidance: Float = 10, sampler method: DiffusionMethod = .plms, reuse: Int = 1) {
     self.steps = steps
     self.guidance = guidance
     self.method = method
@@ -169,4 +176,15 @@ package struct DiffusionStep {
   /// The guided prediction, [C, h, w].
   package let guided: [Float]
   package let latents: Latents
+  /// The latents that the prediction was made for, and the share of the image in their variance.
+  fileprivate let before: Latents
+  fileprivate let alpha: Float
+
+  /// The image to which the prediction of v points, in latents: what the steps that follow would only refine.
+  package var estimate: Latents {
+    let (a, s) = (alpha.squareRoot(), (1 - alpha).squareRoot())
+    var estimate = before
+    for index in estimate.values.indices { estimate.values[index] = a * before.values[index] - s * guided[index] }
+    return estimate
+  }
 }

@@ -43,7 +43,7 @@ package struct DiffusionSchedule: Sendable {
 
   /// The greatest number of steps that a sampler can take: each goes to a timestep of its own, without which there is no
   /// way to extrapolate over.
-  package func maxSteps(_ method: DrawingOptions.Method) -> Int {
+  package func maxSteps(_ method: DiffusionMethod) -> Int {
     switch method {
     case .plms: maxSteps
     case .dpm2m, .unipc: max(1, firstDataStep)

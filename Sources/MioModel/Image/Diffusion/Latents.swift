@@ -46,7 +46,8 @@ package struct Latents: Hashable, Sendable {
   }
 }
 
-/// An image as the decoder leaves it.
+/// An image as the decoder leaves it: floats beyond the range of pixels, which tests compare with the reference's. The images of
+/// files and of the API are bytes, and belong to a module that this one does not know.
 package struct GeneratedImage: Sendable {
   package let width: Int
   package let height: Int
