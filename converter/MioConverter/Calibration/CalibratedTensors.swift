@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import MioFiles
 
 /// Packed tensors that wait in a scratch file for their place in the output. The file has no name: it is gone with the
 /// process.
@@ -12,13 +13,11 @@ final class CalibratedTensors: @unchecked Sendable {
   /// - Parameter output: the scratch file lies beside it, where room for the output is needed anyway.
   init(beside output: String) throws(ConversionError) {
     label = output
-    var template = Array((output + ".calibration-XXXXXX").utf8CString)
-    descriptor = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress!) }
-    guard descriptor >= 0 else {
+    guard let descriptor = ScratchFile.open(beside: output + ".calibration") else {
       throw ConversionError(
         .output, file: output, "cannot make a scratch file beside it: \(unsafe String(cString: strerror(errno)))")
     }
-    _ = unsafe template.withUnsafeBufferPointer { unsafe unlink($0.baseAddress!) }
+    self.descriptor = descriptor
   }
 
   deinit { close(descriptor) }

@@ -18,10 +18,16 @@ struct Calibration {
 
   /// Packs every projection that the plan has in q4.
   ///
-  /// - Parameter encodings: by name of the tensor.
-  func run(_ encodings: [String: TensorEncoding], scratch: CalibratedTensors) throws(ConversionError) {
+  /// - Parameters:
+  ///   - encodings: by name of the tensor.
+  ///   - measures: whether to find out what the 4 bits cost.
+  /// - Returns: what they cost, in the order of the layers; empty if not asked for.
+  func run(
+    _ encodings: [String: TensorEncoding], scratch: CalibratedTensors, measures: Bool = false
+  ) throws(ConversionError) -> [ProjectionLoss] {
     let library = try OpenBLAS()
     let network = try network(library)
+    var meter = LossMeter(network)
     let hidden = try embed()
     let rows = hidden.rows
     let (e, f, kv) = (network.width, network.innerWidth, network.kvHeadCount * network.headWidth)
@@ -37,11 +43,16 @@ struct Calibration {
         for (name, output) in zip(names, outputs) {
           if isCancelled() { throw ConversionError(.cancelled, file: "conversion", "cancelled; nothing was written") }
           var weights = try matrix(path + name)
+          var chosen: FloatMatrix?
           if let factor, encodings[path + name] == .panelQ4 {
-            let chosen = CalibratedMatrix(weights, factor, library, network.pool)
-            try scratch.add(path + name, chosen.bytes)
-            weights = chosen.values
+            let matrix = CalibratedMatrix(weights, factor, library, network.pool)
+            try scratch.add(path + name, matrix.bytes)
+            chosen = matrix.values
           }
+          if measures {
+            meter.measure(path + name, weights, chosen: chosen, inputs: inputs, stream: adding ? output : nil)
+          }
+          if let chosen { weights = chosen }
           network.multiply(inputs, weights, into: output, adding: adding)
         }
         progress(layer, layerCount, path + (names.first ?? ""))
@@ -63,6 +74,7 @@ struct Calibration {
       network.gate(gate, by: up)
       try choose(["mlp.down_proj.weight"], gate, into: [hidden], adding: true)
     }
+    return meter.losses
   }
 
   private func setting(_ name: String) throws(ConversionError) -> Int {

@@ -50,6 +50,8 @@ struct GroupSearch {
       let extent = (50 + 2.5 * Float(trial / 2)) * (trial % 2 == 0 ? 1 : -1)
       attempt(peak / extent)
     }
+    // Weights that were trained with their 4 bits lie on levels already, the largest on one of the outer ones (55 was tried).
+    for extent in [Float(64), -64, 51, -51, 42, -42, 40, -40] { attempt(peak / extent) }
     for step in [Float(0.02), 0.01, 0.005] {
       let middle = best
       attempt(middle * (1 - step))

@@ -1,3 +1,4 @@
+import MioFiles
 import MioFormat
 
 extension MappedFile {

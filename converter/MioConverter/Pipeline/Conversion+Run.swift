@@ -18,25 +18,35 @@ extension Conversion {
   ///
   /// - Parameters:
   ///   - calibration: what the 4 bits of the language model's projections are chosen on; nil for the weights alone.
+  ///   - bits: the mean bits a weight of those projections, from 4.5 to 8.5. With more than 4.5 those that suffer most from
+  ///     4 bits keep 8; what suffers is measured, by the model's own tokens if `calibration` names no others.
   ///   - progress: is called from any thread, one call at a time.
   ///   - isCancelled: is asked before every step, from any thread.
   package func run(
-    output: String, calibration: CalibrationSource? = nil,
+    output: String, calibration: CalibrationSource? = nil, bits: Double? = nil,
     progress: @escaping @Sendable (ConversionProgress) -> Void = { _ in },
     isCancelled: @escaping @Sendable () -> Bool = { false }
   ) throws(ConversionError) -> ConversionSummary {
-    if let calibration {
-      let (tensors, note) = try calibrated(on: calibration, output: output, progress, isCancelled)
-      return try write(output, tensors, notes: [note], progress, isCancelled)
-    }
-    return try write(output, nil, notes: [], progress, isCancelled)
+    guard calibration != nil || bits != nil else { return try write(output, .plain, progress, isCancelled) }
+    let choice = try calibrated(on: calibration ?? .builtin, bits, output: output, progress, isCancelled)
+    return try write(output, choice, progress, isCancelled)
   }
 
-  /// The packed projections, and what was done in a sentence.
+  /// What calibration decided.
+  private struct CalibratedChoice {
+    let tensors: CalibratedTensors?
+    /// Names of projections in 8 bits.
+    let wide: Set<String>
+    /// What was done, a sentence each.
+    let notes: [String]
+
+    static let plain = CalibratedChoice(tensors: nil, wide: [], notes: [])
+  }
+
   private func calibrated(
-    on source: CalibrationSource, output: String, _ progress: @escaping @Sendable (ConversionProgress) -> Void,
-    _ isCancelled: @escaping @Sendable () -> Bool
-  ) throws(ConversionError) -> (CalibratedTensors, note: String) {
+    on source: CalibrationSource, _ bits: Double?, output: String,
+    _ progress: @escaping @Sendable (ConversionProgress) -> Void, _ isCancelled: @escaping @Sendable () -> Bool
+  ) throws(ConversionError) -> CalibratedChoice {
     guard quantization == .q4, let language = components.first(where: { $0.component == LanguagePlan.component }) else {
       throw ConversionError(
         .unsupported, file: checkpoint.path, "--calibrate chooses the 4 bits of a language model; there are none here")
@@ -60,29 +70,42 @@ extension Conversion {
     }
     let scratch = try CalibratedTensors(beside: output)
     let names = Dictionary(uniqueKeysWithValues: language.tensors.map { ($0.name, $0.rule.encoding(quantization)) })
-    try Calibration(
+    let losses = try Calibration(
       plan: language, tokens: tokens, threads: threads,
       progress: { progress(ConversionProgress(bytesDone: $0, bytesTotal: $1, tensor: "calibration: " + $2)) },
       isCancelled: isCancelled
-    ).run(names, scratch: scratch)
-    return (scratch, "the 4 bits of the language model were chosen on \(tokens.count) tokens (\(tokens.name))")
+    ).run(names, scratch: scratch, measures: bits != nil)
+    let note = "the 4 bits of the language model were chosen on \(tokens.count) tokens (\(tokens.name))"
+    guard let bits else { return CalibratedChoice(tensors: scratch, wide: [], notes: [note]) }
+    let wide = MixedPlan.wide(losses, bits: bits)
+    let mean = String(format: "%.2f", MixedPlan.bits(losses, wide: wide))
+    return CalibratedChoice(
+      tensors: scratch, wide: wide,
+      notes: [
+        note,
+        "\(wide.count) of \(losses.count) projections, those that suffer most from 4 bits, keep 8: \(mean) bits a weight of them all",
+      ])
   }
 
   private func write(
-    _ output: String, _ calibrated: CalibratedTensors?, notes: [String],
-    _ progress: @escaping @Sendable (ConversionProgress) -> Void, _ isCancelled: @escaping @Sendable () -> Bool
+    _ output: String, _ choice: CalibratedChoice, _ progress: @escaping @Sendable (ConversionProgress) -> Void,
+    _ isCancelled: @escaping @Sendable () -> Bool
   ) throws(ConversionError) -> ConversionSummary {
     let tensors = components.flatMap { plan in plan.tensors.map { (plan: plan, tensor: $0) } }
-    let encodings = tensors.map { $0.tensor.rule.encoding(quantization) }
+    let encodings = tensors.map { item in
+      item.plan.component == LanguagePlan.component && choice.wide.contains(item.tensor.name)
+        ? .panelQ8 : item.tensor.rule.encoding(quantization)
+    }
     do {
-      return try run(tensors, encodings, calibrated, notes: notes, output: output, progress, isCancelled)
+      return try run(tensors, encodings, choice.tensors, notes: choice.notes, output: output, progress, isCancelled)
     } catch {
       // Hardly any checkpoint has values that 16 bits cannot hold, so nobody looks for them before one is met.
       guard error.problems.first?.code == .badWeight else { throw error }
       let (wider, names) = try widened(tensors, encodings, isCancelled)
       guard !names.isEmpty else { throw error }
       return try run(
-        tensors, wider, calibrated, notes: notes + names.map(Self.widenedNote), output: output, progress, isCancelled)
+        tensors, wider, choice.tensors, notes: choice.notes + names.map(Self.widenedNote), output: output, progress,
+        isCancelled)
     }
   }
 
@@ -142,7 +165,8 @@ extension Conversion {
     let found = notes + zeroNotes(tensors, nonzero)
     do {
       sources = try delivery.sourceFiles()
-      provenance = try Provenance(self, files: sources, notes: self.notes + found)
+      provenance = try Provenance(
+        self, lines: planLines(encodings), files: sources, notes: self.notes + found)
     } catch {
       delivery.cancel()
       throw error

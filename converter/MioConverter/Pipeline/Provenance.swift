@@ -9,8 +9,9 @@ struct Provenance {
   /// The licence texts of the checkpoint, under the names of their files.
   let blobs: [PlannedBlob]
 
-  init(_ conversion: Conversion, files: [SourceFile], notes: [String]) throws(ConversionError) {
-    let lines = conversion.planLines
+  init(
+    _ conversion: Conversion, lines: [PlanLine], files: [SourceFile], notes: [String]
+  ) throws(ConversionError) {
     config = ConfigTable([
       ("converter", .string("mio-lite \(Conversion.programVersion)")),
       ("lz4", .string(LZ4Block.libraryVersion)),

@@ -44,7 +44,7 @@ struct StepWorker {
       try files[file].mapping.read(bytes, into: &output, label: files[file].name)
     case .pack(let rows):
       let columns = tensors[step.tensor].tensor.shape[1]
-      if let calibrated, calibrated.contains(tensors[step.tensor].tensor.name) {
+      if let calibrated, encodings[step.tensor] == .panelQ4, calibrated.contains(tensors[step.tensor].tensor.name) {
         nonzero.insert(step.tensor)
         let start = encodings[step.tensor].byteCount(of: [rows.lowerBound, columns]) ?? 0
         let bytes = start..<start + outputByteCount(step)

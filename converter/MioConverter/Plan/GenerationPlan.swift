@@ -125,6 +125,9 @@ enum GenerationPlan {
     Setting(key: "silence_level", name: "silence_level", kind: .number),
     Setting(key: "speech_level", name: "speech_level", kind: .number),
     Setting(key: "text_normalization", name: "text_normalization", kind: .text),
+    Setting(key: "image_steps", name: "image_steps", kind: .count),
+    Setting(key: "image_guidance", name: "image_guidance", kind: .number),
+    Setting(key: "image_sampler", name: "image_sampler", kind: .text),
   ]
 
   private static let settings = [

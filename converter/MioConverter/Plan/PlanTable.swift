@@ -13,18 +13,27 @@ package struct PlanLine: Hashable, Sendable {
 extension Conversion {
   /// What will become of the tensors, rule by rule, in the order of the output.
   package var planLines: [PlanLine] {
+    planLines(components.flatMap(\.tensors).map { $0.rule.encoding(quantization) })
+  }
+
+  /// The same with the encodings of all tensors; a rule whose tensors have several makes a line of each.
+  func planLines(_ encodings: [TensorEncoding]) -> [PlanLine] {
     var lines: [PlanLine] = []
+    var first = 0
     for plan in components {
-      var rules: [EncodingRule] = []
-      for tensor in plan.tensors where !rules.contains(tensor.rule) { rules.append(tensor.rule) }
-      for rule in rules {
-        let tensors = plan.tensors.filter { $0.rule == rule }
-        let encoding = rule.encoding(quantization)
+      let tensors = zip(plan.tensors, encodings[first..<first + plan.tensors.count])
+      first += plan.tensors.count
+      var kinds: [(rule: EncodingRule, encoding: TensorEncoding)] = []
+      for (tensor, encoding) in tensors where !kinds.contains(where: { $0 == (tensor.rule, encoding) }) {
+        let sameRule = kinds.lastIndex { $0.rule == tensor.rule }
+        kinds.insert((tensor.rule, encoding), at: sameRule.map { $0 + 1 } ?? kinds.count)
+      }
+      for (rule, encoding) in kinds {
+        let own = tensors.filter { $0.0.rule == rule && $0.1 == encoding }.map(\.0)
         lines.append(
           PlanLine(
-            rule: rule, encoding: encoding, tensorCount: tensors.count,
-            elementCount: tensors.reduce(0) { $0 + $1.elementCount },
-            packedByteCount: tensors.reduce(0) { $0 + (encoding.byteCount(of: $1.shape) ?? 0) }))
+            rule: rule, encoding: encoding, tensorCount: own.count, elementCount: own.reduce(0) { $0 + $1.elementCount },
+            packedByteCount: own.reduce(0) { $0 + (encoding.byteCount(of: $1.shape) ?? 0) }))
       }
     }
     return lines
