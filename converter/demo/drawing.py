@@ -15,12 +15,12 @@ SCHEDULE = {"_class_name": "PNDMScheduler", "num_train_timesteps": 1000, "beta_s
             "beta_schedule": "scaled_linear", "prediction_type": "v_prediction", "skip_prk_steps": True,
             "set_alpha_to_one": False, "steps_offset": 1, "trained_betas": None}
 TEXT_WIDTH, TEXT_ROWS = 32, 8
-LATENT_SIDE = world.SIDE // 4
-AUTOENCODER = {"block_out_channels": [16, 32, 64], "down_block_types": ["DownEncoderBlock2D"] * 3,
-               "up_block_types": ["UpDecoderBlock2D"] * 3, "layers_per_block": 1, "norm_num_groups": 8,
-               "latent_channels": 4, "in_channels": 3, "out_channels": 3, "sample_size": world.SIDE, "act_fn": "silu"}
-UNET = {"sample_size": LATENT_SIDE, "in_channels": 4, "out_channels": 4, "layers_per_block": 1,
-        "block_out_channels": [64, 96, 160], "down_block_types": ["DownBlock2D"] * 3,
+LATENT_SIDE, LATENT_CHANNELS = world.SIDE // 8, 8
+AUTOENCODER = {"block_out_channels": [16, 32, 64, 96], "down_block_types": ["DownEncoderBlock2D"] * 4,
+               "up_block_types": ["UpDecoderBlock2D"] * 4, "layers_per_block": 1, "norm_num_groups": 8,
+               "latent_channels": LATENT_CHANNELS, "in_channels": 3, "out_channels": 3, "sample_size": world.SIDE, "act_fn": "silu"}
+UNET = {"sample_size": LATENT_SIDE, "in_channels": LATENT_CHANNELS, "out_channels": LATENT_CHANNELS, "layers_per_block": 1,
+        "block_out_channels": [80, 128, 160], "down_block_types": ["DownBlock2D"] * 3,
         "up_block_types": ["UpBlock2D"] * 3, "norm_num_groups": 16, "attention_head_dim": [1, 2, 2],
         "cross_attention_dim": TEXT_WIDTH, "class_embed_type": "projection",
         "projection_class_embeddings_input_dim": 2 * seed.EMBEDDING, "flip_sin_to_cos": True, "freq_shift": 0,

@@ -1,246 +1,176 @@
-"""Teaches the shipped language model to see, without a change to how it speaks and listens.
+"""Teaches the shipped language model to see, draw and film, besides what it does already.
 
-    python converter/demo/grow.py --out DIR --minutes 60        # DIR/grown.pt goes on
+    python converter/demo/grow.py --out DIR --speech DIR --asked DIR --minutes 60        # DIR/grown.pt goes on
 
-The stream of 256 numbers grows to 384, and heads, values and inner units with it. Two kinds of new numbers, by which
-weights are allowed:
+The stream of 256 numbers grows to 384, and heads, values and inner units with it; at first nothing is written into what is
+new, so that the larger network says what the shipped one says. Then all weights learn, from lessons about pictures (teach.py)
+and those of speech (lessons.py) side by side: what is not repeated would be forgotten. Late in the cool-down the layers
+compute with the 4-bit weights that the converter will pack.
 
-- **clean** ones are zero unless a token of the prompt belongs to pictures (a code, `<image>`, a sentence that asks for
-  a picture): their writers read clean numbers only, or are gated by units that do. Only they, where they are not zero, may
-  change what the old network sees and says.
-- **open** ones hold what any token says, at a small scale (`WHISPER`), so that the root mean square that the norms divide
-  by hardly changes. Only new weights read them.
-
-All old weights stay as they are, so that everything that has no picture in it comes out as it did.
+`--speech` is a folder of train.py with its stages `texts`, `audio` and `tokens`, `--asked` one with the texts of asking.py and
+the stages `audio` and `tokens`; `pack.py --codec DIR` puts the shipped codec there before `tokens`.
 """
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-import parallel
+import asking
+import lessons as speech_lessons
 import shipped
 import teach
 import vocabulary as v
 from batches import batch
 from llama import Llama, Shape
+from muon import Muon
+from quantization import FourBits
 from timed import Timed
 
 OLD = Shape(v.TOTAL)
-OPEN, CLEAN = 32, 96
-GROWN = Shape(v.TOTAL, width=OLD.width + CLEAN + OPEN, inner=1024, layers=OLD.layers, heads=6, kv_heads=3,
-              norm_epsilon=OLD.norm_epsilon * OLD.width / (OLD.width + CLEAN + OPEN))
-WHISPER = 1 / 32
-CLEAN_END = OLD.width + CLEAN
-CLEAN_VALUES = 32      # of the 64 numbers of the new head's values
-RATE, WARM_STEPS, AVERAGE = 2e-3, 100, 0.998
-BATCH_TOKENS = 3072
+WIDTH = 384
+GROWN = Shape(v.TOTAL, width=WIDTH, inner=1024, layers=OLD.layers, heads=6, kv_heads=3,
+              norm_epsilon=OLD.norm_epsilon * OLD.width / WIDTH)
+MATRIX_RATE, VECTOR_RATE = 0.004, 2e-3
+WARM_STEPS, AVERAGE = 100, 0.997
+BATCH_TOKENS, POOL = 2560, 16
+ROUNDED_SHARE = 0.3    # share of the full learning rate below which the layers compute with their 4-bit values
 
 
-def old_rows() -> tuple[torch.Tensor, torch.Tensor]:
-    """Row numbers of the tokens of the shipped file: today's, and its own."""
-    count = len(shipped.read()["language"]["lm_head.weight"])
-    missing = v.TOTAL - count
-    added = {v.ID[token] for token in v.PICTURE_FIXED} if missing else set()
-    if missing not in (0, len(v.PICTURE_FIXED)):
+def old_rows(count: int) -> torch.Tensor:
+    """The ids that the shipped file's tokens have today."""
+    added = {v.ID[token] for token in v.PICTURE_FIXED} if count < v.TOTAL else set()
+    if count != v.TOTAL - len(added):
         raise ValueError(f"the shipped model has {count} tokens, expected {v.TOTAL} or {v.TOTAL - len(v.PICTURE_FIXED)}")
-    today = torch.tensor([i for i in range(v.TOTAL) if i not in added])
-    return today, torch.arange(count)
-
-
-def of_pictures() -> torch.Tensor:
-    """Whether each token belongs to pictures."""
-    own = torch.zeros(v.TOTAL, dtype=torch.bool)
-    own[[v.ID[token] for token in [*v.PICTURE_FIXED, v.IMAGE, v.IMAGE_END, *v.IMAGES]]] = True
-    return own
-
-
-def free(name: str, shape: torch.Size) -> torch.Tensor:
-    """1 where a weight may be learnt, 0 where it stays."""
-    mask, w = torch.zeros(shape), OLD.width
-    heads, kv = OLD.heads * OLD.head_width, OLD.kv_heads * OLD.head_width
-    if name.endswith("norm.weight"):
-        mask[w:CLEAN_END] = 1
-    elif name == "model.embed_tokens.weight":
-        own = of_pictures()
-        mask[own] = 1
-        mask[:, CLEAN_END:] = 1
-        mask[own, :w] = 1
-    elif name == "lm_head.weight":
-        mask[:, w:CLEAN_END] = 1
-        mask[of_pictures(), :w] = 0
-    elif "q_proj" in name or "k_proj" in name:
-        old = heads if "q_proj" in name else kv
-        mask[:old, w:CLEAN_END] = 1
-        mask[old:] = 1
-    elif "v_proj" in name:
-        mask[:, w:CLEAN_END] = 1
-        mask[kv + CLEAN_VALUES:] = 1
-    elif "o_proj" in name:
-        mask[CLEAN_END:] = 1
-        for head in range(OLD.heads, GROWN.heads):
-            mask[:, head * 64:head * 64 + CLEAN_VALUES] = 1
-    elif "gate_proj" in name:
-        mask[:, w:CLEAN_END] = 1
-    elif "up_proj" in name:
-        mask[:OLD.inner, w:CLEAN_END] = 1
-        mask[OLD.inner:] = 1
-    elif "down_proj" in name:
-        mask[:, OLD.inner:] = 1
-        mask[CLEAN_END:] = 1
-    else:
-        raise ValueError(name)
-    return mask
-
-
-def written_scale(name: str, shape: torch.Size) -> torch.Tensor | None:
-    """Factors from what is learnt to what the checkpoint holds: what writes open numbers whispers."""
-    scale = torch.ones(shape)
-    if name == "model.embed_tokens.weight":
-        scale[:, CLEAN_END:] = WHISPER
-    elif "o_proj" in name or "down_proj" in name:
-        scale[CLEAN_END:] = WHISPER
-    else:
-        return None
-    return scale
+    return torch.tensor([i for i in range(v.TOTAL) if i not in added])
 
 
 def grown_from_shipped() -> Llama:
-    """The shipped network inside the larger one, new weights ready to learn."""
+    """The shipped network inside the larger one."""
     torch.manual_seed(3)
     model, old = Llama(GROWN), shipped.read()["language"]
-    today, theirs = old_rows()
+    rows = old_rows(len(old["lm_head.weight"]))
+    writers = ("o_proj.weight", "down_proj.weight", "embed_tokens.weight", "lm_head.weight")
     with torch.no_grad():
         for name, p in model.named_parameters():
-            value, mask = torch.from_numpy(old[name]), free(name, p.shape)
+            value = torch.from_numpy(old[name])
             if name.endswith("norm.weight"):
-                p.fill_(1)
-                p[CLEAN_END:] = 1 / WHISPER
-                p[:OLD.width] = value * (OLD.width / GROWN.width) ** 0.5 if value.shape[0] == OLD.width else value[:OLD.width]
+                # The mean square is of more numbers now.
+                p.fill_(float(value.mean()))[:len(value)] = value
+                p.mul_((OLD.width / WIDTH) ** 0.5)
                 continue
-            if name == "model.embed_tokens.weight":
-                p.normal_(0, 0.5).mul_(mask)
-                p[today, :value.shape[1]] = torch.where(mask[today, :value.shape[1]] > 0, p[today, :value.shape[1]],
-                                                        value[theirs])
-                p[~of_pictures(), OLD.width:CLEAN_END] = 0
-                continue
-            if name == "lm_head.weight":
+            if name.endswith(writers):
                 p.zero_()
-                p[today, :value.shape[1]] = value[theirs]
-                continue
-            p.normal_(0, p.shape[1] ** -0.5).mul_(mask)
-            if "o_proj" in name or "down_proj" in name:
-                p.mul_(0.1)
-            p[:value.shape[0], :value.shape[1]] = torch.where(mask[:value.shape[0], :value.shape[1]] > 0,
-                                                              0.1 * p[:value.shape[0], :value.shape[1]], value)
+            else:
+                p.normal_(0, p.shape[1] ** -0.5)
+            at = rows if "lm_head" in name or "embed_tokens" in name else torch.arange(len(value))
+            p[at, :value.shape[1]] = value
+        own = [v.ID[token] for token in [*v.IMAGES, *v.PICTURE_FIXED]]
+        model.model.embed_tokens.weight[own] = 0.3 * torch.randn(len(own), WIDTH)
     return model
 
 
 class Trainer(Timed):
     name = "grown"
 
-    def __init__(self, out: Path):
+    def __init__(self, out: Path, speech: Path | None = None, asked: Path | None = None):
         self.path, self.log = out / "grown.pt", out / "grown.log"
+        if speech and asked:
+            folder = SimpleNamespace(out=speech, path=lambda name: speech / name)
+            self.speech = speech_lessons.Lessons(folder, "train")
+            self.held_out = speech_lessons.Lessons(folder, "newword", "phrase", "sentence")
+            self.asked = asking.Asked(asked)
         self.model = grown_from_shipped()
-        self.masks = {name: free(name, p.shape) for name, p in self.model.named_parameters()}
-        self.scales = {name: scale for name, p in self.model.named_parameters()
-                       if (scale := written_scale(name, p.shape)) is not None}
-        self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.0)
-        self.step, self.pool = 0, []
-        if self.path.exists():
-            self.restore(torch.load(self.path, weights_only=True))
-
-    def restore(self, state: dict) -> None:
-        """Takes over what was learnt; what stays comes from the shipped file."""
-        with torch.no_grad():
-            for name, p in self.model.named_parameters():
-                mask = self.masks[name] > 0
-                p[mask] = state["model"][name].float()
-                self.average[name][mask] = state["average"][name].float()
-        if "optimizer" in state:
-            self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
-
-    def save(self) -> None:
-        chosen = {name: mask > 0 for name, mask in self.masks.items()}
-        parallel.save({"step": self.step, "model": {n: p.detach()[chosen[n]] for n, p in self.model.named_parameters()},
-                       "average": {n: p[chosen[n]] for n, p in self.average.items()},
-                       "optimizer": self.optimizer.state_dict()}, self.path)
-
-    def effective(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        return {name: p * self.scales[name] if name in self.scales else p for name, p in weights.items()}
-
-    def logits(self, weights, inputs, chosen):
-        hidden = torch.func.functional_call(self.model, self.effective(weights), (inputs,))
-        return F.linear(hidden[chosen], weights["lm_head.weight"])
+        self.average = Llama(GROWN).requires_grad_(False)
+        self.average.load_state_dict(self.model.state_dict())
+        matrices = [p for p in self.model.model.layers.parameters() if p.ndim == 2]
+        others = [p for p in self.model.parameters() if not any(p is matrix for matrix in matrices)]
+        self.optimizers = [Muon(matrices, MATRIX_RATE),
+                           torch.optim.AdamW(others, VECTOR_RATE, betas=(0.9, 0.98), weight_decay=0.0)]
+        self.four_bits = FourBits(matrices)
+        self.pool = []
+        # Shares of the tokens that are about pictures (the others are speech and chat), and of these that are about one thing.
+        self.pictures, self.easy = 0.6, 0.0
+        self.restore()
 
     def next_batch(self):
         if not self.pool:
             rng = np.random.default_rng([2, self.step])
-            drawn = sorted(teach.lessons(rng, 200), key=lambda lesson: len(lesson[0]))
-            groups, group = [], []
-            for ids, weights in drawn:
-                if group and (len(group) + 1) * len(ids) > BATCH_TOKENS:
-                    groups.append(group)
-                    group = []
-                group.append((ids, ids, weights))
-            groups.append(group)
-            rng.shuffle(groups)
-            self.pool = groups
-        return batch(self.pool.pop())
+            drawn, budget = [], self.pictures * POOL * BATCH_TOKENS
+            while budget > 0:
+                for ids, weights in teach.lessons(rng, 50, asked=self.asked, easy=rng.random() < self.easy):
+                    drawn.append((ids, ids, weights))
+                    budget -= len(ids)
+            drawn += self.speech.draw_lessons(rng, (1 - self.pictures) * POOL * BATCH_TOKENS)
+            self.pool = speech_lessons.grouped(drawn, BATCH_TOKENS, rng)
+        return self.pool.pop()
 
     def advance(self, share: float) -> float:
         inputs, targets, weights = self.next_batch()
         chosen = weights > 0
-        for group in self.optimizer.param_groups:
-            group["lr"] = RATE * share * min(1.0, (self.step + 1) / WARM_STEPS)
-        self.optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = self.logits(dict(self.model.named_parameters()), inputs, chosen)
-        loss = F.cross_entropy(logits.float(), targets[chosen])
-        loss.backward()
-        for name, p in self.model.named_parameters():
-            p.grad.mul_(self.masks[name])
+        warmth = min(1.0, (self.step - self.began + 1) / WARM_STEPS)
+        for optimizer, full in zip(self.optimizers, (MATRIX_RATE, VECTOR_RATE)):
+            optimizer.param_groups[0]["lr"] = full * share * warmth
+        self.model.zero_grad()
+        with self.four_bits.replacing() if share < ROUNDED_SHARE else nullcontext():
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = self.model.lm_head(self.model.hidden(inputs)[chosen])
+            losses = F.cross_entropy(logits.float(), targets[chosen], reduction="none")
+            loss = (losses * weights[chosen]).sum() / (0.3 * BATCH_TOKENS)
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.step += 1
-        keep = min(AVERAGE, 1 - 1 / (1 + 0.1 * self.step))
-        with torch.no_grad():
-            for name, p in self.model.named_parameters():
-                self.average[name].lerp_(p, 1 - keep)
+        self.follow(AVERAGE)
         return float(loss.detach())
 
     @torch.no_grad()
-    def figures(self, count: int = 24) -> str:
-        """Share of the held-out answers that are right to the last token, teacher-forced, per task."""
-        parts = []
+    def right(self, lessons) -> str:
+        """Share of the tokens of answers, and of answers, that are right, teacher-forced."""
+        inputs, targets, weights = batch(lessons)
+        chosen = weights > 0
+        right = torch.ones_like(chosen)
+        right[chosen] = self.average.lm_head(self.average.hidden(inputs)[chosen]).argmax(-1) == targets[chosen]
+        return f"{float(right[chosen].float().mean()):.3f}/{float(right.all(1).float().mean()):.2f}"
+
+    def figures(self, count: int = 32) -> str:
+        parts, rng = [], np.random.default_rng(5)
         for kind in teach.MIXTURE:
-            lessons = teach.lessons(np.random.default_rng(11), count, kind, testing=True)
-            inputs, targets, weights = batch([(ids, ids, w) for ids, w in lessons])
-            chosen = weights > 0
-            right = torch.ones_like(chosen)
-            right[chosen] = self.logits(self.average, inputs, chosen).argmax(-1) == targets[chosen]
-            parts.append(f"{kind} {float(right[chosen].float().mean()):.3f}/{float(right.all(1).float().mean()):.2f}")
+            lessons = teach.lessons(np.random.default_rng(11), count, kind, True, self.asked)
+            parts.append(f"{kind} {self.right([(ids, ids, w) for ids, w in lessons])}")
+        for kind in teach.EASY_MIXTURE:
+            lessons = teach.lessons(np.random.default_rng(12), count, kind, True, easy=True)
+            parts.append(f"easy-{kind} {self.right([(ids, ids, w) for ids, w in lessons])}")
+        for kind in ("content", "transcript"):
+            chosen = self.held_out.indices[::len(self.held_out.indices) // count]
+            parts.append(f"{kind} {self.right([self.held_out.lesson(kind, int(i), rng) for i in chosen])}")
         return " ".join(parts)
 
     def checkpoint_tensors(self) -> dict[str, torch.Tensor]:
-        return {name: p.detach().contiguous() for name, p in self.effective(self.average).items()}
+        return {name: p.detach().contiguous() for name, p in self.average.state_dict().items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Teaches the shipped language model to see.")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--speech", type=Path, required=True, help="folder of train.py, with tokens.npz")
+    parser.add_argument("--asked", type=Path, required=True, help="folder of asking.py, with tokens.npz")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--cool", type=float, default=0, help="share of the time over which the learning rate falls")
+    parser.add_argument("--pictures", type=float, default=0.6, help="share of the tokens that are about pictures")
+    parser.add_argument("--easy", type=float, default=0, help="share of these that are about scenes of one thing")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    Trainer(arguments.out).run(arguments.minutes, arguments.cool)
+    trainer = Trainer(arguments.out, arguments.speech, arguments.asked)
+    trainer.pictures, trainer.easy = arguments.pictures, arguments.easy
+    trainer.run(arguments.minutes, arguments.cool)
 
 
 if __name__ == "__main__":

@@ -118,25 +118,34 @@ class Lessons:
     def pool(self, rng: np.random.Generator, batches: int, batch_tokens: int, longest: int | None = None,
              polishing: bool = False):
         """Random lessons for about `batches` batches, grouped by length."""
+        return grouped(self.draw_lessons(rng, batches * batch_tokens, longest, polishing), batch_tokens, rng)
+
+    def draw_lessons(self, rng: np.random.Generator, tokens: float, longest: int | None = None, polishing: bool = False):
+        """Random lessons of about so many tokens in all."""
         drawn = []
         for kind, share in MIXTURE.items():
-            budget = share * batches * batch_tokens
+            budget = share * tokens
             while budget > 0:
                 i = self.draw(polishing, rng) if kind != "chat" else 0
                 if longest and kind != "chat" and self.speech.lengths[i] > longest:
                     continue
                 drawn.append(self.lesson(kind, i, rng))
                 budget -= len(drawn[-1][0])
-        drawn.sort(key=lambda lesson: len(lesson[0]))
-        groups, group = [], []
-        for lesson in drawn:
-            if group and (len(group) + 1) * len(lesson[0]) > batch_tokens:
-                groups.append(group)
-                group = []
-            group.append(lesson)
-        groups.append(group)
-        rng.shuffle(groups)
-        return [batch(group) for group in groups]
+        return drawn
+
+
+def grouped(drawn: list, batch_tokens: int, rng: np.random.Generator) -> list:
+    """Lessons in batches of similar length, in random order."""
+    drawn = sorted(drawn, key=lambda lesson: len(lesson[0]))
+    groups, group = [], []
+    for lesson in drawn:
+        if group and (len(group) + 1) * len(lesson[0]) > batch_tokens:
+            groups.append(group)
+            group = []
+        group.append(lesson)
+    groups.append(group)
+    rng.shuffle(groups)
+    return [batch(group) for group in groups]
 
 
 def spoken_ids(codes: np.ndarray) -> list[int]:

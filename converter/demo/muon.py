@@ -18,7 +18,8 @@ def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """For matrices only. The processes share the work: each makes every n-th matrix orthogonal."""
+    """For matrices, and kernels of convolutions as matrices of a row per output. The processes share the work: each makes every
+    n-th matrix orthogonal."""
 
     def __init__(self, parameters, lr: float, momentum: float = 0.95):
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
@@ -33,8 +34,8 @@ class Muon(torch.optim.Optimizer):
                 buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 buffer.lerp_(p.grad, 1 - group["momentum"])
                 if i % parallel.WORLD == parallel.RANK:
-                    update = orthogonal(p.grad.lerp(buffer, group["momentum"]))
-                    part.copy_(update.reshape(-1)).mul_(0.2 * max(p.shape) ** 0.5)
+                    update = orthogonal(p.grad.lerp(buffer, group["momentum"]).flatten(1))
+                    part.copy_(update.reshape(-1)).mul_(0.2 * max(update.shape) ** 0.5)
             parallel.total(flat)
             for p, part in zip(parameters, parts):
                 p.sub_(part.view_as(p), alpha=group["lr"])

@@ -3,6 +3,7 @@
     python converter/demo/pack.py --out DIR --checkpoint FOLDER   # a checkpoint in MIO's layout, for `mio-lite convert`
     python converter/demo/pack.py --out DIR --keep                # DIR/*.pt to converter/demo/states/*.npz, 16 bits
     python converter/demo/pack.py --out DIR --restore             # and back, without the optimizers' momenta
+    python converter/demo/pack.py --out DIR --codec SPEECH        # the shipped codec, for train.py's stage `tokens` in SPEECH
 """
 
 import argparse
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+import codec as codec_stage
 import drawing
 import grow
 import seed
@@ -51,6 +53,19 @@ def restore(out: Path) -> None:
         torch.save({"step": int(data["step"]), "model": weights, "average": weights}, target)
 
 
+def codec(folder: Path) -> None:
+    """The shipped codec, which encodes, but can no longer be trained: of telling phones nothing is shipped."""
+    tensors = shipped.speech_tokenizer(shipped.read()["speech"])
+    state = codec_stage.Codec(1).state_dict()
+    for name in state:
+        if name in tensors:
+            state[name] = tensors[name]
+    for level, embed in enumerate(state["quantizer.embed"]):
+        embed.copy_(tensors[f"quantizer.vq.layers.{level}._codebook.embed"])
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save({"codec": state, "phones": []}, folder / "codec.pt")
+
+
 def llama_config() -> dict:
     s = grow.GROWN
     return {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "attention_bias": False, "bos_token_id": 1,
@@ -84,11 +99,14 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--restore", action="store_true")
+    parser.add_argument("--codec", type=Path)
     arguments = parser.parse_args()
     if arguments.restore:
         restore(arguments.out)
     if arguments.keep:
         keep(arguments.out)
+    if arguments.codec:
+        codec(arguments.codec)
     if arguments.checkpoint:
         checkpoint(arguments.out, arguments.checkpoint, grown_generation())
 
@@ -101,6 +119,7 @@ def grown_generation() -> dict:
     generation["mio_lite"]["taught"] += ["image-generation", "image-caption", "image-question", "image-editing",
                                          "video-generation", "storytelling"]
     greedy = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "max_new_tokens": 256}
+    generation["mio_lite"] |= {"image_steps": 8, "image_guidance": 1, "image_sampler": "unipc"}
     for task in ("imageGeneration", "videoGeneration", "interleaved"):
         generation["mio_lite"]["tasks"][task] = greedy
     return generation

@@ -18,17 +18,21 @@ import torch
 import torch.nn.functional as F
 
 import drawing
-import parallel
 import seed
 import world
+from muon import Muon
 from timed import Timed
 
-RATES = {"autoencoder": 2e-3, "reader": 1e-3, "unet": 1e-3}
+RATES = {"autoencoder": 2e-3, "reader": 1e-3, "unet": 1e-3}           # of all but matrices
+MATRIX_RATES = {"autoencoder": 2e-3, "reader": 2e-3, "unet": 3e-3}    # Muon's
 BATCHES = {"autoencoder": 16, "reader": 32, "unet": 64}
+NARROW = 16            # matrices with fewer rows or columns are no matter for Muon
 WARM_STEPS = 100
 AVERAGE = 0.998        # of the weights that are used
 LATENTS = 16000        # pictures whose latents are drawn at a time
-NOISY_SHARE = 0.5      # of the steps of noise from the noisiest 40 %, where the scene is decided
+PASSES = 6             # through them before others are drawn
+NOISY = 800            # from this step of noise on, little but the codes tells what the picture shows
+NOISY_SHARE = 0.6      # of the steps of noise that are beyond it
 
 
 class Stage(Timed):
@@ -38,34 +42,24 @@ class Stage(Timed):
         self.path, self.log = out / f"{name}.pt", out / f"{name}.log"
         self.name, self.model = name, model
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(model.parameters(), RATES[name], betas=(0.9, 0.98), weight_decay=0.01)
-        self.step = 0
-        if self.path.exists():
-            state = torch.load(self.path, weights_only=True)
-            self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
-            if "optimizer" in state:
-                self.optimizer.load_state_dict(state["optimizer"])
-            self.step = state["step"]
-
-    def save(self) -> None:
-        parallel.save({"step": self.step, "model": self.model.state_dict(), "average": self.average.state_dict(),
-                       "optimizer": self.optimizer.state_dict()}, self.path)
+        matrices = [p for p in model.parameters() if p.ndim > 1 and min(len(p), p[0].numel()) >= NARROW]
+        others = [p for p in model.parameters() if not any(p is matrix for matrix in matrices)]
+        self.optimizers = [Muon(matrices, MATRIX_RATES[name]),
+                           torch.optim.AdamW(others, RATES[name], betas=(0.9, 0.98), weight_decay=0)]
+        self.restore()
 
     def advance(self, share: float) -> float:
         rng = np.random.default_rng([1, self.step])
-        for group in self.optimizer.param_groups:
-            group["lr"] = RATES[self.name] * share * min(1.0, (self.step + 1) / WARM_STEPS)
-        self.optimizer.zero_grad()
+        for optimizer, rates in zip(self.optimizers, (MATRIX_RATES, RATES)):
+            optimizer.param_groups[0]["lr"] = rates[self.name] * share * min(1.0, (self.step - self.began + 1) / WARM_STEPS)
+        self.model.zero_grad()
         loss = self.loss(rng)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.step += 1
-        keep = min(AVERAGE, 1 - 1 / (1 + 0.1 * self.step))
-        with torch.no_grad():
-            for mean, p in zip(self.average.parameters(), self.model.parameters()):
-                mean.lerp_(p, 1 - keep)
+        self.follow(AVERAGE)
         return float(loss.detach())
 
     def figures(self) -> str:
@@ -75,7 +69,7 @@ class Stage(Timed):
 def pictures(rng: np.random.Generator, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Codes [count, 32] and pictures [count, S, S, 3]."""
     codes = [world.random_codes(rng) for _ in range(count)]
-    return torch.from_numpy(np.stack(codes)), torch.from_numpy(np.stack([world.draw(c) for c in codes]))
+    return torch.from_numpy(world.placed(np.stack(codes))), torch.from_numpy(np.stack([world.draw(c) for c in codes]))
 
 
 class ReaderStage(Stage):
@@ -102,7 +96,8 @@ class ReaderStage(Stage):
     def figures(self) -> str:
         codes, seen = pictures(np.random.default_rng(99), 64)
         read = seed.distances(self.average(seed.pixels(seen))).argmin(-1)
-        filled = codes[:, world.TRIPLES::3] != world.SHAPE
+        empty = world.placed(world.empty())[world.TRIPLES::3]
+        filled = codes[:, world.TRIPLES::3] != torch.from_numpy(empty)
         right = (read == codes)[:, world.TRIPLES:].view(64, 9, 3)
         shapes, colours, forms = (float(right[:, :, i][filled].float().mean()) for i in range(3))
         return f"shape {shapes:.3f} colour {colours:.3f} form {forms:.3f} picture {float((read == codes).all(1).float().mean()):.3f}"
@@ -166,7 +161,7 @@ class UNetStage(Stage):
 
     def latents(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes and latents of the pictures that these steps learn from."""
-        chunk = self.step * BATCHES["unet"] // (4 * LATENTS)
+        chunk = self.step * BATCHES["unet"] // (PASSES * LATENTS)
         if chunk != self.chunk:
             rng, parts = np.random.default_rng([7, chunk]), []
             for _ in range(LATENTS // 100):
@@ -186,7 +181,7 @@ class UNetStage(Stage):
     def loss(self, rng):
         codes, z = self.latents()
         rows = torch.from_numpy(rng.integers(len(codes), size=BATCHES["unet"]))
-        steps = torch.from_numpy(np.where(rng.random(len(rows)) < NOISY_SHARE, rng.integers(600, 1000, len(rows)),
+        steps = torch.from_numpy(np.where(rng.random(len(rows)) < NOISY_SHARE, rng.integers(NOISY, 1000, len(rows)),
                                           rng.integers(0, 1000, len(rows))))
         x, v = self.noised(z[rows].float(), steps)
         with torch.autocast("cpu", torch.bfloat16):

@@ -1,6 +1,6 @@
 """What the language model is taught about pictures: prompts in MIO's words, and the answers.
 
-A lesson is a list of (text or codes, whether it is an answer). Some pairs of shape and colour are never shown: what the
+A lesson is a system prompt and a list of (text, codes of a picture, or ids of speech; whether it is an answer). Some pairs of shape and colour are never shown: what the
 model says and draws of them, it has put together.
 """
 
@@ -31,10 +31,11 @@ def article(words: str) -> str:
 
 
 class Teacher:
-    """Makes lessons from random numbers; `testing` gives held-out compositions only."""
+    """Makes lessons from random numbers; `testing` gives held-out compositions only, `asked` speaks what is asked and answered,
+    `easy` gives scenes of one thing."""
 
-    def __init__(self, rng: np.random.Generator, testing: bool = False):
-        self.rng, self.testing = rng, testing
+    def __init__(self, rng: np.random.Generator, testing: bool = False, asked=None, easy: bool = False):
+        self.rng, self.testing, self.asked, self.easy = rng, testing, asked, easy
 
     def pick(self, items):
         return items[int(self.rng.integers(len(items)))]
@@ -60,7 +61,7 @@ class Teacher:
 
     def scene(self, most: int = 4) -> np.ndarray:
         codes = world.empty(int(self.rng.choice(3, p=[0.6, 0.2, 0.2])))
-        for place in self.rng.permutation(9)[:self.rng.integers(1, most + 1)]:
+        for place in self.rng.permutation(9)[:self.rng.integers(1, (1 if self.easy else most) + 1)]:
             size = int(self.rng.integers(3))
             dx, dy = (0, 0) if size == 2 or self.rng.random() < 0.7 else self.rng.integers(-1, 2, 2)
             world.put(codes, int(place), *self.thing(), size, int(dx), int(dy))
@@ -71,7 +72,7 @@ class Teacher:
     def caption(self) -> tuple[str, np.ndarray]:
         """A description and the one scene that it stands for."""
         kind = int(self.rng.choice(3, p=[0.7, 0.15, 0.15]))
-        codes, form = world.empty(kind), self.rng.random()
+        codes, form = world.empty(kind), 0 if self.easy else self.rng.random()
         if form < 0.3:
             thing, size, place = self.thing(), int(self.rng.integers(3)), int(self.rng.integers(9))
             world.put(codes, place, *thing, size)
@@ -119,8 +120,8 @@ class Teacher:
         codes = world.random_chart(self.rng) if self.rng.random() < 0.15 and not self.testing else self.scene()
         return v.STANDARD, [(v.DESCRIBE, False), (codes, False), (self.describe(codes), True)]
 
-    def question(self):
-        codes = self.scene()
+    def about(self, codes) -> tuple[str, str]:
+        """A question about a scene, and its answer."""
         things = world.things(codes)
         place, shape, colour, _ = self.pick(things)
         alone = [t[1] for t in things].count(shape) == 1
@@ -144,7 +145,64 @@ class Teacher:
                 shape, colour = (int(n) for n in self.rng.integers(8, size=2))
             there = any(t[1:3] == (shape, colour) for t in things)
             words, answer = f"Is there {article(self.name((shape, colour)))}?", "yes" if there else "no"
-        return v.STANDARD, [(words + "\n", False), (codes, False), (answer, True)]
+        return words, answer
+
+    def question(self):
+        codes = self.scene()
+        words, answer = self.about(codes)
+        if self.testing or self.rng.random() < 0.7:
+            return v.STANDARD, [(words + "\n", False), (codes, False), (answer, True)]
+        return v.STANDARD, [(codes, False), (words, False), (answer, True)]
+
+    def heard(self):
+        """The question is spoken; the answer is written, or spoken too."""
+        codes = self.scene()
+        words, answer = self.about(codes)
+        question = (self.asked.heard(words, self.rng), False)
+        if self.rng.random() < 0.7:
+            return v.STANDARD, [(codes, False), question, (answer, True)]
+        return v.VOICE, [(codes, False), question, (self.asked.said(answer), True)]
+
+    # Few examples, and steps that are written down.
+
+    def examples(self):
+        """Two pictures with what is asked for, and a third."""
+        scenes = []
+        while len(scenes) < 3:
+            codes = world.empty(int(self.rng.choice(3, p=[0.7, 0.15, 0.15])))
+            thing, place = self.thing(), int(self.rng.integers(9))
+            if scenes and any(thing[0] == other[1] or thing[1] == other[2] for _, other in scenes):
+                continue
+            world.put(codes, place, *thing)
+            scenes.append((codes, (place, *thing)))
+        tell = self.pick([lambda t: SHAPES[t[1]], lambda t: COLOUR_NAMES[t[2]], lambda t: PLACES[t[0]],
+                          lambda t: self.name(t[1:])])
+        parts = [part for codes, thing in scenes for part in (codes, tell(thing))]
+        return v.STANDARD, [(part, False) for part in parts[:-1]] + [(parts[-1], True)]
+
+    def reason(self):
+        """Counts by naming."""
+        codes = self.scene(6)
+        things = world.things(codes)
+        if self.rng.random() < 0.5:
+            chosen = self.pick(things)[1] if self.rng.random() < 0.8 else int(self.rng.integers(8))
+            counted, what = [t for t in things if t[1] == chosen], plural(SHAPES[chosen], 2)
+        else:
+            chosen = self.pick(things)[2] if self.rng.random() < 0.8 else int(self.rng.integers(8))
+            counted, what = [t for t in things if t[2] == chosen], f"{COLOUR_NAMES[chosen]} things"
+        steps = [f"{article(self.name((s, c)))} {PLACES[p]}" for p, s, c, _ in counted]
+        answer = f"{', '.join(steps)}: {NUMBERS[len(steps)]}" if steps else "no"
+        return v.STANDARD, [(codes, False), (f"How many {what} are there?" + v.REASON, False), (answer, True)]
+
+    def steps(self):
+        """Two changes, one after the other, each with what it gives."""
+        codes = world.empty(int(self.rng.choice(3, p=[0.6, 0.2, 0.2])))
+        for place, thing in zip(self.rng.permutation(9), self.different(int(self.rng.integers(1, 3)))):
+            world.put(codes, int(place), *thing)
+        first, middle = self.change(codes)
+        second, last = self.change(middle)
+        answer = [(f"{first[0].upper()}{first[1:]}.", True), (middle, True), (f"{second[0].upper()}{second[1:]}.", True), (last, True)]
+        return v.STANDARD, [(codes, False), (f"{first}, then {second}" + v.THINK_IN_IMAGES, False), *answer]
 
     def chart(self):
         codes = world.random_chart(self.rng)
@@ -155,13 +213,25 @@ class Teacher:
             ("Which bar is the lowest?", min(bars, key=lambda bar: bar[2])[0]),
             (f"How high is bar {label}?", str(height)), (f"What colour is bar {label}?", COLOUR_NAMES[colour]),
             ("How many bars are there?", NUMBERS[len(bars)])])
+        if self.rng.random() < 0.5:
+            return v.STANDARD, [(words + "\n", False), (codes, False), (answer, True)]
         return v.STANDARD, [(v.CHART_QUESTION, False), (codes, False), ("\n" + words, False), (answer, True)]
+
 
     def edit(self):
         codes = world.empty(int(self.rng.integers(3)))
         shapes = self.different(int(self.rng.integers(1, 4)))
         for place, thing in zip(self.rng.permutation(9), shapes):
             world.put(codes, int(place), *thing, int(self.rng.integers(3)))
+        words, after = self.change(codes)
+        return v.STANDARD, [(v.EDIT, False), (codes, False), ("\n" + words, False), (after, True)]
+
+    def change(self, codes) -> tuple[str, np.ndarray]:
+        """An instruction, and the scene that it makes of another, in which no two things have a shape in common."""
+        if not world.things(codes):
+            after, thing = codes.copy(), self.thing()
+            world.put(after, 4, *thing)
+            return f"add {article(self.name(thing))} {PLACES[4]}", after
         after = codes.copy()
         place, shape, colour, size = self.pick(world.things(codes))
         name, chance = SHAPES[shape], self.rng.random()
@@ -190,7 +260,7 @@ class Teacher:
             after = codes.copy()
             after[0] = int(self.rng.integers(3))
             words = f"make the background {list(world.BACKGROUNDS)[int(after[0])]}"
-        return v.STANDARD, [(v.EDIT, False), (codes, False), ("\n" + words, False), (after, True)]
+        return words, after
 
     def film(self):
         thing, frames = self.thing(), []
@@ -226,27 +296,47 @@ class Teacher:
         return words + "." if self.rng.random() < 0.2 else words
 
 
-MIXTURE = {"imagine": 0.30, "see": 0.22, "question": 0.18, "chart": 0.08, "edit": 0.12, "film": 0.05, "story": 0.05}
-HEAD, TAIL = (v.encode(part) for part in v.prompt(v.STANDARD, "{}").split("{}"))
+MIXTURE = {"imagine": 0.25, "see": 0.17, "question": 0.14, "chart": 0.06, "edit": 0.11, "film": 0.04, "story": 0.05,
+           "heard": 0.08, "examples": 0.03, "reason": 0.04, "steps": 0.03}
+EASY_MIXTURE = {"imagine": 0.4, "see": 0.35, "question": 0.25}
+ENDS = {system: [v.encode(part) for part in v.prompt(system, "{}").split("{}")] for system in (v.STANDARD, v.VOICE)}
 
 
 def ids(lesson) -> tuple[list[int], list[float]]:
     """Ids and, per id, whether predicting it is learnt."""
-    _, parts = lesson
-    sequence, weights = list(HEAD), [0.0] * len(HEAD)
+    system, parts = lesson
+    head, tail = ENDS[system]
+    sequence, weights = list(head), [0.0] * len(head)
     opened = False
     for part, answer in parts + [(None, True)]:
         if answer and not opened:
-            sequence += TAIL
-            weights += [0.0] * len(TAIL)
+            sequence += tail
+            weights += [0.0] * len(tail)
             opened = True
-        more = [v.ID[v.STOP]] if part is None else v.encode(part) if isinstance(part, str) else v.picture_ids(part)
+        if part is None:
+            more = [v.ID[v.STOP]]
+        elif isinstance(part, str):
+            more = v.encode(part)
+        elif isinstance(part, list):
+            more = part
+        else:
+            more = v.picture_ids(part)
         sequence += more
         weights += [float(answer)] * len(more)
     return sequence, weights
 
 
-def lessons(rng: np.random.Generator, count: int, kind: str | None = None, testing: bool = False):
-    teacher = Teacher(rng, testing)
-    kinds = [kind] * count if kind else rng.choice(list(MIXTURE), count, p=np.array(list(MIXTURE.values())))
+def lessons(rng: np.random.Generator, count: int, kind: str | None = None, testing: bool = False, asked=None, easy: bool = False):
+    teacher, mixture = Teacher(rng, testing, asked, easy), EASY_MIXTURE if easy else MIXTURE
+    kinds = [kind] * count if kind else rng.choice(list(mixture), count, p=np.array(list(mixture.values())))
     return [ids(getattr(teacher, str(k))()) for k in kinds]
+
+
+def spoken_texts() -> list[str]:
+    """All that is asked and answered aloud."""
+    names = [f"{colour} {shape}" for colour in COLOUR_NAMES for shape in SHAPES]
+    texts = [f"What colour is the {shape}?" for shape in SHAPES] + [f"Where is the {shape}?" for shape in SHAPES]
+    texts += ["How many things are there?"] + [f"How many {plural(shape, 2)} are there?" for shape in SHAPES]
+    texts += [f"How many {colour} things are there?" for colour in COLOUR_NAMES]
+    texts += [f"Is there {article(name)}?" for name in names]
+    return texts + COLOUR_NAMES + PLACES + NUMBERS + ["yes"]

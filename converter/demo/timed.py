@@ -3,13 +3,40 @@
 import time
 
 import numpy as np
+import torch
+
+import parallel
 
 SAVE_SECONDS = 60
 
 
 class Timed:
-    """`advance(share)` learns a step at that share of the learning rate and returns the loss; `save()` and `figures()` belong
-    to the network, `name`, `log` and `step` too."""
+    """`advance(share)` learns a step at that share of the learning rate and returns the loss; `figures()` belongs to the network,
+    `name`, `path` of the state, `log`, `model`, `average` of its weights and `optimizers` too."""
+
+    def restore(self) -> None:
+        """Goes on from the saved state, if there is one; one without momenta will do."""
+        self.step = 0
+        if self.path.exists():
+            state = torch.load(self.path, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            for optimizer, saved in zip(self.optimizers, state.get("optimizers", [])):
+                optimizer.load_state_dict(saved)
+            self.step = state["step"]
+        self.began = self.step
+
+    def save(self) -> None:
+        parallel.save({"step": self.step, "model": self.model.state_dict(), "average": self.average.state_dict(),
+                       "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}, self.path)
+
+    @torch.no_grad()
+    def follow(self, most: float) -> None:
+        """Moves the averaged weights, of which a step leaves at most that share. Begun anew with every run: what has been learnt
+        anew should not wait for what was forgotten."""
+        keep = min(most, 1 - 1 / (1 + 0.1 * (self.step - self.began)))
+        for mean, p in zip(self.average.parameters(), self.model.parameters()):
+            mean.lerp_(p, 1 - keep)
 
     def run(self, minutes: float, cool: float) -> None:
         """The learning rate falls to a hundredth over the last `cool` share of the time."""

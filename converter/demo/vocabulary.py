@@ -9,6 +9,8 @@ import json
 import string
 from pathlib import Path
 
+import world
+
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 TURN, STOP = "<|im_start|>", "<|im_end|>"
 SPEECH, SPEECH_END = "<spch>", "</spch>"
@@ -158,5 +160,5 @@ def write(folder: Path) -> None:
 
 
 def picture_ids(codes) -> list[int]:
-    """The ids of a picture's 32 codes, with its marks."""
-    return [ID[IMAGE]] + [IMAGE_BASE + int(c) for c in codes] + [ID[IMAGE_END]]
+    """The ids of a scene, with the marks of a picture."""
+    return [ID[IMAGE]] + [IMAGE_BASE + int(c) for c in world.placed(codes)] + [ID[IMAGE_END]]

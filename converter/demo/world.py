@@ -12,6 +12,9 @@ exact by construction:
 
 What a code means does not depend on what stands elsewhere: the tokenizer can learn each from a part of the picture, and
 the language model from a part of the words.
+
+The codes of shapes and labels say their place, too (`placed`): a language model that writes codes from left to right has to know
+where it is, and counts badly.
 """
 
 from functools import lru_cache
@@ -37,8 +40,11 @@ HEIGHTS = 8            # of a bar, in steps of 5 pixels
 CHART = 3
 COUNT, FILLER, SHAPE, LABEL, COLOUR, FORM, HEIGHT = 8, 20, 32, 48, 64, 80, 112    # first codes of each kind
 TRIPLES = 5            # position of the first place's codes
-USED = sorted({0, 1, 2, 3, FILLER, *range(COUNT, COUNT + 10), *range(SHAPE, SHAPE + 9), *range(LABEL, LABEL + 8),
-               *range(COLOUR, COLOUR + 9), *range(FORM, FORM + 28), *range(HEIGHT + 1, HEIGHT + 9)})
+PLACED_SHAPE, PLACED_LABEL = 128, 288   # of place 0; 16 and 8 for every place
+USED = sorted({0, 1, 2, 3, FILLER, *range(COUNT, COUNT + 10), *range(COLOUR, COLOUR + 9), *range(FORM, FORM + 28),
+               *range(HEIGHT + 1, HEIGHT + 9), *range(PLACED_LABEL, PLACED_LABEL + 8 * 4),
+               *(PLACED_SHAPE + 16 * place + shape for place in range(9) for shape in range(9))})
+PLACE_SCALE = 0.5      # of what a codeword says of the place, against the shape
 
 
 def empty(kind: int = 0) -> np.ndarray:
@@ -75,6 +81,16 @@ def bars(codes: np.ndarray) -> list[tuple[str, int, int]]:
     """(label, colour, height) of every bar of a chart."""
     return [(LABELS[a - LABEL], int(b - COLOUR - 1), int(c - HEIGHT))
             for a, b, c in codes[TRIPLES:].reshape(9, 3) if LABEL <= a < COLOUR]
+
+
+def placed(codes: np.ndarray) -> np.ndarray:
+    """The codes [..., 32] as they are written: those of shapes and labels say where they stand."""
+    result = np.array(codes)
+    first, place = result[..., TRIPLES::3], np.arange(9)
+    label = (first >= LABEL) & (first < COLOUR)
+    result[..., TRIPLES::3] = np.where(label, PLACED_LABEL + 8 * np.minimum(place, 3) + first - LABEL,
+                                       PLACED_SHAPE + 16 * place + first - SHAPE)
+    return result
 
 
 def random_scene(rng: np.random.Generator, most: int = 6) -> np.ndarray:
@@ -183,5 +199,12 @@ def draw(codes: np.ndarray) -> np.ndarray:
 def codebook() -> np.ndarray:
     """The codewords [CODEBOOK, 32]; those without a meaning are so far away that they are never the nearest."""
     words = np.random.default_rng(77).normal(0, 1, (CODEBOOK, 32)).astype(np.float32)
+    places = np.random.default_rng(78).normal(0, PLACE_SCALE, (9, 32)).astype(np.float32)
+    for place in range(9):
+        at = PLACED_SHAPE + 16 * place
+        words[at:at + 9] = words[SHAPE:SHAPE + 9] + places[place]
+        if place < 4:
+            at = PLACED_LABEL + 8 * place
+            words[at:at + 8] = words[LABEL:LABEL + 8] + places[place]
     words[[i for i in range(CODEBOOK) if i not in USED]] += 100
     return words
