@@ -3,8 +3,20 @@ import os
 import subprocess
 import sys
 
-LLAMA_PACKAGE = "llama-cpp-python==0.3.36"  # its source distribution holds llama.cpp
+LLAMA_PACKAGE = "llama-cpp-python"  # its source distribution holds llama.cpp
+LLAMA_VERSION = "0.3.36"
 PROGRAMS = ["llama-bench", "llama-batched-bench"]
+
+AVX2 = ["-DGGML_NATIVE=OFF", "-DGGML_SSE42=ON", "-DGGML_AVX=ON", "-DGGML_AVX2=ON", "-DGGML_BMI2=ON", "-DGGML_FMA=ON",
+        "-DGGML_F16C=ON"]
+# Options of ggml for the instructions that a variant of our kernels uses.
+OPTIONS = {
+    "native": ["-DGGML_NATIVE=ON"],
+    "avx2": AVX2,
+    "avxvnni": [*AVX2, "-DGGML_AVX_VNNI=ON"],
+    "avx512vnni": [*AVX2, "-DGGML_AVX512=ON", "-DGGML_AVX512_VBMI=ON", "-DGGML_AVX512_VNNI=ON"],
+}
+COMPILERS = {"gcc": ("gcc", "g++"), "clang": ("clang", "clang++")}
 
 
 class CannotBuild(Exception):
@@ -22,34 +34,40 @@ def do(command):
         raise CannotBuild(f"{command[0]}: {error}") from error
 
 
-def build(source, options=()):
+def build(source, isa, compiler, options=()):
     """Builds the two benchmark programs of a checkout of llama.cpp or ik_llama.cpp and returns their folder."""
-    folder = os.path.join(source, "build", "bin")
+    place = os.path.join(source, "-".join(["build", *([] if isa == "native" else [isa]), *([compiler] if compiler else [])]))
+    folder = os.path.join(place, "bin")
     if not all(os.access(os.path.join(folder, program), os.X_OK) for program in PROGRAMS):
-        say(f"building {source} ...")
-        do(["cmake", "-S", source, "-B", os.path.join(source, "build"), "-DCMAKE_BUILD_TYPE=Release",
-            "-DGGML_NATIVE=ON", "-DLLAMA_CURL=OFF", "-DBUILD_SHARED_LIBS=OFF", "-DLLAMA_BUILD_TESTS=OFF",
-            "-DLLAMA_BUILD_SERVER=OFF", *options])
-        do(["cmake", "--build", os.path.join(source, "build"), "--target", *PROGRAMS, "-j", str(os.cpu_count())])
+        say(f"building {place} ...")
+        c, cxx = COMPILERS.get(compiler, (None, None))
+        chosen = [f"-DCMAKE_C_COMPILER={c}", f"-DCMAKE_CXX_COMPILER={cxx}"] if c else []
+        do(["cmake", "-S", source, "-B", place, "-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF", "-DBUILD_SHARED_LIBS=OFF",
+            "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_SERVER=OFF", *OPTIONS[isa], *chosen, *options])
+        do(["cmake", "--build", place, "--target", *PROGRAMS, "-j", str(os.cpu_count())])
     return folder
 
 
-def llama(folder):
+def llama(folder, isa, compiler):
     """The programs of llama.cpp, from its Python package's source distribution if they are not there yet."""
     root = os.path.join(folder, "llama")
     source = os.path.join(root, "vendor", "llama.cpp")
     if not os.path.isdir(source):
-        say(f"fetching {LLAMA_PACKAGE} ...")
+        say(f"fetching {LLAMA_PACKAGE} {LLAMA_VERSION} ...")
         os.makedirs(root, exist_ok=True)
-        do([sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "-d", folder, LLAMA_PACKAGE])
-        archive = next(name for name in sorted(os.listdir(folder)) if name.startswith("llama_cpp_python-"))
+        # Only this package as sources: with all of them so, pip would compile CMake first, for ten minutes.
+        do([sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", LLAMA_PACKAGE, "-d", folder,
+            f"{LLAMA_PACKAGE}=={LLAMA_VERSION}"])
+        archive = next((name for name in sorted(os.listdir(folder)) if name.startswith("llama_cpp_python-")), None)
+        if archive is None:
+            raise CannotBuild(f"pip has put no source distribution of {LLAMA_PACKAGE} into {folder}")
         do(["tar", "xf", os.path.join(folder, archive), "-C", root, "--strip-components", "1"])
-    return build(source, ["-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_TOOLS=ON"])
+    return build(source, isa, compiler, ["-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_TOOLS=ON"])
 
 
-def ik(source):
+def ik(source, isa, compiler):
     """The programs of a checkout of ik_llama.cpp."""
-    return build(source, ["-DLLAMA_BUILD_EXAMPLES=ON", "-DGGML_IQK_FA_ALL_QUANTS=OFF"])
+    return build(source, isa, compiler, ["-DLLAMA_BUILD_EXAMPLES=ON", "-DGGML_IQK_FA_ALL_QUANTS=OFF"])
 
 
 def mio_weights(folder, programs, kind):

@@ -42,7 +42,8 @@ class Runner:
         """Seconds that are left for everything."""
         return float("inf") if self.end is None else self.end - time.monotonic()
 
-    def run(self, command):
+    def run(self, command, environment=None):
+        """Runs a program with further variables of the environment."""
         limit = min(self.timeout, self.left())
         if limit <= 0:
             raise TimeIsUp
@@ -52,7 +53,7 @@ class Runner:
             try:
                 process = subprocess.Popen(
                     self.prefix + command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd=folder,
-                    start_new_session=True)
+                    start_new_session=True, env={**os.environ, **(environment or {})})
             except OSError as error:
                 raise Failed(f"{command[0]}: {error.strerror}") from error
             timer = threading.Timer(limit, self.end_all, [process])
@@ -75,7 +76,7 @@ class Runner:
                 raise Failed(f"no result in {self.timeout:.0f} s")
             last = (texts[1].strip().splitlines() or ["no message"])[-1]
             print(f"{shlex.join(command)}\n{texts[1][-2000:]}", file=sys.stderr)
-            raise Failed(f"status {process.returncode}: {last[:120]}")
+            raise Failed(f"{ending(process.returncode)}: {last[:120]}")
         return Run(*texts, seconds, usage.ru_maxrss * 1024)
 
     @staticmethod
@@ -93,6 +94,16 @@ class Runner:
                 output += part
                 seconds = time.monotonic() - start
         return output, seconds
+
+
+def ending(status):
+    """How a program ended that did not end well."""
+    if status >= 0:
+        return f"status {status}"
+    try:
+        return f"ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"ended by signal {-status}"
 
 
 @contextlib.contextmanager

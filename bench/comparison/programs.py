@@ -4,6 +4,7 @@ import os
 import struct
 import time
 
+from .prepare import CannotBuild
 from .processes import Failed, busy_neighbours
 
 NEIGHBOURS_PER_CORE = 1
@@ -19,12 +20,13 @@ class MioLite(Program):
 
     name = "mio-lite"
 
-    def __init__(self, folder, weights, runner):
+    def __init__(self, folder, weights, runner, isa="native"):
         self.program, self.weights, self.runner = os.path.join(folder, "mio-lite"), weights, runner
+        self.environment = {} if isa == "native" else {"MIO_ISA": isa}
 
     def bench(self, *options, model=None):
         command = [self.program, "bench", "--json", "-q", *map(str, options)] + (["-m", model] if model else [])
-        return json.loads(self.runner.run(command).output)
+        return json.loads(self.runner.run(command, self.environment).output)
 
     def limits(self, threads):
         """What the machine can do now."""
@@ -71,7 +73,7 @@ class MioLite(Program):
         ids = ",".join(str(3 + index % 61) for index in range(prompt))
         return self.runner.run([
             self.program, "generate", "--ids", ids, "--max-tokens", str(tokens), "--greedy", "--repetition-penalty",
-            "1", "--grammar", "none", "--threads", str(threads), "-q", "--json", "-m", self.weights])
+            "1", "--grammar", "none", "--threads", str(threads), "-q", "--json", "-m", self.weights], self.environment)
 
     def open(self, case):
         """Seconds from the start of a process to its first token, less those of evaluating the prompt."""
@@ -169,7 +171,7 @@ class Shapes:
     def after(self, key):
         place = self.head.find(struct.pack("<Q", len(key)) + key)
         if place < 0:
-            raise SystemExit(f"the weights of the peers lack '{key.decode()}'")
+            raise CannotBuild(f"the weights of the peers lack '{key.decode()}'")
         return place + 8 + len(key)
 
     def number(self, key):

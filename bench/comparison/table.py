@@ -11,7 +11,8 @@ PLOTTED = ["decode", "speech", "depth", "batch", "prefill"]
 class Figures:
     """All results of one kind of weights."""
 
-    def __init__(self, results, weights, model_bytes):
+    def __init__(self, results, weights, model_bytes, isa="native", left_out=None):
+        self.left_out = left_out or {}
         self.runs = {}  # (program, case): results
         for result in results:
             if result["weights"] == weights:
@@ -23,7 +24,7 @@ class Figures:
         self.fractions = self.median_of(lambda run: run.get("fraction"))
         reading = self.median_of(lambda run: run.get("machine", {}).get("read_gbps"))
         beside = self.median_of(lambda run: run.get("beside_decode"))
-        self.targets = Targets(self.medians, self.fractions, reading, beside, model_bytes)
+        self.targets = Targets(self.medians, self.fractions, reading, beside, model_bytes, isa)
         order = list(phases())
         self.cases = sorted(
             {case for _, case in self.runs}, key=lambda case: (order.index(case.phase), case.size, case.threads))
@@ -60,7 +61,8 @@ class Figures:
         head = ["tokens per second, or as said: median (min - max); share of the limit", *PROGRAMS,
                 "times the better peer", "targets and what was found", ""]
         lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head), *map(self.row, self.cases)]
-        return "\n".join(lines + [""] + self.machine())
+        missing = [f"{name} is left out: {why}" for name, why in self.left_out.items()]
+        return "\n".join(lines + [""] + self.machine() + missing)
 
     def machine(self):
         """What the machine could do beside the runs, neighbours left out."""
@@ -73,7 +75,7 @@ class Figures:
             if found:
                 reading, products = (spread([m[key] for m in found]) for key in ("read_gbps", "int8_gops"))
                 lines.append(f"Limits beside the runs, {threads} thread{'s' if threads > 1 else ''}: "
-                             f"reading {reading} GB/s, int8 {products} GOP/s.")
+                             f"reading {reading} GB/s{ways(found)}, int8 {products} GOP/s.")
         return lines
 
     def bars(self):
@@ -90,6 +92,16 @@ class Figures:
             if bars:
                 rows.append((case.label, bars))
         return rows
+
+
+def ways(found):
+    """How memory was read where that was fastest, the most frequent way."""
+    known = [(m["read_streams"], m["read_bytes_ahead"]) for m in found if "read_streams" in m]
+    if not known:
+        return ""
+    streams, ahead = statistics.mode(known)
+    return f" ({streams} stream{'s' if streams > 1 else ''} a thread, " + (
+        f"{ahead} bytes ahead)" if ahead else "left to the processor)")
 
 
 def number(value):

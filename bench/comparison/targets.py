@@ -3,8 +3,14 @@ from dataclasses import dataclass
 
 from .cases import CORES, Case
 
-BATCH_FACTORS = {2: 1.9, 4: 3.5, 5: 4, 8: 5.5, 16: 7.5}  # against our own single sequence
-BATCH_PEERS = {8: 1.7, 16: 2.0}  # against ik_llama.cpp
+BATCH_FACTORS = {2: 1.9, 4: 3.6, 5: 4.4, 8: 6.5, 16: 10}  # against our own single sequence
+DECODE_PEERS = 1.05  # against either peer
+# By the variant that all programs are held to: prefill of 128 and 512 tokens, batches of 8 and 16 against either peer.
+PREFILL_PEERS = {"native": {128: 1.7, 512: 1.7}, "avx512vnni": {128: 1.7, 512: 1.7}, "avxvnni": {128: 1.2, 512: 1.2},
+                 "avx2": {128: 1.2, 512: 1.2}}
+BATCH_PEERS = {"native": 2.0, "avx512vnni": 2.0, "avxvnni": 1.5, "avx2": 1.5}
+READING = 0.92  # of the best of several read streams
+READING_NARROW = 0.90  # with AVX2 or AVX-VNNI
 MEMORY_BEYOND_FILE = 0.3  # GB
 # Memory that gives all threads at most so many times what it gives one is in its slow mode.
 SLOW_MODE = 1.4
@@ -32,7 +38,8 @@ class Targets:
     """`medians`, `fractions`, `reading` and `beside` (our speed by that of plain decoding at the same time) have the
     medians of (program, case) for all that was measured."""
 
-    def __init__(self, medians, fractions, reading, beside, model_bytes):
+    def __init__(self, medians, fractions, reading, beside, model_bytes, isa="native"):
+        self.isa = isa
         self.medians, self.fractions, self.reading = medians, fractions, reading
         self.beside, self.model_bytes = beside, model_bytes
 
@@ -42,6 +49,9 @@ class Targets:
     def against(self, name, case, wanted):
         ours, theirs = self.medians.get(("mio-lite", case)), self.medians.get((name, case))
         return [Check(f"× {name}", ours / theirs, wanted)] if ours and theirs else []
+
+    def against_peers(self, case, wanted):
+        return self.against("ik_llama.cpp", case, wanted) + self.against("llama.cpp", case, wanted)
 
     def against_own(self, what, case, other, wanted, is_limit=False):
         ours, base = self.medians.get(("mio-lite", case)), self.ours(*other)
@@ -64,11 +74,8 @@ class Targets:
     # One function for each phase.
 
     def decode(self, case):
-        if case.threads == 1:
-            return (self.of_limit("reading", case, 0.90) + self.against("ik_llama.cpp", case, 1.25)
-                    + self.against("llama.cpp", case, 1.6))
-        return (self.of_limit("reading", case, 0.85 if self.is_fast(case) else 0.95)
-                + self.against("ik_llama.cpp", case, 1) + self.against("llama.cpp", case, 1))
+        share = READING_NARROW if self.isa in ("avx2", "avxvnni") else READING
+        return self.of_limit("reading", case, share) + self.against_peers(case, DECODE_PEERS)
 
     def is_fast(self, case):
         """Whether memory was in its fast mode while our runs of the case were measured."""
@@ -88,11 +95,11 @@ class Targets:
             return []
         factor = BATCH_FACTORS[case.size]
         found = [] if self.is_fast(case) else self.beside_decode("batch 1", case, factor)
-        return found + self.against("ik_llama.cpp", case, BATCH_PEERS.get(case.size, 1)) + self.scaling(case)
+        return found + self.against_peers(case, BATCH_PEERS[self.isa] if case.size >= 8 else 1) + self.scaling(case)
 
     def prefill(self, case):
-        return (self.of_limit("int8", case, 0.60) + self.against("ik_llama.cpp", case, 1.35)
-                + self.against("llama.cpp", case, 2.1) + self.scaling(case))
+        return (self.of_limit("int8", case, 0.60) + self.against_peers(case, PREFILL_PEERS[self.isa].get(case.size, 1))
+                + self.scaling(case))
 
     def scaling(self, case):
         """Two threads against one."""
