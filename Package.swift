@@ -16,7 +16,8 @@ let package = Package(
     .executable(name: "mio-lite", targets: ["mio-lite"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
   ],
   targets: [
     // MARK: - System libraries
@@ -29,7 +30,7 @@ let package = Package(
     .target(name: "CMioKernels"),
     // Decodes and encodes images behind limits: stb_image, libjpeg-turbo, libwebp and libwebpdemux, which comes with it.
     .target(name: "CImages", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("webp"), .linkedLibrary("webpdemux")]),
-    // The safe Swift face of the kernels, their portable definition, and the thread pool.
+    // The safe Swift face of the kernels, and the thread pool.
     .target(name: "MioKernels", dependencies: ["CMioKernels"], swiftSettings: swiftSettings),
     // Files that appear when they are complete; texts of system errors.
     .target(name: "MioFiles", swiftSettings: swiftSettings),
@@ -55,6 +56,18 @@ let package = Package(
     .target(
       name: "MioLiteDemo", dependencies: ["MioLite"], resources: [.copy("Resources/demo.mio")],
       swiftSettings: swiftSettings),
+    // The C face: the header, and what is behind it. scripts/libmio links the library.
+    .target(name: "CMioLite"),
+    .target(name: "LibMio", dependencies: ["CMioLite", "MioLite"], swiftSettings: swiftSettings),
+    // OpenAI's endpoints and Wyoming over a model, with a page of its own.
+    .target(name: "CServerFiles", exclude: ["page.html", "openapi.json"]),
+    .target(
+      name: "MioServer",
+      dependencies: [
+        "CServerFiles", "MioLite", .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+      ], exclude: ["BATCH.md", "PAGE.md", "SERVER.md"], swiftSettings: swiftSettings),
     // Checkpoint directory in, `.mio` file out.
     .target(
       name: "MioConverter", dependencies: ["MioFiles", "MioFormat", "MioKernels", "MioModel"], path: "converter/MioConverter",
@@ -63,7 +76,7 @@ let package = Package(
     .executableTarget(
       name: "mio-lite",
       dependencies: [
-        "MioLite", "MioLiteDemo", "MioModel", "MioMedia", "MioFormat", "MioKernels", "MioConverter",
+        "MioLite", "MioLiteDemo", "MioServer", "MioModel", "MioMedia", "MioFormat", "MioKernels", "MioConverter",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swiftSettings),
 
@@ -84,25 +97,28 @@ let package = Package(
       path: "Tests/MioTestSupport", swiftSettings: swiftSettings),
     // The parsers that scripts/fuzz tries; the program reads kept files with them.
     .target(
-      name: "FuzzTargets", dependencies: ["MioConverter", "MioFormat", "MioLite", "MioMedia", "MioModel"],
+      name: "FuzzTargets", dependencies: ["MioConverter", "MioFormat", "MioLite", "MioMedia", "MioModel", "MioServer"],
       path: "Tests/Fuzz/Targets", swiftSettings: swiftSettings),
     .executableTarget(
       name: "mio-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/mio-fuzz", swiftSettings: swiftSettings),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets", "MioTestSupport"], path: "Tests/Fuzz/Tests", swiftSettings: swiftSettings
     ),
-    .testTarget(name: "MioKernelsTests", dependencies: ["MioKernels", "MioTestSupport"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MioKernelsTests", dependencies: ["CMioKernels", "MioKernels", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MioFormatTests", dependencies: ["MioFormat", "MioFiles", "MioKernels", "MioTestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "MioModelTests", dependencies: ["MioModel", "MioMedia", "MioTestSupport"], swiftSettings: swiftSettings),
+      name: "MioModelTests", dependencies: ["MioConverter", "MioModel", "MioMedia", "MioTestSupport"],
+      swiftSettings: swiftSettings),
     .testTarget(name: "MioMediaTests", dependencies: ["MioMedia", "MioTestSupport"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MioConverterTests", dependencies: ["MioConverter", "MioModel", "MioTestSupport", "MioCheckpoints"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "MioLiteTests", dependencies: ["MioLite", "MioLiteDemo", "mio-lite", "MioTestSupport"], swiftSettings: swiftSettings
+      name: "MioLiteTests", dependencies: ["MioLite", "MioLiteDemo", "MioServer", "mio-lite", "MioTestSupport"],
+      swiftSettings: swiftSettings
     ),
   ],
   swiftLanguageModes: [.v6],
