@@ -27,6 +27,8 @@ public struct Audio: Hashable, Sendable {
     case vorbis
     /// Ogg Opus.
     case opus
+    /// MPEG layer III.
+    case mp3
   }
 }
 
@@ -69,7 +71,7 @@ extension Audio {
   ///
   /// - Parameters:
   ///   - url: of the file, which is replaced if it is there.
-  ///   - format: `nil` takes the one that the suffix names: .wav (of 16 bits), .flac, .ogg or .opus.
+  ///   - format: `nil` takes the one that the suffix names: .wav (of 16 bits), .flac, .ogg, .opus or .mp3.
   public func write(to url: URL, format: Format? = nil) throws(MioError) {
     let writer = try AudioFileWriter(to: url, format: format, sampleRateHz: sampleRateHz)
     try writer.write(samples)
@@ -95,7 +97,7 @@ public final class AudioFileWriter {
 
   /// - Parameters:
   ///   - url: the file.
-  ///   - format: `nil` takes the one that the suffix names: .wav, .flac, .ogg or .opus.
+  ///   - format: `nil` takes the one that the suffix names: .wav, .flac, .ogg, .opus or .mp3.
   ///   - sampleRateHz: 1,000 to 768,000.
   public init(to url: URL, format: Audio.Format? = nil, sampleRateHz: Int) throws(MioError) {
     guard Resampler.supportedRates.contains(sampleRateHz) else {
@@ -173,7 +175,7 @@ public final class AudioPipeWriter {
 }
 
 extension Audio.Format {
-  /// The format that the suffix of a file names: .wav (of 16 bits), .flac, .ogg or .opus.
+  /// The format that the suffix of a file names: .wav (of 16 bits), .flac, .ogg, .opus or .mp3.
   ///
   /// - Throws: ``MioError`` with code `.invalidInput` for any other.
   public init(suffixOf url: URL) throws(MioError) {
@@ -184,9 +186,48 @@ extension Audio.Format {
       case .flac: self = .flac
       case .vorbis: self = .vorbis
       case .opus: self = .opus
+      case .mp3: self = .mp3
       }
     } catch {
       throw MioError(error)
     }
+  }
+}
+
+/// Encodes mono sound piece by piece into bytes that can be sent as they come: what was handed out never changes.
+///
+/// Headers do not say how long the sound is. The same samples give the same bytes, however they are cut into pieces.
+public final class AudioStreamEncoder {
+  /// The forms in which sound is sent.
+  public enum Format: String, CaseIterable, Sendable {
+    /// Signed 16-bit little-endian samples, no header.
+    case raw16
+    /// RIFF WAVE with 16-bit samples; its sizes say "until the end".
+    case wave16
+    case flac
+    /// Without a Xing frame, so that parts may be put together.
+    case mp3
+    /// Ogg Vorbis.
+    case vorbis
+    /// Ogg Opus.
+    case opus
+  }
+
+  private let encoder: SoundStreamEncoder
+
+  /// - Throws: ``MioError`` with code `.failed` if the format cannot be written at that rate.
+  public init(format: Format, sampleRateHz: Int) throws(MioError) {
+    guard let layer = SoundStreamEncoder.Format(rawValue: format.rawValue) else { preconditionFailure("formats differ") }
+    do { encoder = try SoundStreamEncoder(format: layer, sampleRateHz: sampleRateHz) } catch { throw MioError(error) }
+  }
+
+  /// The bytes that can be sent now; may be none.
+  public func encode(_ samples: [Float]) throws(MioError) -> [UInt8] {
+    do { return try encoder.encode(samples) } catch { throw MioError(error) }
+  }
+
+  /// The last bytes; nothing may be encoded afterwards.
+  public func finish() throws(MioError) -> [UInt8] {
+    do { return try encoder.finish() } catch { throw MioError(error) }
   }
 }

@@ -16,9 +16,6 @@ struct AudioWindows {
   /// Frames without speech that end a window; frames kept before and after speech; silence at an end of the recording that
   /// is kept as it is.
   private static let (pause, before, after, edge) = (30, 5, 10, 15)
-  /// Frames that speech has at least.
-  private static let shortest = 8
-
   private let rate: Int
   private let hop: Int
   /// Samples of the longest window, and those at its end in which the cut is looked for: at most 5 seconds, and all but the
@@ -42,16 +39,7 @@ struct AudioWindows {
     var end: Int
     var frames: [VoiceActivity.Verdict] = []
 
-    /// Noise has no pitch, and tones and hums no syllables; in noisy speech, either is weaker.
-    var isSpeech: Bool {
-      let heard = frames.filter(\.isSpeech)
-      guard heard.count >= shortest else { return false }
-      let best = heard.map(\.periodicity).sorted(by: >).prefix(max(3, heard.count / 5))
-      let pitch = best.reduce(0, +) / Float(best.count)
-      let levels = heard.map(\.level).sorted()
-      let syllables = levels[levels.count * 4 / 5] - levels[levels.count / 5]
-      return pitch > 0.33 && syllables > 6 || pitch > 0.6 && syllables > 4.5
-    }
+    var isSpeech: Bool { SpeechDetector.isSpeech(frames) }
   }
 
   init(sampleRateHz: Int, longest: Double) {

@@ -81,7 +81,7 @@ extension Image.Format {
 public struct ImageOrigin: Hashable, Sendable {
   /// The words that asked for it.
   public var prompt: String
-  /// How it was drawn.
+  /// How it was drawn, as ``Model/resolved(_:)`` has it.
   public var options: ImageOptions
 
   public init(prompt: String, options: ImageOptions) {
@@ -93,13 +93,44 @@ public struct ImageOrigin: Hashable, Sendable {
   public var summary: String { prompt + "\n" + settings.joined(separator: ", ") }
 
   private var settings: [String] {
-    ["Steps: \(options.steps)", "Sampler: \(options.sampler.rawValue)", "CFG scale: \(options.guidance)"]
-      + (options.sampling.seed.map { ["Seed: \($0)"] } ?? []) + (options.reuse > 1 ? ["Reuse: \(options.reuse)"] : [])
+    [
+      options.steps.map { "Steps: \($0)" }, options.sampler.map { "Sampler: \($0.rawValue)" },
+      options.guidance.map { "CFG scale: \($0)" }, options.sampling.seed.map { "Seed: \($0)" },
+      options.reuse > 1 ? "Reuse: \(options.reuse)" : nil,
+    ].compactMap { $0 }
   }
 
   /// The words of the file, in the form that programs for generated images read.
   func notes(of image: Image) -> ImageNotes {
     ImageNotes(
       description: prompt, parameters: summary + ", Size: \(image.width)x\(image.height)", software: "mio-lite")
+  }
+}
+
+extension ImageOrigin {
+  /// What the file of an image says; `nil` if it says nothing, or speaks of settings that are none of this library.
+  public init?(bytes: [UInt8]) {
+    guard let text = ImageNotes.parameters(in: bytes),
+      let end = text.range(of: "\nSteps: ", options: .backwards), let options = ImageOptions(summary: text[end.upperBound...])
+    else { return nil }
+    self.init(prompt: String(text[..<end.lowerBound]), options: options)
+  }
+}
+
+extension ImageOptions {
+  /// - Parameter summary: what follows "Steps: " in the words of ``ImageOrigin/summary``.
+  fileprivate init?(summary: Substring) {
+    var values = ["Steps": ""]
+    for entry in ("Steps: " + summary).components(separatedBy: ", ") {
+      let parts = entry.components(separatedBy: ": ")
+      if parts.count == 2 { values[parts[0]] = parts[1] }
+    }
+    guard let steps = values["Steps"].flatMap(Int.init), let sampler = values["Sampler"].flatMap(Sampler.init),
+      let guidance = values["CFG scale"].flatMap(Double.init)
+    else { return nil }
+    self.init(
+      sampling: Sampling(seed: values["Seed"].flatMap(UInt64.init)), steps: steps, guidance: guidance,
+      size: values["Size"].flatMap { Int($0.prefix { $0 != "x" }) }, sampler: sampler,
+      reuse: values["Reuse"].flatMap(Int.init) ?? 1)
   }
 }

@@ -2,36 +2,35 @@ import MioKernels
 import MioMedia
 import MioModel
 
-/// How images are generated. The defaults are the reference's.
+/// How images are generated, from the text to the pixels. What is `nil` is as the model's file says
+/// (``Model/resolved(_:)``), or as the reference has it.
+///
+/// More than the `DrawingOptions` of the diffusion model, which know nothing of codes, seeds and pixels.
 public struct ImageOptions: Hashable, Sendable {
-  /// How steps from noise to image are taken.
-  public enum Sampler: String, CaseIterable, Sendable {
-    /// The reference's: one evaluation of the network more than steps.
-    case plms
-    /// DPM-Solver++ of second order: as many evaluations as steps; good from about 10.
-    case dpm2m = "dpm++2m"
-    /// UniPC of second order: as many evaluations as steps; good from about 8.
-    case unipc
-  }
+  public typealias Sampler = DiffusionMethod
 
   /// How the codes are chosen. Its seed also decides the noise that the image is made from.
   public var sampling: Sampling
-  /// Steps from noise to image.
-  public var steps: Int
-  /// How much the codes count; 1 is as trained, at half the work.
-  public var guidance: Double
+  /// Steps from noise to image; the reference takes 20.
+  public var steps: Int?
+  /// How much the codes count; 1 is as trained, at half the work. The reference's is 10.
+  public var guidance: Double?
   /// Rows and columns in pixels; `nil` takes what the model was trained with.
   public var size: Int?
-  public var sampler: Sampler
+  /// How steps are taken; the reference's is `plms`.
+  public var sampler: Sampler?
   /// Evaluations for which the inner part of the network is evaluated once; 1 evaluates it every time.
   public var reuse: Int
   /// Whether each image of a reply is made from noise of its own; otherwise all are made from one, and share their
   /// composition.
   public var seedsEachImage: Bool
+  /// How often a stream shows what an image is going to be (``OutputPart/preview(_:)``), while it is made; each takes about as
+  /// long as an evaluation of the network.
+  public var previews: Int
 
   public init(
-    sampling: Sampling = Sampling(), steps: Int = 20, guidance: Double = 10, size: Int? = nil, sampler: Sampler = .plms,
-    reuse: Int = 1, seedsEachImage: Bool = false
+    sampling: Sampling = Sampling(), steps: Int? = nil, guidance: Double? = nil, size: Int? = nil, sampler: Sampler? = nil,
+    reuse: Int = 1, seedsEachImage: Bool = false, previews: Int = 0
   ) {
     self.sampling = sampling
     self.steps = steps
@@ -40,6 +39,7 @@ public struct ImageOptions: Hashable, Sendable {
     self.sampler = sampler
     self.reuse = reuse
     self.seedsEachImage = seedsEachImage
+    self.previews = previews
   }
 
   /// The same with `seed` if it has none of its own, so that all images are made from one noise.
@@ -54,6 +54,31 @@ extension Model {
   /// Whether the file holds what generating images needs.
   public var canGenerateImages: Bool {
     hasText && textTokenizer?.media.image != nil && imageTokenizer != nil && diffusion != nil
+  }
+
+  /// The same options with everything said: what they leave open is as the file has it, or the reference.
+  ///
+  /// - Throws: ``MioError`` with code `.invalidModel` if the file says what is not possible.
+  public func resolved(_ options: ImageOptions) throws(MioError) -> ImageOptions {
+    let reference = DrawingOptions()
+    var resolved = options
+    do {
+      resolved.steps = try options.steps ?? settings.intIfPresent("image_steps") ?? reference.steps
+      resolved.guidance =
+        try options.guidance ?? settings.floatIfPresent("image_guidance") ?? Double(reference.guidance)
+      resolved.sampler = try options.sampler ?? settings.stringIfPresent("image_sampler").map(Self.sampler) ?? reference.method
+    } catch {
+      throw MioError(error)
+    }
+    if let config = diffusion?.config { resolved.size = options.size ?? config.latentSize * config.pixelFactor }
+    return resolved
+  }
+
+  private static func sampler(_ name: String) throws -> ImageOptions.Sampler {
+    guard let sampler = ImageOptions.Sampler(rawValue: name) else {
+      throw MioError(.invalidModel, "image_sampler: \(name); must be plms, dpm++2m or unipc")
+    }
+    return sampler
   }
 
   /// Generates an image of what `text` describes.
@@ -103,31 +128,45 @@ extension Model {
   }
 }
 
+extension DrawingOptions {
+  /// What `options` say, and the reference where they say nothing.
+  fileprivate init(_ options: ImageOptions) {
+    self.init(reuse: options.reuse)
+    steps = options.steps ?? steps
+    guidance = options.guidance.map(Float.init) ?? guidance
+    method = options.sampler ?? method
+  }
+}
+
 /// Codes on their way to an image.
 struct ImageDecoding {
   private let model: Model
   private let diffusion: DiffusionModel
   private let imageTokenizer: ImageTokenizer
   private let seed: UInt64
-  private let options: ImageOptions
+  private let drawing: DrawingOptions
+  /// What the image is going to be is shown so often.
+  private let previews: Int
   /// Rows and columns of the latents.
   private let side: Int
 
   init(_ model: Model, _ options: ImageOptions) throws(MioError) {
     self.model = model
-    self.options = options
+    previews = options.previews
     diffusion = try model.requiredDiffusion()
     imageTokenizer = try model.requiredImageTokenizer()
     seed = try options.sampling.options(over: model.defaults(for: .imageGeneration)).seed
     let config = diffusion.config
     let factor = config.pixelFactor * config.sideFactor
-    let size = options.size ?? config.latentSize * config.pixelFactor
+    let resolved = try model.resolved(options)
+    let size = resolved.size ?? config.latentSize * config.pixelFactor
     guard size > 0, size % factor == 0, size / config.pixelFactor <= Latents.maxRows else {
       throw MioError(
         .invalidInput,
         "size: \(size) pixels; must be a multiple of \(factor), at most \(Latents.maxRows * config.pixelFactor)")
     }
     side = size / config.pixelFactor
+    drawing = DrawingOptions(resolved)
     do {
       try drawing.check(on: diffusion.schedule)
     } catch {
@@ -135,36 +174,38 @@ struct ImageDecoding {
     }
   }
 
-  private var drawing: DrawingOptions {
-    DrawingOptions(
-      steps: options.steps, guidance: Float(options.guidance), sampler: options.sampler.method, reuse: options.reuse)
-  }
-
-  /// - Parameter progress: called after each evaluation of the network; must not wait for anybody.
+  /// - Parameters:
+  ///   - progress: called after each evaluation of the network; must not wait for anybody.
+  ///   - preview: takes what the image is going to be.
   func image(
-    of codes: [Int32], cancellation: Cancellation, progress: (_ index: Int, _ count: Int) -> Void
+    of codes: [Int32], cancellation: Cancellation, progress: (_ index: Int, _ count: Int) -> Void,
+    preview: (Image) throws -> Void = { _ in }
   ) throws -> Image {
     try model.lanes.diffusion.run(cancellation) { context in
       let embedding = try imageTokenizer.embed(codes: codes, on: context)
       let noise = Latents(seed: seed, channels: diffusion.config.latentChannels, height: side, width: side)
       let latents = try diffusion.sample(embedding, from: noise, drawing, on: context) { step in
         progress(step.index, step.count)
+        if !cancellation.isCancelled, isPreviewed(step) {
+          // A preview that fails is none; what is wrong shows in the image.
+          try? preview(decode(step.estimate, on: context))
+        }
         return !cancellation.isCancelled
       }
-      let image = try diffusion.decode(latents, on: context)
+      let image = try decode(latents, on: context)
       try cancellation.check()
-      return Image(width: image.width, height: image.height, rgb: image.bytes)
+      return image
     }
   }
-}
 
-extension ImageOptions.Sampler {
-  /// The same choice in the terms of the diffusion model.
-  var method: DrawingOptions.Method {
-    switch self {
-    case .plms: .plms
-    case .dpm2m: .dpm2m
-    case .unipc: .unipc
-    }
+  private func decode(_ latents: Latents, on context: KernelContext) throws -> Image {
+    let image = try diffusion.decode(latents, on: context)
+    return Image(width: image.width, height: image.height, rgb: image.bytes)
+  }
+
+  /// Previews come at equal distances, none behind the last evaluation.
+  private func isPreviewed(_ step: DiffusionStep) -> Bool {
+    (0..<previews).contains { (($0 + 1) * step.count) / (previews + 1) == step.index + 1 }
+      && step.index + 1 < step.count
   }
 }

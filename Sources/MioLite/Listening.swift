@@ -32,3 +32,20 @@ extension Model {
     }
   }
 }
+
+/// Takes an offset out of sound as it comes: a high-pass filter of the first order at 12 Hz, below all speech.
+struct OffsetFilter {
+  private let decay: Float
+  private var last: (given: Float, made: Float)?
+
+  init(sampleRateHz: Int) { decay = exp(-2 * .pi * 12 / Float(sampleRateHz)) }
+
+  mutating func filtered(_ samples: [Float]) -> [Float] {
+    samples.map { sample in
+      // What comes first is the best guess of the offset.
+      let made = last.map { sample - $0.given + decay * $0.made } ?? 0
+      last = (sample, made)
+      return made
+    }
+  }
+}

@@ -58,8 +58,7 @@ public struct Machine: Hashable, Sendable, Codable {
   /// - Throws: ``MioError`` with code `.failed` if the choice cannot be kept.
   public static func measure(threads: Int? = nil) throws(MioError) -> (machine: Machine, measurements: [Measurement]) {
     let store = KernelChoiceStore(threads: threads ?? Processors.usableCoreCount)
-    let result = KernelTrial(pool: WorkerPool(threads: min(store.threads, Processors.usableCount))).run()
-    try store.write(result.choice)
+    let result = try store.measure()
     let few = result.fewRows.map { figure in
       Measurement(
         work: "one token", choice: figure.choice, seconds: figure.seconds,
@@ -68,7 +67,9 @@ public struct Machine: Hashable, Sendable, Codable {
     let many = result.manyRows.map { figure in
       Measurement(work: "64 tokens", choice: figure.choice, seconds: figure.seconds, gigabytesPerSecond: 0)
     }
-    return (current(threads: threads), few + many)
+    // The environment decides, if it says anything, whatever was measured.
+    let (choice, origin) = KernelChoice.isFixedByEnvironment ? store.known : (result.choice, .measured)
+    return (Machine(choice, origin, store), few + many)
   }
 
   /// Variants whose kernels do not give the bits of their definition: a fault of the processor or of this program. Takes
@@ -144,8 +145,17 @@ struct KernelChoiceStore {
     return (try? JSONDecoder().decode([Entry].self, from: data)) ?? []
   }
 
+  /// Measures, and keeps the choice.
+  ///
   /// - Throws: ``MioError`` with code `.failed`.
-  func write(_ choice: KernelChoice) throws(MioError) {
+  func measure() throws(MioError) -> KernelTrial.Result {
+    let result = KernelTrial(pool: WorkerPool(threads: min(threads, Processors.usableCount))).run()
+    try write(result.choice)
+    return result
+  }
+
+  /// - Throws: ``MioError`` with code `.failed`.
+  private func write(_ choice: KernelChoice) throws(MioError) {
     guard let path else { throw MioError(.failed, "no folder to keep what was measured in; set HOME or XDG_CACHE_HOME") }
     var entries = entries.filter { $0.key != key }.suffix(63)
     entries.append(
@@ -170,7 +180,7 @@ extension Model {
     let store = KernelChoiceStore(threads: threads)
     let (choice, origin) = store.known
     guard origin == .standard, file.byteCount >= Self.minMeasuredByteCount, store.path != nil else { return choice }
-    return (try? Machine.measure(threads: threads)) == nil ? choice : store.stored ?? choice
+    return (try? store.measure())?.choice ?? choice
   }
 
   /// A model of this size takes longer to read than the machine to measure.

@@ -38,6 +38,11 @@ public struct MediaSource: Sendable {
 }
 
 extension MediaSource {
+  /// Whether the bytes in memory begin as sound does.
+  package var isSound: Bool {
+    if case .bytes(let bytes) = place { SoundProgram.isSound(bytes) } else { false }
+  }
+
   func audioFile() throws(MediaError) -> AudioFile {
     switch place {
     case .path(let path): try AudioFile.open(path: path)

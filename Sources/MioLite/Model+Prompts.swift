@@ -180,7 +180,7 @@ extension Model {
   }
 
   /// Whether the file says that the model knows one voice only.
-  var isOneVoice: Bool {
+  public var isOneVoice: Bool {
     get throws(MioError) {
       do { return try settings.boolIfPresent("one_voice") ?? false } catch { throw MioError(error) }
     }

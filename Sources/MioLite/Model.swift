@@ -132,6 +132,12 @@ public final class Model: Sendable {
   public var canSee: Bool { hasText && textTokenizer?.media.image != nil && imageTokenizer != nil }
   /// What the file says about itself, if it does.
   public var about: String? { try? settings.stringIfPresent("description") }
+  /// Which file it is, whatever its name: the SHA-256 digest of its header, on which the digests of all regions hang.
+  public var identity: String { "\(file.identity)" }
+  /// Most tokens of prompt and reply together; `nil` without a language model.
+  public var contextLength: Int? { language.map { options.contextLength ?? $0.config.contextLength } }
+  /// What the model can be asked to do: it has the parts, and was taught it.
+  public var tasks: [MioTask] { MioTask.allCases.filter { (try? require(task: $0)) != nil } }
   /// Samples per second of the speech that this model hears and says.
   public var speechSampleRateHz: Int? { codec?.config.sampleRateHz }
 

@@ -4,6 +4,10 @@ import MioFiles
 /// Paths as text: to the system they are bytes, which need not be UTF-8.
 public typealias PathText = MioFiles.PathText
 
+// What the command line needs of the system, too.
+package typealias ScratchFile = MioFiles.ScratchFile
+package typealias SystemProgram = MioFiles.SystemProgram
+
 /// Files that are complete when they appear under their name, or do not appear at all, even if the program is killed.
 ///
 /// What a symbolic link leads to is replaced. Pipes and devices are written to as they are, when everything is there.

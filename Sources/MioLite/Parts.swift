@@ -41,10 +41,49 @@ public enum OutputPart: Sendable {
   case speech(Audio, codes: [[Int32]])
   /// A finished image; only its codes where the model file cannot generate images, or was not asked to.
   case image(Image?, codes: [Int32])
+  /// What the image that comes next is going to be: less certain than the image, and only where it is asked for
+  /// (``ImageOptions/previews``).
+  case preview(Image)
   /// Something that was given and could not be read whole, or in the reply and could not be rendered, in words.
   case problem(String)
   /// How far the part is that comes next. A slow reader may miss some.
   case progress(PartProgress)
+  /// The last part: what the reply took, and why it ended.
+  case finished(ReplySummary)
+}
+
+/// What a reply took, and why it ended.
+public struct ReplySummary: Hashable, Sendable {
+  /// Tokens by what they stand for.
+  public struct TokenCount: Hashable, Sendable {
+    /// Words, and what steers the model.
+    public internal(set) var text = 0
+    public internal(set) var speech = 0
+    public internal(set) var image = 0
+
+    public init() {}
+
+    /// Tokens of every kind.
+    public var all: Int { text + speech + image }
+
+    public mutating func add(_ other: TokenCount) {
+      text += other.text
+      speech += other.speech
+      image += other.image
+    }
+  }
+
+  /// Why a reply ended.
+  public enum End: String, Sendable {
+    /// The model came to an end.
+    case complete
+    /// As many tokens as were allowed (``Sampling/maxTokens``), or as the context holds.
+    case length
+  }
+
+  public internal(set) var prompt = TokenCount()
+  public internal(set) var reply = TokenCount()
+  public internal(set) var end = End.complete
 }
 
 /// How far something that was given, an image, or a stretch of speech is on its way.

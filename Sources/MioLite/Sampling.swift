@@ -1,6 +1,8 @@
 import MioModel
 
 /// How tokens are chosen. What is `nil` follows the task's defaults: those of MIO's own `infer.py`, or the model file's.
+///
+/// Wishes, any of which may be missing; the `SamplingOptions` of the decoding are what they become, in which nothing is.
 public struct Sampling: Hashable, Sendable {
   /// Divides the scores before a token is drawn; 0 means greedy. Setting it, ``topK`` or ``topP`` asks for drawing.
   public var temperature: Double?

@@ -8,11 +8,20 @@ public struct SessionOptions: Sendable {
   public var speaks: Bool
   /// How images in answers are generated; `nil` leaves them as codes.
   public var image: ImageOptions?
+  /// Modalities that answers may be made of, besides what the model file cannot render.
+  public var modalities: Set<MioTask.Modality>
+  /// Words at which an answer ends; they are no part of it.
+  public var stops: [String]
 
-  public init(sampling: Sampling = Sampling(), speaks: Bool = false, image: ImageOptions? = ImageOptions()) {
+  public init(
+    sampling: Sampling = Sampling(), speaks: Bool = false, image: ImageOptions? = ImageOptions(),
+    modalities: Set<MioTask.Modality> = Set(MioTask.Modality.allCases), stops: [String] = []
+  ) {
     self.sampling = sampling
     self.speaks = speaks
     self.image = image
+    self.modalities = modalities
+    self.stops = stops
   }
 }
 
@@ -34,6 +43,8 @@ public final class Session: Sendable {
     var forgottenCount = 0
     /// How often the session was reset.
     var epoch = 0
+    /// How often a turn was taken back; what follows is drawn anew.
+    var undoCount = 0
   }
 
   /// What was said, to be kept and continued later, with the same model.
@@ -58,14 +69,7 @@ public final class Session: Sendable {
     self.options = options
     image = options.image?.seeded()
     let tokenizer = try model.requiredTokenizer()
-    _ = try model.requiredLanguage()
-    try model.requireTaught(options.speaks ? .speechAnswer : .text)
-    if options.speaks { try model.require(.speech) }
-    guard model.takesTurns else {
-      throw MioError(
-        .unsupported,
-        "\(model.name): a base model takes no turns; hand it all words at once, with Model.perform or 'chat PROMPT'")
-    }
+    try model.checkTurns(options)
     let template = ChatTemplate(
       instructions != nil ? .custom : options.speaks ? .voice : .standard, opensReply: false)
     let turns = instructions.map { [ChatTurn(.system, .trusted($0))] } ?? []
@@ -81,7 +85,7 @@ public final class Session: Sendable {
   /// - Throws: `CancellationError` if the task is cancelled; what the model had said until then stays in the conversation.
   ///   ``MioError`` if a part cannot be read, or the turn does not fit the context; the turn is not remembered then.
   public func respond(to parts: [InputPart]) async throws -> Response {
-    var response = Response(parts: [])
+    var response = Response()
     for try await part in streamResponse(to: parts) { response.append(part) }
     return response
   }
@@ -107,6 +111,16 @@ public final class Session: Sendable {
       state.turns = []
       state.forgottenCount = 0
       state.epoch += 1
+    }
+  }
+
+  /// Takes the last turn back, the user's words and the reply. The next reply is drawn anew, where replies are drawn.
+  ///
+  /// - Returns: whether there was one.
+  public func undo() -> Bool {
+    state.withLock { state in
+      state.undoCount += 1
+      return state.turns.popLast() != nil
     }
   }
 
@@ -137,21 +151,22 @@ public final class Session: Sendable {
     let engine = try model.engine
     let content = try PartReader(model, outlet).prompt(parts)
     let turn = try engine.tokenizer.encode(ChatTemplate.nextTurn(content.parts), addsEnds: false)
-    let sampling = try options.sampling.options(over: model.defaults(for: settings(hasSpeech: content.hasSpeech)))
+    let sampling = try model.sampling(for: options, hasSpeech: content.hasSpeech)
     let reserved = turn.count + min(Self.reserve, sampling.maxTokens)
-    let (turns, epoch) = state.withLock { state in
+    let (turns, epoch, undoCount) = state.withLock { state in
       func length() -> Int { system.count + state.turns.reduce(0) { $0 + $1.count } + reserved }
       while !state.turns.isEmpty, length() > engine.contextLength {
         state.turns.removeFirst()
         state.forgottenCount += 1
       }
-      return (state.turns, state.epoch)
+      return (state.turns, state.epoch, state.undoCount)
     }
     var request = GenerationRequest(
       prompt: system + Array(turns.joined()) + turn, options: sampling,
-      grammar: ModalityGrammar(engine.classes, rules: options.speaks ? .speechOnly : rules), stream: UInt64(turns.count))
+      grammar: ModalityGrammar(engine.classes, rules: model.rules(for: options)),
+      stream: UInt64(turns.count) | UInt64(undoCount) << 32)
     request.keepsReply = true
-    var renderer = PartRenderer(model, engine, image, outlet)
+    var renderer = PartRenderer(model, engine, image, outlet, stops: options.stops)
     defer { if renderer.isReply { remember(turn, renderer.ids, epoch) } }
     try renderer.render(request)
   }
@@ -161,16 +176,6 @@ public final class Session: Sendable {
     state.withLock { state in
       if state.epoch == epoch { state.turns.append(turn + reply + end) }
     }
-  }
-
-  /// Text, and what else the file can render.
-  private var rules: ModalityGrammar.Rules {
-    ModalityGrammar.Rules(
-      speech: model.codec == nil ? nil : .allCodebooks, images: model.canGenerateImages && options.image != nil)
-  }
-
-  private func settings(hasSpeech: Bool) -> GenerationTask {
-    options.speaks ? (hasSpeech ? .speechToSpeech : .speechGeneration) : .text
   }
 }
 
@@ -192,7 +197,11 @@ extension Model {
 /// A whole reply.
 public struct Response: Sendable {
   /// What it is made of, in its order; neighbouring texts are one part.
-  public private(set) var parts: [OutputPart]
+  public private(set) var parts: [OutputPart] = []
+  /// What it took, and why it ended.
+  public private(set) var summary = ReplySummary()
+
+  public init() {}
 
   /// What was written.
   public var text: String {
@@ -205,9 +214,11 @@ public struct Response: Sendable {
   /// Images that were made.
   public var images: [Image] { parts.compactMap { if case .image(let image?, _) = $0 { image } else { nil } } }
 
-  fileprivate mutating func append(_ part: OutputPart) {
+  /// Adds the next part of a stream; neighbouring texts become one.
+  public mutating func append(_ part: OutputPart) {
     switch (parts.last, part) {
-    case (_, .progress): break
+    case (_, .progress), (_, .preview): break
+    case (_, .finished(let summary)): self.summary = summary
     case (.text(let first), .text(let second)): parts[parts.count - 1] = .text(first + second)
     default: parts.append(part)
     }

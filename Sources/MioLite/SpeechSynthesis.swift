@@ -1,4 +1,5 @@
 import MioKernels
+import MioMedia
 import MioModel
 
 /// How texts are spoken.
@@ -16,10 +17,12 @@ public struct SpeechOptions: Sendable {
   /// Whether numbers, dates, units, signs and abbreviations are written out, in English, before the text is spoken; `nil` follows
   /// the model file.
   public var normalizesText: Bool?
+  /// How many times as fast the speech is, 0.25...4; its pitch stays. Codes are those of the speech as the model says it.
+  public var speed: Double
 
   public init(
     sampling: Sampling = Sampling(), segmentsAtOnce: Int = 8, voice: Voice? = nil, keepsVoice: Bool = true,
-    candidates: Int? = nil, normalizesText: Bool? = nil
+    candidates: Int? = nil, normalizesText: Bool? = nil, speed: Double = 1
   ) {
     self.sampling = sampling
     self.segmentsAtOnce = segmentsAtOnce
@@ -27,6 +30,7 @@ public struct SpeechOptions: Sendable {
     self.keepsVoice = keepsVoice
     self.candidates = candidates
     self.normalizesText = normalizesText
+    self.speed = speed
   }
 }
 
@@ -44,6 +48,17 @@ public struct Voice: Hashable, Sendable, Codable {
     }
     self.text = text
     self.codes = codes
+  }
+
+  private enum CodingKeys: CodingKey {
+    case text, codes
+  }
+
+  /// Reads what was encoded, and checks it as ``init(codes:text:)`` does.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    try self.init(
+      codes: container.decode([[Int32]].self, forKey: .codes), text: container.decode(String.self, forKey: .text))
   }
 }
 
@@ -79,14 +94,23 @@ extension Model {
   /// - Returns: a stream that throws ``MioError``, with code `.unsupported` without a speech codec, with `.invalidInput` if the
   ///   text has nothing that can be said.
   public func speech(for text: String, options: SpeechOptions = SpeechOptions()) -> SpeechStream {
+    speech(options) { () throws(MioError) in try self.spokenText(of: text, normalizing: options.normalizesText) }
+  }
+
+  /// The same for a text that was made ready before with this model; ``SpeechOptions/normalizesText`` is not looked at again.
+  public func speech(for text: SpokenText, options: SpeechOptions = SpeechOptions()) -> SpeechStream {
+    speech(options) { text }
+  }
+
+  private func speech(_ options: SpeechOptions, _ text: @escaping @Sendable () throws(MioError) -> SpokenText) -> SpeechStream {
     SpeechStream(limit: 8) { outlet in
-      try SpeechSynthesis(self, text, options).run(cancellation: outlet.cancellation) { try outlet.yield($0) }
+      try SpeechSynthesis(self, text(), options).run(cancellation: outlet.cancellation) { try outlet.yield($0) }
     }
   }
 
   /// Speaks a whole text and returns all of it.
   ///
-  /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` as ``speech(for:options:)``.
+  /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` as ``speech(for:options:)-(String,_)``.
   public func speak(_ text: String, options: SpeechOptions = SpeechOptions()) async throws -> Audio {
     var audio = Audio(samples: [], sampleRateHz: try requiredCodec().config.sampleRateHz)
     for try await chunk in speech(for: text, options: options) { audio.samples += chunk.samples }
@@ -97,11 +121,15 @@ extension Model {
   ///
   /// - Parameters:
   ///   - audio: the recording.
-  ///   - text: what is said in it.
-  /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` as ``codes(of:codebooks:)-(Audio,_)``.
-  public func voice(of audio: Audio, saying text: String) async throws -> Voice {
+  ///   - text: what is said in it; `nil` has the model write it down.
+  /// - Throws: `CancellationError` if the task is cancelled; ``MioError`` as ``codes(of:codebooks:)-(Audio,_)``, with code
+  ///   `.invalidInput` if the model hears no words.
+  public func voice(of audio: Audio, saying text: String? = nil) async throws -> Voice {
     let count = try requiredTokenizer().media.speechCodebooks.count
-    return try Voice(codes: try await codes(of: audio, codebooks: max(count, 1)), text: text)
+    let codes = try await codes(of: audio, codebooks: max(count, 1))
+    let words = if let text { text } else { try await transcribe(audio).text }
+    if words.isEmpty { throw MioError(.invalidInput, "no words are heard in the voice's recording; say what is said in it") }
+    return try Voice(codes: codes, text: words)
   }
 }
 
@@ -118,7 +146,7 @@ struct SpeechSynthesis {
   private let isOneVoice: Bool
   private let voice: Voice?
 
-  init(_ model: Model, _ text: String, _ options: SpeechOptions) throws(MioError) {
+  init(_ model: Model, _ spoken: SpokenText, _ options: SpeechOptions) throws(MioError) {
     self.model = model
     self.options = options
     codec = try model.requiredCodec()
@@ -126,7 +154,10 @@ struct SpeechSynthesis {
       throw MioError(
         .invalidInput, "segments at once: must be 1...\(Self.maxSegmentsAtOnce), found \(options.segmentsAtOnce)")
     }
-    let words = try model.speakable(text, normalizing: options.normalizesText).text
+    guard TimeStretch.speeds.contains(options.speed) else {
+      throw MioError(.invalidInput, "speed: must be \(TimeStretch.speeds), found \(options.speed)")
+    }
+    let words = spoken.text
     if let longest = try model.wordsPerSegment {
       segments = TextSegments(words, lengths: .init(shortest: 1, longest: longest), measure: Self.wordCount).segments
         .filter { $0.text.contains { $0.isLetter || $0.isNumber } }
@@ -223,6 +254,7 @@ struct SpeechSynthesis {
     if index + 1 < segments.count {
       samples += Array(repeating: 0, count: Int(pause(after: segments[index].end) * Double(codec.config.sampleRateHz)))
     }
+    samples = TimeStretch.stretched(samples, speed: options.speed, sampleRateHz: codec.config.sampleRateHz)
     return SpeechChunk(
       audio: Audio(samples: samples, sampleRateHz: codec.config.sampleRateHz), text: segments[index].text, index: index,
       count: segments.count, codes: codes.map { Array($0.dropFirst(block.voiceFrameCount)) }, isCutShort: block.isCutShort)

@@ -29,12 +29,18 @@ public struct TranscriptSegment: Hashable, Sendable {
   /// With the last segment of a recording that lacks its end: what is missing. Where no speech is left at all, that segment is
   /// empty.
   public let shortfall: String?
+
+  public init(text: String, start: Double, end: Double, shortfall: String? = nil) {
+    (self.text, self.start, self.end, self.shortfall) = (text, start, end, shortfall)
+  }
 }
 
 /// What is said in a recording.
 public struct Transcript: Hashable, Sendable {
   /// In the order of time.
   public let segments: [TranscriptSegment]
+
+  public init(segments: [TranscriptSegment]) { self.segments = segments }
 
   /// All words.
   public var text: String { segments.map(\.text).filter { !$0.isEmpty }.joined(separator: " ") }
@@ -75,6 +81,40 @@ extension Model {
       for remark in prepared.remarks { options.report?(remark) }
       let samples = try prepared.audio.resampled(to: try self.requiredCodec().config.sampleRateHz).samples
       try transcription.run(samples, cancellation: outlet.cancellation) { try outlet.yield($0) }
+    }
+  }
+
+  /// Writes down sound while it is being made, as that of a microphone: the words of a speaker come as soon as there is a pause.
+  ///
+  /// An offset is taken out as the sound comes; what can only be told of a whole recording (hum, channels) is not.
+  ///
+  /// - Parameters:
+  ///   - sampleRateHz: of what comes.
+  ///   - next: waits for more samples of one channel and returns them, none at the end. It is called by one thread, and not while
+  ///     words are being found: what comes meanwhile has to be kept. What it throws ends the stream, as a ``MioError``.
+  public func transcription(
+    ofSoundAt sampleRateHz: Int, options: TranscriptionOptions = TranscriptionOptions(),
+    next: @escaping @Sendable () throws -> [Float]
+  ) -> TranscriptionStream {
+    TranscriptionStream { outlet in
+      let transcription = try Transcription(self, options)
+      let rates = Resampler.supportedRates
+      guard rates.contains(sampleRateHz) else {
+        throw MioError(.invalidInput, "\(sampleRateHz) Hz: rates are \(rates.lowerBound) to \(rates.upperBound) Hz")
+      }
+      var resampler = Resampler(from: sampleRateHz, to: try self.requiredCodec().config.sampleRateHz)
+      var offset = OffsetFilter(sampleRateHz: sampleRateHz)
+      var isAtEnd = false
+      try transcription.run(isLive: true, cancellation: outlet.cancellation, yield: { try outlet.yield($0) }) {
+        while !isAtEnd {
+          let block = try next()
+          try outlet.cancellation.check()
+          isAtEnd = block.isEmpty
+          let samples = isAtEnd ? resampler.finish() : resampler.push(offset.filtered(block))
+          if !samples.isEmpty { return samples }
+        }
+        return []
+      }
     }
   }
 
@@ -139,10 +179,12 @@ struct Transcription {
   }
 
   /// - Parameters:
+  ///   - isLive: whether words are wanted as soon as they can be had, not together with others.
   ///   - shortfall: asked at the end: what is missing of the recording.
   ///   - next: further samples; none at the end.
-  private func run(
-    cancellation: Cancellation, yield: (TranscriptSegment) throws -> Void, shortfall: () -> String? = { nil },
+  fileprivate func run(
+    isLive: Bool = false, cancellation: Cancellation, yield: (TranscriptSegment) throws -> Void,
+    shortfall: () -> String? = { nil },
     next: () throws -> [Float]
   ) throws {
     let engine = try model.engine
@@ -157,7 +199,7 @@ struct Transcription {
       ready += isAtEnd ? windows.finish() : windows.push(block)
       heardAnything = heardAnything || !ready.isEmpty
       // The last window waits for the end, with which what is missing of the recording becomes known.
-      while ready.count > options.windowsAtOnce || (isAtEnd && !ready.isEmpty) {
+      while ready.count > (isLive ? 0 : options.windowsAtOnce) || (isAtEnd && !ready.isEmpty) {
         let group = Array(ready.prefix(options.windowsAtOnce))
         ready.removeFirst(group.count)
         let isLast = isAtEnd && ready.isEmpty

@@ -10,16 +10,28 @@ public enum DemoModel {
   /// It is found in the resources that SwiftPM puts beside a program that uses MioLiteDemo, and in `share/mio-lite` of the
   /// prefix in which the program is installed.
   public static var url: URL? {
-    // Not by `Bundle.main`, which traps where /proc is missing.
-    let path =
-      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments.first ?? ""
-    let program = URL(fileURLWithPath: path).resolvingSymlinksInPath()
-    let folder = program.deletingLastPathComponent()
+    guard let program = programPath, let end = program.lastIndex(of: "/") else { return nil }
+    let folder = String(program[..<end])
     let places = [
-      folder.appendingPathComponent("mio-lite_MioLiteDemo.resources/demo.mio"),
-      folder.deletingLastPathComponent().appendingPathComponent("share/mio-lite/demo.mio"),
+      folder + "/mio-lite_MioLiteDemo.resources/demo.mio",
+      (folder.lastIndex(of: "/").map { String(folder[..<$0]) } ?? folder + "/..") + "/share/mio-lite/demo.mio",
     ]
-    return places.first { FileManager.default.isReadableFile(atPath: $0.path) }
+    return places.first { place in
+      let bytes = PathText.bytes(place).map { CChar(bitPattern: $0) } + [0]
+      return unsafe access(bytes, R_OK) == 0
+    }.map { URL(fileURLWithPath: $0) }
+  }
+
+  /// The file that runs, behind its links; names of folders need not be UTF-8.
+  private static var programPath: String? {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+    // Not by `Bundle.main`, which traps where /proc is missing.
+    let length = unsafe readlink("/proc/self/exe", &buffer, buffer.count - 1)
+    if length > 0 { return PathText.text(buffer[..<length].map { UInt8(bitPattern: $0) }) }
+    guard CommandLine.argc > 0, let first = CommandLine.arguments.first, unsafe realpath(first, &buffer) != nil else {
+      return nil
+    }
+    return PathText.text(buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) })
   }
 
   /// Opens it.

@@ -333,21 +333,19 @@ extension EnglishText {
     return (String(number), String(text.dropFirst(number.count)))
   }
 
+  private static let longSigns = [("+/-", "plus or minus "), ("<=", "at most "), (">=", "at least ")]
+  private static let signs: [Character: String] = [
+    "-": "minus ", "−": "minus ", "–": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about ", "≈": "about ",
+    "<": "less than ", ">": "more than ", "#": "number ", "№": "number ", "§": "section ", "≥": "at least ", "≤": "at most ",
+  ]
+
   private func plain(_ context: Context, _ core: String) -> Numeric? {
     var core = core
     var sign = ""
-    if let (mark, word) = [("+/-", "plus or minus "), ("<=", "at most "), (">=", "at least ")].first(where: {
-      core.hasPrefix($0.0)
-    }) {
+    if let (mark, word) = Self.longSigns.first(where: { core.hasPrefix($0.0) }) {
       sign = word
       core = String(core.dropFirst(mark.count))
-    } else if let first = core.first,
-      let word = [
-        "-": "minus ", "−": "minus ", "–": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about ", "≈": "about ",
-        "<": "less than ", ">": "more than ", "#": "number ", "№": "number ", "§": "section ", "≥": "at least ",
-        "≤": "at most ",
-      ][first]
-    {
+    } else if let first = core.first, let word = Self.signs[first] {
       sign = word
       core.removeFirst()
     }
@@ -410,6 +408,9 @@ extension EnglishText {
     let count: Int
   }
 
+  /// Units that are words of their own, too.
+  private static let ambiguousUnits: Set<String> = ["in", "a", "A", "t", "K", "B", "T", "pt", "I"]
+
   /// The unit that touches a number, or follows it as a word of its own.
   private func unit(_ suffix: String, _ context: Context, isOne: Bool) -> Unit? {
     if suffix.isEmpty {
@@ -419,7 +420,7 @@ extension EnglishText {
       // "5 in" may be five of something in something; so may "5 a".
       let after = context.following(2)
       let isWord =
-        ["in", "a", "A", "t", "K", "B", "T", "pt", "I"].contains(next)
+        Self.ambiguousUnits.contains(next)
         && !(next == "in" && after.isEmpty && context.index + 2 >= context.words.count)
       guard !isWord, let (one, many) = EnglishWords.units[next] else { return nil }
       return Unit(text: isOne ? one : many, one: one, count: 2)

@@ -16,41 +16,41 @@ package struct EnglishText {
   }
 
   private(set) var words: [Word] = []
-  private var result = ""
+  private let line: Substring
   /// Whether most letters of the text are capitals, which then mean nothing.
   private let isShouted: Bool
 
+  /// - Parameter text: white space in it is spaces, tabs and line ends, as ``SpokenCharacters/visible(_:)`` leaves it.
   package static func spoken(_ text: String) -> String {
-    // Words in lower case need nothing.
-    if text.utf8.allSatisfy({ (0x61...0x7A).contains($0) || $0 == 0x20 || $0 == 0x2C }), !hasPlainAbbreviation(text) {
-      return text
-    }
     var result = ""
+    result.reserveCapacity(text.utf8.count)
     // Line by line, so that a book takes no more memory than its longest paragraph.
-    var rest = text[...]
-    while !rest.isEmpty {
-      let line = rest.prefix { !$0.isNewline }
-      result += EnglishText(line).spoken()
-      rest = rest[line.endIndex...]
-      while let newline = rest.first, newline.isNewline {
-        result.append(newline)
-        rest.removeFirst()
-      }
+    let bytes = text.utf8
+    var index = text.startIndex
+    while index < text.endIndex {
+      let end = bytes[index...].firstIndex(of: newline) ?? text.endIndex
+      EnglishText(text[index..<end]).append(to: &result)
+      index = bytes[end...].firstIndex { $0 != newline } ?? text.endIndex
+      result += text[end..<index]
     }
     return result
   }
 
-  private static func hasPlainAbbreviation(_ text: String) -> Bool {
-    text.split(separator: " ").contains { EnglishWords.plainAbbreviations[String($0)] != nil }
-  }
+  private static let newline: UInt8 = 0x0A
 
   private init(_ line: Substring) {
+    self.line = line
+    isShouted = Self.isShouted(line)
+    words = Self.words(of: line)
+  }
+
+  private static func isShouted(_ line: Substring) -> Bool {
+    // Small letters are more than a fifth in all that is not.
+    if line.utf8.count(where: \.isLowercaseLetter) * 5 >= line.utf8.count { return false }
     let letters = line.filter(\.isLetter)
     let words = line.split(whereSeparator: \.isWhitespace)
-    isShouted =
-      words.count > 2 && letters.count > 8 && letters.count(where: \.isUppercase) * 10 > letters.count * 8
+    return words.count > 2 && letters.count > 8 && letters.count(where: \.isUppercase) * 10 > letters.count * 8
       && words.contains { EnglishWords.capitalWords.contains(String($0)) }
-    self.words = Self.words(of: line)
   }
 
   // MARK: - Words
@@ -62,22 +62,31 @@ package struct EnglishText {
 
   private static func words(of line: Substring) -> [Word] {
     var words: [Word] = []
-    var rest = line
-    while !rest.isEmpty {
-      let gap = rest.prefix(while: \.isWhitespace)
-      rest = rest[gap.endIndex...]
-      let run = rest.prefix { !$0.isWhitespace }
-      rest = rest[run.endIndex...]
-      var core = run
-      while let first = core.first, openers.contains(first), !isDecade(core) { core.removeFirst() }
-      while let last = core.last, closers.contains(last), !core.isEmpty {
-        if last == ")" && core.contains("(") { break }
-        core.removeLast()
-      }
+    let bytes = line.utf8
+    var index = line.startIndex
+    while index < line.endIndex {
+      let start = bytes[index...].firstIndex { !$0.isSpace } ?? line.endIndex
+      let end = bytes[start...].firstIndex(where: \.isSpace) ?? line.endIndex
+      let run = line[start..<end]
+      let core = self.core(of: run)
       words.append(
-        Word(opening: run[..<core.startIndex], core: core, closing: run[core.endIndex...], gap: gap))
+        Word(opening: run[..<core.startIndex], core: core, closing: run[core.endIndex...], gap: line[index..<start]))
+      index = end
     }
     return words
+  }
+
+  /// A run without what opens and closes it.
+  private static func core(of run: Substring) -> Substring {
+    var core = run
+    while core.utf8.first?.isLetterOrDigit == false, let first = core.first, openers.contains(first), !isDecade(core) {
+      core.removeFirst()
+    }
+    while core.utf8.last?.isLetterOrDigit == false, let last = core.last, closers.contains(last) {
+      if last == ")" && core.contains("(") { break }
+      core.removeLast()
+    }
+    return core
   }
 
   /// '80s
@@ -93,27 +102,47 @@ package struct EnglishText {
 
   // MARK: - Reading
 
-  private consuming func spoken() -> String {
+  private func append(to result: inout String) {
     var index = 0
+    // What stays is copied in one piece.
+    var copied = line.startIndex
     while index < words.count {
+      if stays(words[index]) {
+        index += 1
+        continue
+      }
       let reading = reading(at: index)
       let first = words[index]
       let last = words[index + reading.count - 1]
+      result += line[copied..<first.gap.endIndex]
+      copied = last.closing.endIndex
+      index += reading.count
       guard reading.keepsMarks else {
-        result += first.gap + reading.text
-        index += reading.count
+        result += reading.text
         continue
       }
       let isParted = reading.count > 1 && first.closing.first == ")" && first.opening.last == "("
-      result += first.gap + (isParted ? first.opening.dropLast() : first.opening)
+      result += isParted ? first.opening.dropLast() : first.opening
       result +=
         first.core.first?.isUppercase == true && reading.isExpanded
         ? reading.text.prefix(1).uppercased() + reading.text.dropFirst() : reading.text
       // The full stop of an abbreviation belongs to the abbreviation, unless a sentence ends there.
-      result += reading.keepsStop ? String(last.closing) : String(last.closing.dropFirst())
-      index += reading.count
+      result += reading.keepsStop ? last.closing : last.closing.dropFirst()
     }
-    return result
+    result += line[copied...]
+  }
+
+  /// Whether a word is none that could be read as another, whatever is around it: a quick way through long texts.
+  private func stays(_ word: Word) -> Bool {
+    var isCapital = false
+    var count = 0
+    for byte in word.core.utf8 {
+      if count == 0 && byte.isUppercaseLetter { isCapital = true } else if !byte.isLowercaseLetter { return false }
+      count += 1
+    }
+    if word.closing.utf8.first == 0x2E { return count > EnglishWords.longestAbbreviation }
+    return count > (isCapital ? EnglishWords.longestMonth : EnglishWords.longestPlainAbbreviation)
+      || count > 1 && !isCapital && EnglishWords.plainAbbreviations[String(word.core)] == nil
   }
 
   private struct Reading {
@@ -138,7 +167,8 @@ package struct EnglishText {
 
   private func reading(at index: Int) -> Reading {
     let word = words[index]
-    if let sign = Self.arithmetic[String(word.opening + word.core + word.closing)], isNumber(index - 1), isNumber(index + 1) {
+    let run = line[word.opening.startIndex..<word.closing.endIndex]
+    if run.utf8.count <= 3, let sign = Self.arithmetic[String(run)], isNumber(index - 1), isNumber(index + 1) {
       return Reading(text: sign, keepsMarks: false)
     }
     guard let first = word.core.first else { return Reading(text: "") }
@@ -171,7 +201,7 @@ package struct EnglishText {
 
   /// Parts of a compound, of which some may be capitals.
   private func compound(_ core: String) -> String {
-    guard core.contains("-"), core.contains(where: \.isUppercase) else { return core }
+    guard core.utf8.contains(0x2D), core.contains(where: \.isUppercase) else { return core }
     return core.split(separator: "-", omittingEmptySubsequences: false).map { part in
       Self.letters(of: String(part), isShouted: isShouted) ?? String(part)
     }.joined(separator: "-")
@@ -179,16 +209,23 @@ package struct EnglishText {
 
   // MARK: - Abbreviations
 
+  /// Abbreviations that are words of their own, too.
+  private static let ambiguous: Set<String> = [
+    "no", "mon", "sun", "sat", "wed", "art", "mar", "jan", "dec", "ed", "al", "co", "max", "min", "sec", "mo", "fri", "thu",
+    "temp", "cal",
+  ]
+
   private func abbreviation(at index: Int) -> Reading? {
     let word = words[index]
     let name = word.core.lowercased()
     let next = core(index + 1)
     let isNextName = next.first?.isUppercase == true
     let isNextNumber = next.first.map { $0.isNumber || "$€£#".contains($0) } ?? false
-    guard word.closing.first == "." || name.contains(".") || EnglishWords.plainAbbreviations[name] != nil else { return nil }
+    let hasStop = name.utf8.contains(0x2E)
+    guard word.closing.first == "." || hasStop || EnglishWords.plainAbbreviations[name] != nil else { return nil }
     guard word.closing.first == "." else {
       if let text = EnglishWords.plainAbbreviations[name], name != "dr" || isNextName { return Reading(text: text) }
-      return name.contains(".") ? initials(word, next: next) : nil
+      return hasStop ? initials(word, next: next) : nil
     }
     let isLast = index + 1 == words.count
     let isEnd = isLast || (isNextName && !closesWithComma(word))
@@ -209,10 +246,7 @@ package struct EnglishText {
     if name == "vs" || name == "approx" || name == "v" {
       return Reading(text: name == "approx" ? "approximately" : "versus", keepsStop: false)
     }
-    if [
-      "no", "mon", "sun", "sat", "wed", "art", "mar", "jan", "dec", "ed", "al", "co", "max", "min", "sec", "mo", "fri", "thu",
-      "temp", "cal",
-    ].contains(name) {
+    if Self.ambiguous.contains(name) {
       // Words of their own, too: only where what follows decides.
       let isMonth = EnglishWords.month(name) != nil || name == "mar"
       let isName = word.core.first?.isUppercase == true
@@ -354,6 +388,8 @@ package struct EnglishText {
   /// Addresses of the web and of mail.
   private func address(at index: Int) -> Reading? {
     let core = String(words[index].core)
+    // All of them have a point, but for "http://localhost".
+    guard core.utf8.contains(where: { $0 == 0x2E || $0 == 0x3A }) else { return nil }
     let lower = core.lowercased()
     let isWeb = ["http://", "https://", "ftp://", "www."].contains(where: lower.hasPrefix)
     let isMail =
@@ -393,14 +429,15 @@ package struct EnglishText {
     return Reading(text: parts.joined(separator: " "))
   }
 
+  private static let domains: Set<Substring> = [
+    "com", "org", "net", "edu", "gov", "io", "de", "co", "uk", "fr", "ai", "dev", "eu", "info", "app", "ch",
+  ]
+
   /// example.com, without a scheme.
   private static func isDomain(_ lower: String) -> Bool {
     let host = lower.prefix { $0 != "/" }
     let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-    let ends: Set<Substring> = [
-      "com", "org", "net", "edu", "gov", "io", "de", "co", "uk", "fr", "ai", "dev", "eu", "info", "app", "ch",
-    ]
-    guard parts.count >= 2, let last = parts.last, ends.contains(last) else { return false }
+    guard parts.count >= 2, let last = parts.last, domains.contains(last) else { return false }
     return parts.allSatisfy { !$0.isEmpty && $0.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") } }
       && parts[0].contains(where: \.isLetter) && parts[0].count > 1
   }

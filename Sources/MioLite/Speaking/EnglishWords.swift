@@ -44,6 +44,14 @@ enum EnglishWords {
     "aka": "also known as", "phd": "P H D",
   ]
 
+  /// Letters of the longest abbreviation: with a full stop, without one (of those that are letters alone), and of a month.
+  static let longestAbbreviation =
+    [titles, abbreviations, beforeNumbers, plainAbbreviations, streets]
+    .flatMap(\.keys).map(\.count).max() ?? 0
+  static let longestPlainAbbreviation =
+    plainAbbreviations.keys.filter { $0.allSatisfy(\.isLetter) }.map(\.count).max() ?? 0
+  static let longestMonth = 4
+
   static let streets = ["st": "street", "dr": "drive", "ct": "court", "pl": "place"]
 
   static let months = [

@@ -31,48 +31,57 @@ struct SpeakableText {
 
   /// Brings characters to others of the same meaning that are known; the rest become white space.
   private static func spelled(_ text: String, in characters: Set<Character>) -> (String, [Character]) {
-    var result = ""
+    var result: [UInt8] = []
+    result.reserveCapacity(text.utf8.count)
     var unknown: [Character] = []
     var spellings: [Character: String] = [:]
-    for character in text {
-      if characters.contains(character) || character.isWhitespace {
-        result.append(character)
-      } else if let known = spellings[character] {
-        result += known
-      } else {
-        let plain =
-          Self.spellings[character]
-          ?? String(character).folding(options: [.diacriticInsensitive, .widthInsensitive], locale: nil)
-        let isKnown = !plain.isEmpty && plain.allSatisfy(characters.contains)
-        if !isKnown { unknown.append(character) }
-        spellings[character] = isKnown ? plain : " "
-        result += isKnown ? plain : " "
-      }
+    func spell(_ character: Character) {
+      if characters.contains(character) || character.isWhitespace { return result.append(contentsOf: character.utf8) }
+      if let known = spellings[character] { return result.append(contentsOf: known.utf8) }
+      let plain =
+        Self.spellings[character]
+        ?? String(character).folding(options: [.diacriticInsensitive, .widthInsensitive], locale: nil)
+      let isKnown = !plain.isEmpty && plain.allSatisfy(characters.contains)
+      if !isKnown { unknown.append(character) }
+      spellings[character] = isKnown ? plain : " "
+      result.append(contentsOf: (isKnown ? plain : " ").utf8)
     }
-    guard !unknown.isEmpty else { return (result, []) }
-    return (result.split(separator: " ").joined(separator: " "), unknown)
+    let isKnown = (UInt8(0)..<0x80).map { characters.contains(Character(Unicode.Scalar($0))) || $0.isSpace }
+    text.forEachCharacter { byte, _ in
+      if isKnown[Int(byte)] { result.append(byte) } else { spell(Character(Unicode.Scalar(byte))) }
+    } other: { character, _ in
+      spell(character)
+    }
+    return (String(decoding: unknown.isEmpty ? result : withSingleSpaces(result), as: UTF8.self), unknown)
+  }
+
+  private static func withSingleSpaces(_ bytes: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(bytes.count)
+    for byte in bytes where byte != 0x20 || (result.last ?? 0x20) != 0x20 { result.append(byte) }
+    if result.last == 0x20 { result.removeLast() }
+    return result
   }
 
   /// Runs without a space that are longer than a word are parted at their marks; what still is too long is left out.
   private static func withoutLongRuns(_ text: String, longest: Int) -> (String, [String]) {
     var result = ""
     var runs: [String] = []
-    var rest = text[...]
-    while let start = rest.firstIndex(where: { !$0.isWhitespace }) {
-      result += rest[..<start]
-      let run = rest[start...].prefix { !$0.isWhitespace }
-      rest = rest[run.endIndex...]
-      guard run.count > longest else {
-        result += run
-        continue
-      }
+    let bytes = text.utf8
+    // What stays is copied in one piece.
+    var (copied, index) = (text.startIndex, text.startIndex)
+    while let start = bytes[index...].firstIndex(where: { !$0.isSpace }) {
+      index = bytes[start...].firstIndex(where: \.isSpace) ?? text.endIndex
+      let run = text[start..<index]
+      guard run.utf8.count > longest, run.count > longest else { continue }
       var words: [Substring] = []
       for word in parted(run) {
         if word.count <= longest { words.append(word) } else { runs.append(described(word)) }
       }
-      result += words.joined(separator: " ")
+      result += text[copied..<start] + words.joined(separator: " ")
+      copied = index
     }
-    return (result + rest, runs)
+    return (result + text[copied...], runs)
   }
 
   private static func described(_ run: Substring) -> String {
@@ -102,42 +111,67 @@ struct SpeakableText {
   ]
 }
 
+/// A text as a model speaks it, and what it leaves out: ``Model/spokenText(of:normalizing:)``.
+public struct SpokenText: Hashable, Sendable {
+  /// The text with digits, signs and abbreviations written out where the model asks for it, in the characters that it was
+  /// taught.
+  public let text: String
+  /// What is left out, in words for people: characters that the model was not taught to say, and runs of letters that are
+  /// too long to be words.
+  public let leftOut: [String]
+  /// The characters among them, each once.
+  let unknown: [Character]
+
+  init(_ speakable: SpeakableText) {
+    text = speakable.text
+    unknown = speakable.leftOut
+    let (characters, runs) = (unknown.prefix(40).map(String.init).joined(separator: " "), speakable.longRuns)
+    let more = unknown.count > 40 ? " and \(unknown.count - 40) more" : ""
+    leftOut =
+      (characters.isEmpty ? [] : ["this model was not taught to say them: \(characters)\(more)"]) + runs.prefix(3)
+      + (runs.count > 3 ? ["\(runs.count - 3) more such runs"] : [])
+  }
+}
+
 extension Model {
+  /// A text as it is given to the model to speak, once for ``speech(for:options:)-(SpokenText,_)`` and for what it leaves out.
+  ///
+  /// - Parameters:
+  ///   - text: what is to be said, of any length; the work is linear in it.
+  ///   - normalizing: as in ``SpeechOptions/normalizesText``.
+  /// - Throws: ``MioError`` if the model can say nothing of the text.
+  public func spokenText(of text: String, normalizing: Bool? = nil) throws(MioError) -> SpokenText {
+    SpokenText(try speakable(text, normalizing: normalizing))
+  }
+
   /// The characters of a text that this model was not taught to say, each once; speech leaves them out.
   ///
   /// - Throws: ``MioError`` if the model can say nothing of the text.
   public func unspeakableCharacters(in text: String) throws(MioError) -> [Character] {
-    try speakable(text).leftOut
+    try spokenText(of: text).unknown
   }
 
-  /// What speech leaves out of a text, in words for people: characters that this model was not taught to say, and runs of
-  /// letters that are too long to be words.
+  /// What speech leaves out of a text: ``SpokenText/leftOut``.
   ///
   /// - Parameters:
   ///   - text: what is to be said.
   ///   - normalizing: as in ``SpeechOptions/normalizesText``.
   /// - Throws: ``MioError`` if the model can say nothing of the text.
   public func unspeakable(in text: String, normalizing: Bool? = nil) throws(MioError) -> [String] {
-    let speakable = try speakable(text, normalizing: normalizing)
-    let characters = speakable.leftOut.prefix(40).map(String.init).joined(separator: " ")
-    let more = speakable.leftOut.count > 40 ? " and \(speakable.leftOut.count - 40) more" : ""
-    return (characters.isEmpty ? [] : ["this model was not taught to say them: \(characters)\(more)"])
-      + speakable.longRuns.prefix(3)
-      + (speakable.longRuns.count > 3 ? ["\(speakable.longRuns.count - 3) more such runs"] : [])
+    try spokenText(of: text, normalizing: normalizing).leftOut
   }
 
-  /// A text as it is given to the model to speak: what it has in digits, signs and abbreviations written out where the file asks
-  /// for it, in the characters that the model was taught.
+  /// A text as it is given to the model to speak: ``SpokenText/text``.
   ///
   /// - Parameters:
   ///   - text: what is to be said.
   ///   - normalizing: as in ``SpeechOptions/normalizesText``.
   /// - Throws: ``MioError`` if the model can say nothing of the text.
   public func spokenForm(of text: String, normalizing: Bool? = nil) throws(MioError) -> String {
-    try speakable(text, normalizing: normalizing).text
+    try spokenText(of: text, normalizing: normalizing).text
   }
 
-  func speakable(_ text: String, normalizing: Bool? = nil) throws(MioError) -> SpeakableText {
+  private func speakable(_ text: String, normalizing: Bool?) throws(MioError) -> SpeakableText {
     let (characters, longestWord, language): (String?, Int?, String?)
     do {
       characters = try settings.stringIfPresent("characters")

@@ -12,20 +12,36 @@ enum SpokenCharacters {
   static func visible(_ text: String) -> String {
     // Most texts are printable ASCII, tabs and line ends aside.
     if text.utf8.allSatisfy({ $0 < 0x7F && ($0 >= 0x20 || $0 == 0x0A) }) { return text }
-    var result = String.UnicodeScalarView()
+    var result = ""
+    result.reserveCapacity(text.utf8.count)
+    let scalars = text.unicodeScalars
+    // What stays is copied in one piece.
+    var (start, index) = (scalars.startIndex, scalars.startIndex)
     var previous: Unicode.Scalar?
-    for scalar in text.unicodeScalars {
-      switch scalar.value {
-      case 0x0A where previous == "\r": break
-      case 0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028: result.append("\n")
-      case 0x2029: result.append(contentsOf: "\n\n".unicodeScalars)
-      case _ where scalar.properties.isWhitespace: result.append(" ")
-      case _ where isInvisible(scalar): break
-      default: result.append(scalar)
+    while index < scalars.endIndex {
+      let scalar = scalars[index]
+      let next = scalars.index(after: index)
+      if !isVisible(scalar) {
+        result += text[start..<index]
+        start = next
+        switch scalar.value {
+        case 0x0A where previous == "\r": break
+        case 0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028: result += "\n"
+        case 0x2029: result += "\n\n"
+        case _ where scalar.properties.isWhitespace: result += " "
+        default: break
+        }
       }
       previous = scalar
+      index = next
     }
-    return String(result)
+    return result + text[start...]
+  }
+
+  /// Whether a character stays as it is.
+  private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
+    if scalar.value < 0x7F { return scalar.value >= 0x20 }
+    return isPlain(scalar) || !scalar.properties.isWhitespace && !isInvisible(scalar)
   }
 
   private static func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
@@ -40,19 +56,35 @@ enum SpokenCharacters {
   private static func compatible(_ text: String) -> String {
     if text.utf8.allSatisfy({ $0 < 0x80 }) { return text }
     var result = ""
-    for character in text.precomposedStringWithCanonicalMapping {
-      guard let scalar = character.unicodeScalars.first, scalar.value >= 0xA0, !isWide(scalar), !isPlain(scalar) else {
-        result.append(character)
-        continue
-      }
-      let plain = String(character).precomposedStringWithCompatibilityMapping
-      // "2½" is not 21/2, "10²" not 102 and "Acme™" not "AcmeTM".
-      let isApart =
-        plain != String(character) && !character.isLetter && plain.first.map { $0.isLetter || $0.isNumber } ?? false
-      if isApart, result.last?.isLetter == true || result.last?.isNumber == true { result.append(" ") }
-      result += plain.replacingOccurrences(of: "\u{2044}", with: "/")
+    result.reserveCapacity(text.utf8.count)
+    var known: [Character: String] = [:]
+    // Runs of plain characters are copied in one piece.
+    var start = text.startIndex
+    text.forEachCharacter { _, _ in
+    } other: { character, range in
+      let scalars = character.unicodeScalars
+      if let scalar = scalars.first, isPlain(scalar), scalars.count == 1 { return }
+      result += text[start..<range.lowerBound]
+      start = range.upperBound
+      let composed = known[character] ?? String(character).precomposedStringWithCanonicalMapping
+      known[character] = composed
+      append(composed, to: &result)
     }
-    return result
+    return result + text[start...]
+  }
+
+  private static func append(_ composed: String, to result: inout String) {
+    guard let character = composed.first, let scalar = composed.unicodeScalars.first, scalar.value >= 0xA0, !isWide(scalar),
+      !isPlain(scalar)
+    else {
+      result += composed
+      return
+    }
+    let plain = composed.precomposedStringWithCompatibilityMapping
+    // "2½" is not 21/2, "10²" not 102 and "Acme™" not "AcmeTM".
+    let isApart = plain != composed && !character.isLetter && plain.first.map { $0.isLetter || $0.isNumber } ?? false
+    if isApart, result.last?.isLetter == true || result.last?.isNumber == true { result.append(" ") }
+    result += plain.replacingOccurrences(of: "\u{2044}", with: "/")
   }
 
   /// Letters that no form changes: a quick way through long texts.
@@ -70,14 +102,47 @@ enum SpokenCharacters {
 
   private static func shortened(_ text: String) -> String {
     var result = ""
-    var (last, count): (Character?, Int) = (nil, 0)
-    for character in text {
-      count = character == last ? count + 1 : 1
-      last = character
-      let isMark = !character.isLetter && !character.isNumber && !character.isWhitespace
-      if isMark && count > longestRun { continue }
-      result.append(character)
+    var start = text.startIndex
+    var count = 0
+    var (lastByte, last): (UInt8?, Character?) = (nil, nil)
+    func leave(out range: Range<String.Index>) {
+      result += text[start..<range.lowerBound]
+      start = range.upperBound
     }
-    return result
+    text.forEachCharacter { byte, range in
+      count = byte == lastByte ? count + 1 : 1
+      (lastByte, last) = (byte, nil)
+      if count > longestRun, !byte.isLetterOrDigit, !byte.isSpace { leave(out: range) }
+    } other: { character, range in
+      count = character == last ? count + 1 : 1
+      (lastByte, last) = (nil, character)
+      let isMark = !character.isLetter && !character.isNumber && !character.isWhitespace
+      if count > longestRun, isMark { leave(out: range) }
+    }
+    return result + text[start...]
+  }
+}
+
+extension UInt8 {
+  /// Of ASCII.
+  var isLowercaseLetter: Bool { (0x61...0x7A).contains(self) }
+  var isUppercaseLetter: Bool { (0x41...0x5A).contains(self) }
+  var isLetterOrDigit: Bool { isLowercaseLetter || isUppercaseLetter || (0x30...0x39).contains(self) }
+  var isSpace: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
+}
+
+extension String {
+  /// Goes through the characters, those that are a byte as bytes: a quick way through long texts.
+  func forEachCharacter(ascii: (UInt8, Range<Index>) -> Void, other: (Character, Range<Index>) -> Void) {
+    var index = startIndex
+    while index < endIndex {
+      let byte = utf8[index]
+      let second = utf8.index(after: index)
+      // What is not ASCII may belong to the character before it.
+      let isAlone = byte < 0x80 && (second == endIndex || utf8[second] < 0x80)
+      let next = isAlone ? second : self.index(after: index)
+      if byte < 0x80, next == second { ascii(byte, index..<next) } else { other(self[index], index..<next) }
+      index = next
+    }
   }
 }
