@@ -48,7 +48,11 @@ struct AudioDestination {
         to: .standardOutput, name: "standard output", format: isRaw ? .raw16 : wave, sampleRateHz: sampleRateHz)
     }
     if let output {
-      guard isStreamed else { return try FileSink(path: output, keepsFloats: keepsFloats, sampleRateHz: sampleRateHz) }
+      guard isStreamed else {
+        // A pipe gets the whole file at its end; somebody must read it then, and waiting for that can be stopped now.
+        let reader = OutputFile.isStream(URL(fileURLWithPath: output)) ? try Files.openStream(output, cancellation) : nil
+        return try FileSink(path: output, keepsFloats: keepsFloats, sampleRateHz: sampleRateHz, reader: reader)
+      }
       let handle = try Files.openStream(output, cancellation)
       return try StreamSink(to: handle, name: output, format: wave, sampleRateHz: sampleRateHz)
     }
@@ -69,9 +73,12 @@ struct AudioDestination {
 final class FileSink: AudioSink {
   let destination: String
   private let writer: AudioFileWriter
+  /// Keeps a pipe open until everything is there.
+  private let reader: FileHandle?
 
-  init(path: String, keepsFloats: Bool = false, sampleRateHz: Int) throws {
+  init(path: String, keepsFloats: Bool = false, sampleRateHz: Int, reader: FileHandle? = nil) throws {
     destination = path
+    self.reader = reader
     writer = try AudioFileWriter(
       to: URL(fileURLWithPath: path), format: keepsFloats ? .waveFloat : nil, sampleRateHz: sampleRateHz)
   }
@@ -143,12 +150,8 @@ final class PlayerSink: AudioSink {
 
   /// The first player on the PATH.
   static func find() -> (Player, URL)? {
-    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
     for player in players {
-      for folder in folders {
-        let path = "\(folder)/\(player.program)"
-        if FileManager.default.isExecutableFile(atPath: path) { return (player, URL(fileURLWithPath: path)) }
-      }
+      if let path = SystemProgram.path(of: player.program) { return (player, URL(fileURLWithPath: path)) }
     }
     return nil
   }

@@ -12,7 +12,8 @@ struct ChatCommand: AsyncParsableCommand {
       --recipe, PROMPT is put to the model in the words of one of MIO's tasks ('mio-lite recipes' lists them). A base model
       takes one turn only.
       In a conversation: /image, /audio and /video FILE add media to the next turn, as does a file that is dropped on the
-      terminal; /save FILE writes what was said, /reset forgets it, /help lists the commands, /quit or Ctrl-D ends. Ctrl-C
+      terminal; /save FILE writes what was said, /undo and /retry take the last
+      turn back, /reset forgets all, /help lists the commands, /quit or Ctrl-D ends. Ctrl-C
       stops an answer, not the program. Lines are edited with libedit where it is installed, and remembered in $MIO_HISTORY, or
       mio-lite/history of the state folder. What is pasted is one turn.
       MIO's own settings: beam search with 5 beams for text; with --voice 5 beams and a repetition penalty of 2.0, or 1.15
@@ -34,6 +35,9 @@ struct ChatCommand: AsyncParsableCommand {
     name: .shortAndLong, help: "Where media of the answers are saved (default: the current folder).", completion: .directory)
   var output: String = "."
 
+  @Option(help: "Without PROMPT: keep the conversation in this file, and go on from it.", completion: .file())
+  var session: String?
+
   @Option(help: "Ask in the words of this recipe, in one turn: visual-thought, reasoning, in-context, interleaved ...")
   var recipe: String?
 
@@ -52,6 +56,9 @@ struct ChatCommand: AsyncParsableCommand {
   func validate() throws {
     if output == "-" { throw ValidationError("-o names the folder for media of the answers; words go to standard output") }
     if json && prompt.isEmpty && recipe == nil { throw ValidationError("--json needs a PROMPT or a --recipe") }
+    if session != nil && (!prompt.isEmpty || recipe != nil) {
+      throw ValidationError("--session keeps a conversation; leave the PROMPT out and type it, or pipe it in")
+    }
     if recipe != nil && (voice || system != nil) {
       throw ValidationError("--recipe says how the model is asked; leave --voice and --system out")
     }
@@ -60,13 +67,14 @@ struct ChatCommand: AsyncParsableCommand {
 
   func run() async throws {
     // Words alone need no folder.
+    try Files.checkFolderName(output, for: "answers go to a folder of media")
     if output != "." || voice { try Files.checkFolder(output) }
     let opened = try model.open()
     try opened.require(task: recipe.map(RecipeOption.find) ?? (voice ? .speechAnswer : .text))
     if !given.image.isEmpty || !given.video.isEmpty { try opened.require(.seeing) }
     if !given.audio.isEmpty { try opened.require(.speech) }
     let wishes = sampling.sampling(draws: false, quiet: common.quiet)
-    let options = drawing.options(wishes)
+    let options = try drawing.options(wishes, of: opened)
     var parts = try given.parts()
     let words = prompt.isEmpty ? "" : try Input.text(prompt, "what to say")
     if !words.isEmpty { parts.append(.text(words)) }
@@ -77,10 +85,22 @@ struct ChatCommand: AsyncParsableCommand {
     } else {
       let conversation = try opened.session(
         instructions: instructions, options: SessionOptions(sampling: wishes, speaks: voice, image: options))
+      try session.map { try Self.goOn(conversation, from: $0) }
       var terminal = ChatTerminal(
-        conversation, of: opened, media: media, given: parts, quiet: common.quiet, showsImages: !drawing.noPreview)
+        conversation, of: opened, media: media, given: parts, quiet: common.quiet, showsImages: !drawing.noPreview,
+        sessionPath: session)
       try await terminal.run()
     }
+  }
+
+  private static func goOn(_ conversation: Session, from path: String) throws {
+    try OutputFile.check(URL(fileURLWithPath: path))
+    guard Files.exists(path) else { return }
+    let bytes = try Input.bytes(of: path, limit: 64 << 20)
+    guard let snapshot = try? JSONDecoder().decode(Session.Snapshot.self, from: Data(bytes)) else {
+      throw Failure(.wrongInput, "\(PathText.shown(path)): no conversation that 'chat --session' kept; name another file")
+    }
+    try conversation.restore(snapshot)
   }
 
   private var instructions: String? {
@@ -123,7 +143,7 @@ struct ChatCommand: AsyncParsableCommand {
             bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
             continue
           }
-          let shown = try media.keep(part)
+          guard let shown = try media.keep(part) else { continue }
           parts.append(shown)
           if !json { try shown.show() }
           if case .image(let clip?, _) = part, !common.quiet, !drawing.noPreview { Preview.show(clip) }
@@ -200,12 +220,12 @@ final class MediaFolder {
     isReplacing = replacing
   }
 
-  /// Saves what is a medium and says what became of it.
-  func keep(_ part: OutputPart) throws -> AnswerPart {
+  /// Saves what is a medium and says what became of it; nil for what is no part of the answer.
+  func keep(_ part: OutputPart) throws -> AnswerPart? {
     switch part {
     case .text(let text): return AnswerPart(type: "text", text: text)
     case .problem(let text): return AnswerPart(type: "problem", text: text)
-    case .progress: return AnswerPart(type: "text", text: "")
+    case .progress, .preview, .finished: return nil
     case .image(let clip, let codes):
       let file = try clip.map { clip in
         let file = try nextPath("image", "png")

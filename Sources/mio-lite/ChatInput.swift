@@ -14,7 +14,8 @@ final class ChatInput {
   /// What was pasted and stands for itself.
   private var waiting: [String] = []
 
-  /// Milliseconds within which what follows a line is part of the same paste; nobody types that fast.
+  /// Milliseconds within which what follows a line is part of the same paste, where the terminal does not mark what is pasted;
+  /// nobody types that fast.
   private static let pasteGap: Int32 = 30
 
   init() { editor = isInteractive && Terminal.shared.understandsControls ? LineEditor() : nil }
@@ -26,11 +27,18 @@ final class ChatInput {
     if !waiting.isEmpty { return waiting.removeFirst() }
     guard let first = line("> ") else { return nil }
     guard isInteractive else { return first }
-    var lines = [first]
-    while hasMore, let more = line("\u{2026} ") { lines.append(more) }
+    var lines = Self.lines(first)
+    while editor?.isToldOfPastes != true, hasMore, let more = line("\u{2026} ") { lines.append(more) }
     waiting = Self.turns(lines, standsAlone)
     editor?.remember(waiting)
     return waiting.removeFirst()
+  }
+
+  /// The lines of what was pasted at once, without those that are empty at its end.
+  private static func lines(_ text: String) -> [String] {
+    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    while lines.count > 1, lines.last?.isEmpty == true { lines.removeLast() }
+    return lines
   }
 
   /// Lines that belong together, and those that stand alone.
@@ -87,7 +95,7 @@ final class LineEditor {
   private typealias Read = @convention(c) (UnsafePointer<CChar>) -> UnsafeMutablePointer<CChar>?
   private typealias TakeText = @convention(c) (UnsafePointer<CChar>?) -> Int32
   private typealias TakeNumber = @convention(c) (Int32) -> Void
-  private typealias Stream = UnsafeMutablePointer<UnsafeMutablePointer<FILE>?>
+  private typealias GetKey = @convention(c) (UnsafeMutablePointer<FILE>?) -> Int32
 
   private let readLine: Read
   private let addHistory: TakeText
@@ -101,7 +109,8 @@ final class LineEditor {
       let read = unsafe dlsym(library, "readline"), let add = unsafe dlsym(library, "add_history"),
       let write = unsafe dlsym(library, "write_history"), let load = unsafe dlsym(library, "read_history"),
       let stifle = unsafe dlsym(library, "stifle_history"), let output = unsafe dlsym(library, "rl_outstream"),
-      let signals = unsafe dlsym(library, "rl_catch_signals"), let initialize = unsafe dlsym(library, "rl_initialize")
+      let signals = unsafe dlsym(library, "rl_catch_signals"), let keys = unsafe dlsym(library, "rl_getc_function"),
+      let initialize = unsafe dlsym(library, "rl_initialize")
     else { return nil }
     unsafe readLine = unsafeBitCast(read, to: Read.self)
     unsafe addHistory = unsafeBitCast(add, to: TakeText.self)
@@ -113,13 +122,41 @@ final class LineEditor {
     if unsafe setlocale(LC_CTYPE, "") == nil || String(cString: nl_langinfo(Int32(CODESET))) != "UTF-8" {
       unsafe setlocale(LC_CTYPE, "C.UTF-8")
     }
+    let nextKey: GetKey = { _ in LineEditor.nextKey() }
+    unsafe keys.assumingMemoryBound(to: GetKey?.self).pointee = nextKey
     // While the terminal shows what is typed: without that it would take it for one that cannot be edited on.
     _ = unsafe unsafeBitCast(initialize, to: (@convention(c) () -> Int32).self)()
     if let path = history.path { _ = unsafe unsafeBitCast(load, to: TakeText.self)(path) }
     unsafe unsafeBitCast(stifle, to: TakeNumber.self)(HistoryFile.limit)
   }
 
-  /// Asks for a line; nil at the end.
+  /// The keys of the one terminal that there is; the editor asks for them on the thread that reads.
+  private nonisolated(unsafe) static var keys = PastedKeys()
+
+  private static func nextKey() -> Int32 {
+    let key = unsafe keys.next {
+      var byte: UInt8 = 0
+      while true {
+        let count = unsafe Foundation.read(STDIN_FILENO, &byte, 1)
+        if count == 1 { return byte }
+        if count == 0 || errno != EINTR { return nil }
+      }
+    }
+    return key ?? -1
+  }
+
+  /// Terminals that mark what is pasted when they are asked to, by their names in TERM.
+  private static let marking = [
+    "xterm", "tmux", "rxvt", "alacritty", "foot", "kitty", "wezterm", "ghostty", "konsole", "gnome", "vte", "st-", "contour",
+  ]
+
+  /// Whether what is pasted is known to come between marks, so that lines without them were typed.
+  var isToldOfPastes: Bool {
+    let name = ProcessInfo.processInfo.environment["TERM"] ?? ""
+    return unsafe Self.keys.hasPasted || Self.marking.contains { name.hasPrefix($0) }
+  }
+
+  /// Asks for a line, which has line ends where they were pasted; nil at the end.
   func read(_ prompt: String) -> String? {
     Terminal.shared.beginInput()
     let line = unsafe TerminalModes.restoringOnSignals { unsafe readLine(prompt) }
@@ -179,18 +216,26 @@ private enum TerminalModes {
     for number in signals {
       signal(number) { number in
         unsafe tcsetattr(STDIN_FILENO, TCSANOW, TerminalModes.saved)
+        TerminalModes.send(PastedKeys.off)
         signal(number, SIG_DFL)
         raise(number)
       }
     }
-    // The prompt comes before the editor takes over: what is typed in between would be shown twice.
+    // The prompt comes before the editor takes over: what is typed in between would be shown twice, and edited by the system.
     var silent = unsafe saved.pointee
-    silent.c_lflag &= ~tcflag_t(ECHO)
+    silent.c_lflag &= ~tcflag_t(ECHO | ICANON)
     unsafe tcsetattr(STDIN_FILENO, TCSANOW, &silent)
+    send(PastedKeys.on)
     defer {
+      send(PastedKeys.off)
       unsafe tcsetattr(STDIN_FILENO, TCSANOW, saved)
       for number in signals { signal(number, SIG_DFL) }
     }
     return body()
+  }
+
+  /// Sends a request to the terminal, from a handler of signals, too.
+  private static func send(_ request: StaticString) {
+    unsafe _ = write(STDERR_FILENO, request.utf8Start, request.utf8CodeUnitCount)
   }
 }

@@ -12,25 +12,32 @@ struct ChatTerminal {
   private var attachments: Attachments
   private var history: [(role: String, parts: [AnswerPart])] = []
   private var forgottenCount = 0
+  /// What was answered last, to be answered again.
+  private var lastTurn: (given: [Attachment], text: String)?
+  private let sessionPath: String?
 
   private static let help = """
     /image FILE   adds an image to the next turn; words behind it are the turn
     /audio FILE   adds a sound file to the next turn
     /video FILE   adds a video, an animated gif or a folder of frames to the next turn
     /save FILE    writes the conversation so far, as JSON if the name ends in .json, else as text
+    /undo         takes the last turn back
+    /retry        answers the last turn again; the answer differs where it is drawn (--temperature)
     /reset        forgets the conversation
     /quit         ends (so does Ctrl-D)
     """
 
   /// - Parameter given: what goes with the first words.
   init(
-    _ conversation: Session, of model: Model, media: MediaFolder, given: [InputPart], quiet: Bool, showsImages: Bool = true
+    _ conversation: Session, of model: Model, media: MediaFolder, given: [InputPart], quiet: Bool, showsImages: Bool = true,
+    sessionPath: String? = nil
   ) {
     self.conversation = conversation
     self.media = media
     self.given = given
     self.quiet = quiet
     self.showsImages = showsImages
+    self.sessionPath = sessionPath
     attachments = Attachments(model)
   }
 
@@ -57,7 +64,7 @@ struct ChatTerminal {
   // MARK: - What is typed
 
   private static let commands: Set = [
-    "/help", "/reset", "/audio", "/speech", "/image", "/video", "/save", "/quit", "/exit",
+    "/help", "/reset", "/audio", "/speech", "/image", "/video", "/save", "/undo", "/retry", "/quit", "/exit",
   ]
 
   private static func isCommand(_ line: String) -> Bool {
@@ -90,7 +97,14 @@ struct ChatTerminal {
     case "/reset":
       conversation.reset()
       history = []
+      lastTurn = nil
       forgottenCount = 0
+      try keepSession()
+    case "/undo": try undo()
+    case "/retry":
+      guard let (given, text) = lastTurn else { throw Failure(.wrongInput, "/retry: there is no turn to answer again") }
+      try undo()
+      try await turn(given, text)
     case "/audio", "/speech": try await attach(argument, parts[0], .audio, "a sound file")
     case "/image": try await attach(argument, parts[0], .image, "an image")
     case "/video": try await attach(argument, parts[0], .video, "a video or a folder of frames")
@@ -142,9 +156,16 @@ struct ChatTerminal {
 
   // MARK: - Turns
 
-  private mutating func turn(_ words: String) async throws {
-    let given = attachments.list
-    let text = try Input.checked(words)
+  private mutating func undo() throws {
+    guard conversation.undo() else { throw Failure(.wrongInput, "/undo: there is no turn to take back") }
+    history.removeLast(min(2, history.count))
+    lastTurn = nil
+    try keepSession()
+  }
+
+  private mutating func turn(_ words: String) async throws { try await turn(attachments.list, try Input.checked(words)) }
+
+  private mutating func turn(_ given: [Attachment], _ text: String) async throws {
     let parts = given.map(\.part) + (text.isEmpty ? [] : [.text(text)])
     var answer: [AnswerPart] = []
     do {
@@ -160,12 +181,22 @@ struct ChatTerminal {
     }
     remember(given, text, answer)
     try Output.line("")
+    try keepSession()
   }
 
   private mutating func remember(_ given: [Attachment], _ text: String, _ answer: [AnswerPart]) {
     attachments.clear()
     history.append(("user", given.map(\.shown) + (text.isEmpty ? [] : [AnswerPart(type: "text", text: text)])))
     history.append(("assistant", AnswerPart.joined(answer)))
+    lastTurn = (given, text)
+  }
+
+  /// Writes what the model remembers where it is found the next time.
+  private func keepSession() throws {
+    guard let sessionPath else { return }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    try Output.write(Array(encoder.encode(conversation.snapshot)) + [10], to: sessionPath)
   }
 
   private mutating func answerTurn(_ parts: [InputPart], into answer: inout [AnswerPart]) async throws {
@@ -179,7 +210,7 @@ struct ChatTerminal {
           continue
         }
         noteForgotten()
-        let shown = try media.keep(part)
+        guard let shown = try media.keep(part) else { continue }
         answer.append(shown)
         try shown.show()
         if case .image(let clip?, _) = part, !quiet, showsImages { Preview.show(clip) }

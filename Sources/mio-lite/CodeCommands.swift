@@ -126,7 +126,7 @@ struct DecodeCommand: AsyncParsableCommand {
     try Output.checkImage(output)
     let chosen = seed ?? .random(in: 0...0xFFFF_FFFF)
     if seed == nil && !common.quiet { Output.note("seed \(chosen)") }
-    let options = drawing.options(Sampling(seed: chosen))
+    let options = try drawing.options(Sampling(seed: chosen), of: opened)
     let image = try await Interrupts.during { cancellation in
       let bar = ProgressBar("decode", quiet: common.quiet)
       defer { bar.finish() }

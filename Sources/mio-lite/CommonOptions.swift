@@ -64,16 +64,16 @@ enum ModelLocation {
 
 extension ModelOptions {
   /// Opens the model.
-  func open() throws -> Model {
+  func open() throws -> Model { try Model(contentsOf: URL(fileURLWithPath: try path()), options: options) }
+
+  var options: Model.Options {
     let cache: Model.Options.CacheFormat =
       switch self.cache {
       case .int8: .int8
       case .f16: .f16
       case .f32: .f32
       }
-    return try Model(
-      contentsOf: URL(fileURLWithPath: try path()),
-      options: Model.Options(
-        threads: threads, contextLength: context, cache: cache, promptStyle: style, measuresMachine: !noMeasuring))
+    return Model.Options(
+      threads: threads, contextLength: context, cache: cache, promptStyle: style, measuresMachine: !noMeasuring)
   }
 }

@@ -80,7 +80,7 @@ struct DescribeCommand: AsyncParsableCommand {
             whole += text
             if !json { try Output.write(text) }
           case .problem(let problem): Output.note("mio-lite: \(problem)")
-          case .image, .speech: break
+          case .image, .speech, .preview, .finished: break
           }
         }
       }

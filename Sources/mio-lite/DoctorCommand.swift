@@ -11,10 +11,14 @@ struct DoctorCommand: AsyncParsableCommand {
       Lists the processor and the kernels chosen for it, memory, the model, and the optional programs. Tests the kernels of every
       instruction set against their definition, and the model with a few words. --measure finds the fastest kernels and keeps the
       choice in the user's cache folder; the first large model does so by itself. No result of a model depends on the choice.
+      --workers tries how many processes should share a batch on this machine, each with how many threads.
       """)
 
   @Flag(help: "Measure which kernels are the fastest here, and keep the choice.")
   var measure = false
+
+  @Flag(help: "Try how many workers of how many threads answer most of a batch.")
+  var workers = false
 
   @Flag(help: "Print JSON.")
   var json = false
@@ -45,6 +49,7 @@ struct DoctorCommand: AsyncParsableCommand {
     var faultyVariants: [String]
     var model: ModelReport
     var programs: [Program]
+    var workers: WorkerAdvice?
 
     var isSound: Bool { faultyVariants.isEmpty && model.problem == nil }
   }
@@ -52,10 +57,13 @@ struct DoctorCommand: AsyncParsableCommand {
   func run() async throws {
     var measurements: [Machine.Measurement] = []
     if measure { measurements = try Machine.measure(threads: model.threads).measurements }
-    let report = Report(
+    var report = Report(
       version: Version.number, machine: .current(threads: model.threads), measurements: measurements,
       faultyVariants: Machine.faultyVariants(), model: try await modelReport(), programs: Self.programs())
-    if json { try Output.json(report, pretty: true) } else { try Output.write(Self.text(report)) }
+    if workers, report.model.problem == nil {
+      report.workers = try await WorkerAdvice(path: report.model.path, options: model.options)
+    }
+    if json { try Output.json(report, pretty: true) } else { try Output.write(text(report)) }
     if !report.isSound { throw Failure(.failed, "something is not as it should be; see above") }
   }
 
@@ -99,25 +107,20 @@ struct DoctorCommand: AsyncParsableCommand {
   private static func programs() -> [Report.Program] {
     [
       ("ffmpeg", "videos, and sound that libsndfile does not read"), ("aplay", "--play"), ("paplay", "--play"),
-      ("ffplay", "--play"), ("play", "--play"),
+      ("ffplay", "--play"), ("play", "--play"), ("arecord", "--mic"), ("parecord", "--mic"), ("rec", "--mic"),
     ]
-    .map { Report.Program(name: $0.0, path: path(of: $0.0), use: $0.1) }
-  }
-
-  private static func path(of program: String) -> String? {
-    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(program)" }
-      .first { FileManager.default.isExecutableFile(atPath: $0) }
+    .map { Report.Program(name: $0.0, path: SystemProgram.path(of: $0.0), use: $0.1) }
   }
 
   // MARK: - For people
 
-  private static func text(_ report: Report) -> String {
+  private func text(_ report: Report) -> String {
     let machine = report.machine
     var rows = [
       ("mio-lite", report.version),
       ("processor", "\(machine.processor), \(machine.coreCount) core\(machine.coreCount == 1 ? "" : "s")"),
       ("memory", String(format: "%.1f GB", Double(machine.memoryByteCount) * 1e-9)),
-      ("kernels", kernels(machine)),
+      ("kernels", Self.kernels(machine)),
       (
         "kernel test",
         report.faultyVariants.isEmpty
@@ -143,6 +146,7 @@ struct DoctorCommand: AsyncParsableCommand {
       let pace = measurement.gigabytesPerSecond > 0 ? String(format: ", %.1f GB/s", measurement.gigabytesPerSecond) : ""
       return (measurement.work, measurement.choice + String(format: ": %.2f ms", 1e3 * measurement.seconds) + pace)
     }
+    rows += report.workers?.rows(model: model.model) ?? []
     return rows.map { $0.0.padding(toLength: 13, withPad: " ", startingAt: 0) + $0.1 + "\n" }.joined()
   }
 

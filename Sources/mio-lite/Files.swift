@@ -9,6 +9,13 @@ enum Files {
   static func exists(_ path: String) -> Bool { unsafe access(system(path), F_OK) == 0 }
   static func isReadable(_ path: String) -> Bool { unsafe access(system(path), R_OK) == 0 }
 
+  /// Whether two names lead to the same file.
+  static func isSame(_ first: String, _ second: String) -> Bool {
+    var (a, b) = (stat(), stat())
+    guard unsafe stat(system(first), &a) == 0, unsafe stat(system(second), &b) == 0 else { return false }
+    return a.st_dev == b.st_dev && a.st_ino == b.st_ino
+  }
+
   static func isFolder(_ path: String) -> Bool {
     var status = stat()
     return unsafe stat(system(path), &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
@@ -54,6 +61,16 @@ enum Files {
     }
   }
 
+  /// Refuses a folder that is called like a file of media, which somebody who names it so expects.
+  static func checkFolderName(_ path: String, for what: String) throws {
+    let name = path.split(separator: "/").last.map { $0.lowercased() } ?? ""
+    let suffixes = [
+      "webp", "png", "jpg", "jpeg", "apng", "mp4", "webm", "mkv", "mov", "avi", "gif", "wav", "mp3", "html", "json", "txt",
+    ]
+    guard let suffix = suffixes.first(where: { name.hasSuffix(".\($0)") }), !isFolder(path) else { return }
+    throw Failure(.wrongInput, "\(path): \(what), no .\(suffix) file; name a folder")
+  }
+
   private static func parent(of path: String) -> String? {
     let bare = path.hasSuffix("/") ? String(path.dropLast()) : path
     guard let slash = bare.lastIndex(of: "/") else { return bare.isEmpty || bare == "." ? nil : "." }
@@ -65,6 +82,7 @@ enum Files {
     if let own = OutputFile.descriptor(URL(fileURLWithPath: path)) {
       return FileHandle(fileDescriptor: dup(own), closeOnDealloc: true)
     }
+    var waits = 0
     while true {
       try cancellation.check()
       let descriptor = unsafe Foundation.open(system(path), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
@@ -74,18 +92,15 @@ enum Files {
       }
       // A pipe that nobody reads yet.
       guard errno == ENXIO || errno == EINTR else { throw Failure(.failed, "\(path): cannot be opened: \(errorText())") }
+      waits += 1
+      if waits == 50 { Output.note("mio-lite: \(path): waiting for a program that reads it") }
       usleep(20_000)
     }
   }
 
   /// A file without a name; nil where there can be none.
   static func unnamedTemporary() -> FileHandle? {
-    var template = Array("\(NSTemporaryDirectory())mio-notes-XXXXXX".utf8CString)
-    let descriptor = unsafe mkstemp(&template)
-    guard descriptor >= 0 else { return nil }
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-    unsafe unlink(template)
-    return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    ScratchFile.open().map { FileHandle(fileDescriptor: $0, closeOnDealloc: true) }
   }
 
   /// What a program complained about last.

@@ -44,15 +44,17 @@ struct FilmCommand: AsyncParsableCommand {
 
     let prompt: String
     let seed: UInt64?
-    let steps: Int
-    let guidance: Double
-    let sampler: String
+    let steps: Int?
+    let guidance: Double?
+    let sampler: String?
     let frames: [Frame]
   }
 
   private func checkOutput(_ isSingle: Bool) throws {
     if output == "-" { return try Output.refuseTerminal(for: "an animation") }
-    if isSingle { try Output.check(output) { _ in } } else { try Files.checkFolder(output) }
+    if isSingle { return try Output.check(output) { _ in } }
+    try Files.checkFolderName(output, for: "a film becomes a .gif or a folder of frames")
+    try Files.checkFolder(output)
   }
 
   func run() async throws {
@@ -63,7 +65,7 @@ struct FilmCommand: AsyncParsableCommand {
     let opened = try model.open()
     try opened.require(task: .videoGeneration)
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
-    let options = drawing.options(sampling)
+    let options = try drawing.options(sampling, of: opened)
     var animation = GIFEncoder(
       millisecondsPerFrame: delay, comment: ImageOrigin(prompt: words, options: options).summary)
     var thumbnails: [Image] = []
@@ -77,7 +79,7 @@ struct FilmCommand: AsyncParsableCommand {
           Output.readableJSON(
             Record(
               prompt: words, seed: sampling.seed, steps: options.steps, guidance: options.guidance,
-              sampler: options.sampler.rawValue, frames: record)), "film.json")
+              sampler: options.sampler?.rawValue, frames: record)), "film.json")
       } else {
         try Output.write(animation.finish(), toFileOrOutput: output)
       }
@@ -101,7 +103,7 @@ struct FilmCommand: AsyncParsableCommand {
             thumbnails.append(clip.thumbnail)
             if !common.quiet, !drawing.noPreview { Preview.show(clip) }
           case .problem(let problem): Output.note("mio-lite: \(problem)")
-          case .image, .text, .speech, .progress: break
+          case .image, .text, .speech, .progress, .preview, .finished: break
           }
         }
       }
@@ -111,13 +113,14 @@ struct FilmCommand: AsyncParsableCommand {
     } catch {
       // Frames that are finished have cost enough to be kept.
       if !record.isEmpty, (try? finish()) != nil {
-        Output.note("mio-lite: \(output) has the \(record.count) frames that were finished")
+        Output.note(
+          "mio-lite: \(output) has the \(record.count == 1 ? "frame that was" : "\(record.count) frames that were") finished")
       }
       throw error
     }
     guard !record.isEmpty else { throw Failure(.failed, "the model did not finish a frame; allow more tokens") }
     try finish()
-    if !common.quiet { Output.note("\(output): \(record.count) frames") }
+    if !common.quiet { Output.note("\(output): \(record.count) frame\(record.count == 1 ? "" : "s")") }
   }
 }
 

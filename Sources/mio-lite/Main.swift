@@ -44,7 +44,7 @@ enum Main {
     }
     let text = MioLiteCommand.fullMessage(for: error)
     if MioLiteCommand.exitCode(for: error) == .success {
-      print(text)
+      print(text == Version.name ? Version.text : text)
       return 0
     }
     let message = typed.unknownOption()?.message ?? "\(MioLiteCommand.message(for: error)) (\(typed.hint))"

@@ -9,10 +9,12 @@ struct MioLiteCommand: AsyncParsableCommand {
       Results go to standard output, progress and timings to standard error. '-' stands for standard input or output.
       Exit status: 0 done, 1 the work failed, 2 the command line or an input is wrong, 130 interrupted.
       """,
-    version: Version.text,
+    version: Version.name,
     subcommands: [
-      TTSCommand.self, ASRCommand.self, ImagineCommand.self, DescribeCommand.self, EditCommand.self, FilmCommand.self,
-      StoryCommand.self, ChatCommand.self, RecipesCommand.self, ConvertCommand.self, InspectCommand.self,
+      TTSCommand.self, VoiceCommand.self, ASRCommand.self, ImagineCommand.self, DescribeCommand.self, EditCommand.self,
+      FilmCommand.self,
+      StoryCommand.self, ChatCommand.self, ServeCommand.self, BatchCommand.self, RecipesCommand.self, ConvertCommand.self,
+      InspectCommand.self,
       VerifyCommand.self, SetCommand.self, BenchCommand.self, DoctorCommand.self, TokenizeCommand.self, DetokenizeCommand.self,
       EncodeCommand.self, DecodeCommand.self, GenerateCommand.self, TraceCommand.self,
     ])

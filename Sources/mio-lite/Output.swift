@@ -65,6 +65,10 @@ enum Output {
 
   /// Writes a value as JSON: sorted keys, one line unless `pretty`.
   static func json(_ value: some Encodable, pretty: Bool = false) throws {
+    try line(jsonText(value, pretty: pretty))
+  }
+
+  static func jsonText(_ value: some Encodable, pretty: Bool = false) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting =
       pretty
@@ -72,7 +76,7 @@ enum Output {
       : [.sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    try line(String(decoding: encoder.encode(value), as: UTF8.self))
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
   }
 
   /// A value as JSON for a file: sorted keys, one to a line.

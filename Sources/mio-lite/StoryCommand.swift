@@ -45,6 +45,7 @@ struct StoryCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    try Files.checkFolderName(output, for: "a story becomes a folder with a page and its images")
     try Files.checkFolder(output)
     let words = try Input.text(prompt, "what the story is about")
     let recipe = try RecipeOption.find(self.recipe)
@@ -53,7 +54,7 @@ struct StoryCommand: AsyncParsableCommand {
     try opened.require(.images)
     if !image.isEmpty { try opened.require(.seeing) }
     let sampling = self.sampling.sampling(draws: true, quiet: common.quiet)
-    let options = drawing.options(sampling)
+    let options = try drawing.options(sampling, of: opened)
     let task = TaskOptions(sampling: sampling, image: options, maxImages: images, allowsSpeech: speech)
     let given = image.map { InputPart.imageFile(seeing.source($0)) } + (words.isEmpty ? [] : [.text(words)])
     let origin = ImageOrigin(prompt: words, options: options)
@@ -77,7 +78,7 @@ struct StoryCommand: AsyncParsableCommand {
             bar.update(progress.fraction, detail: "\(progress.kind.rawValue) \(progress.number), \(progress.detail)")
             continue
           }
-          let kept = try media.keep(part)
+          guard let kept = try media.keep(part) else { continue }
           if kept.type == "problem" { Output.note("mio-lite: \(kept.text ?? "")") }
           if case .image(let clip?, _) = part {
             story.add(kept, data: try clip.encoded(as: .jpeg))

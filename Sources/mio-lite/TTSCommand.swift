@@ -9,7 +9,8 @@ struct TTSCommand: AsyncParsableCommand {
     discussion: """
       Without -o the speech is played where a player exists, else written to speech.wav; what a player fails to play goes
       there, too. A long text is cut into sentences
-      that are spoken together; sound starts with the first one.
+      that are spoken together; sound starts with the first one. A voice is that of a few seconds of a recording, or one that
+      'mio-lite voice make' has kept.
       MIO's own settings for speech: sampling, top-p 0.7, repetition penalty 1.15 (infer.py and table 11 of the paper).
       """)
 
@@ -17,7 +18,7 @@ struct TTSCommand: AsyncParsableCommand {
   var text: [String] = []
 
   @Option(
-    name: .shortAndLong, help: "Where to: .wav, .flac or .ogg by the suffix; '-' streams WAV to standard output.",
+    name: .shortAndLong, help: "Where to: .wav, .flac, .ogg, .opus or .mp3 by the suffix; '-' streams WAV to standard output.",
     completion: .file())
   var output: String?
 
@@ -29,6 +30,19 @@ struct TTSCommand: AsyncParsableCommand {
 
   @Flag(help: "Play the speech.")
   var play = false
+
+  @Option(help: "Speak in the voice of this recording, .voice file, or kept voice ('mio-lite voice').", completion: .file())
+  var voice: String?
+
+  @Option(help: "What is said in the recording of --voice (default: the model writes it down).")
+  var voiceText: String?
+
+  @Option(parsing: .unconditional, help: "How many times as fast, 0.25 to 4; the pitch stays.")
+  var speed: Double = 1
+
+  @Option(
+    help: "Write down when what is said, sentence by sentence: .srt, .vtt, .json or .tsv by the suffix.", completion: .file())
+  var timings: String?
 
   @Option(help: "Segments of a long text spoken at the same time.")
   var parallel: Int = 8
@@ -53,6 +67,8 @@ struct TTSCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if !(0.25...4).contains(speed) { throw ValidationError("--speed takes 0.25 to 4, not \(speed)") }
+    if voiceText != nil && voice == nil { throw ValidationError("--voice-text is about the recording of --voice") }
     if [raw, play, output != nil].filter({ $0 }).count > 1 {
       throw ValidationError("-o, --raw and --play each say where the speech goes; give one")
     }
@@ -62,16 +78,18 @@ struct TTSCommand: AsyncParsableCommand {
   func run() async throws {
     let place = AudioDestination(output: output, isRaw: raw, isPlayed: play, keepsFloats: float)
     try place.check()
+    var times = try timings.map(TimingsFile.init)
     let opened = try model.open()
     try opened.require(task: .textToSpeech)
     guard let rate = opened.speechSampleRateHz else { return }
-    let words = try Input.text(text, "what to say")
-    for leftOut in try opened.unspeakable(in: words, normalizing: normalize) where !common.quiet {
+    let words = try opened.spokenText(of: Input.text(text, "what to say"), normalizing: normalize)
+    for leftOut in words.leftOut where !common.quiet {
       Output.note("mio-lite: left out, \(leftOut)")
     }
-    let options = SpeechOptions(
+    var options = SpeechOptions(
       sampling: sampling.sampling(draws: true, quiet: common.quiet), segmentsAtOnce: parallel, keepsVoice: !freeVoice,
-      candidates: takes, normalizesText: normalize)
+      candidates: takes, speed: speed)
+    options.voice = try await chosenVoice(opened)
     let started = ContinuousClock.now
     var firstAudio: Double?
     var seconds = 0.0
@@ -83,6 +101,7 @@ struct TTSCommand: AsyncParsableCommand {
         for try await chunk in cancellation.stopping(opened.speech(for: words, options: options)) {
           firstAudio = firstAudio ?? (ContinuousClock.now - started).seconds
           try sink.write(chunk.samples)
+          times?.add(chunk.text, from: seconds, lasting: Double(chunk.samples.count) / Double(rate))
           seconds += Double(chunk.samples.count) / Double(rate)
           bar.update(Double(chunk.index + 1) / Double(chunk.count), detail: String(chunk.text.prefix(40)))
           if chunk.isCutShort { Output.note("mio-lite: cut short, the model did not end: \(chunk.text.prefix(60))") }
@@ -94,6 +113,7 @@ struct TTSCommand: AsyncParsableCommand {
       }
       bar.finish()
       try sink.finish()
+      try times?.finish()
       return sink.destination
     }
     if !common.quiet {
@@ -102,6 +122,14 @@ struct TTSCommand: AsyncParsableCommand {
         "\(destination): \(rounded(seconds)) s of speech in \(rounded(elapsed)) s, "
           + pace(seconds / elapsed) + ", first sound after \(rounded(firstAudio ?? elapsed)) s")
     }
+  }
+
+  private func chosenVoice(_ opened: Model) async throws -> Voice? {
+    guard let voice else { return nil }
+    if try opened.isOneVoice, !common.quiet {
+      Output.note("mio-lite: the model was taught a single voice; it will hardly sound like \(PathText.shown(voice))")
+    }
+    return try await VoiceFile.voice(named: voice, saying: voiceText, opened)
   }
 
   /// What was said before the rest failed is kept; what a person stopped is not wanted.

@@ -11,11 +11,15 @@ enum TranscriptFormat: String, CaseIterable, ExpressibleByArgument {
 struct TranscriptWriter {
   private let format: TranscriptFormat
   private let fileCount: Int
+  /// Whether every segment of plain text is a line, for who reads along.
+  private let hasLines: Bool
   private var file = ""
   private var segments: [Segment] = []
   /// Segments of this file, and of all, that were written.
   private var (count, total) = (0, 0)
   private var hasHeader = false
+  /// Where the text goes.
+  private let write: (String) throws -> Void
 
   private struct Segment: Encodable {
     let start: Double
@@ -29,9 +33,14 @@ struct TranscriptWriter {
     let segments: [Segment]
   }
 
-  init(_ format: TranscriptFormat, fileCount: Int) {
+  init(
+    _ format: TranscriptFormat, fileCount: Int, hasLines: Bool = false,
+    write: @escaping (String) throws -> Void = { try Output.write($0) }
+  ) {
+    self.hasLines = hasLines
     self.format = format
     self.fileCount = fileCount
+    self.write = write
   }
 
   /// Begins the transcript of a file.
@@ -45,27 +54,26 @@ struct TranscriptWriter {
   var isEmpty: Bool { segments.isEmpty && count == 0 }
 
   mutating func add(_ segment: TranscriptSegment) throws {
+    let text = segment.text
     if format == .json {
       // Finer than a sample of 16 kHz can be heard; more digits would only be noise of the arithmetic.
       func rounded(_ seconds: Double) -> Double { (seconds * 10_000).rounded() / 10_000 }
-      segments.append(Segment(start: rounded(segment.start), end: rounded(segment.end), text: segment.text))
+      segments.append(Segment(start: rounded(segment.start), end: rounded(segment.end), text: text))
       return
     }
-    if segment.text.isEmpty { return }
+    if text.isEmpty { return }
     try writeHeader()
     if count == 0, fileCount > 1, format == .vtt {
-      try Output.line("NOTE \(file.onOneLine.replacing("-->", with: "->"))\n")
+      try line("NOTE \(file.onOneLine.replacing("-->", with: "->"))\n")
     }
     count += 1
     total += 1
     switch format {
-    case .text: try Output.write((count > 1 ? " " : "") + segment.text)
+    case .text: try hasLines ? line(text) : write((count > 1 ? " " : "") + text)
     case .srt:
-      try Output.line("\(total)\n\(Self.span(segment, ","))\n\(segment.text.onOneLine)\n")
-    case .vtt: try Output.line("\(Self.span(segment, "."))\n\(Self.escaped(segment.text.onOneLine))\n")
-    case .tsv:
-      let times = [segment.start, segment.end].map { "\(Self.milliseconds($0))" }
-      try Output.line((times + [segment.text.onOneLine]).joined(separator: "\t"))
+      try line(segment.subRip(number: total))
+    case .vtt: try line(segment.webVTT)
+    case .tsv: try line(segment.tabSeparated)
     case .json: break
     }
   }
@@ -73,10 +81,10 @@ struct TranscriptWriter {
   /// Completes the transcript, also one that breaks off.
   func finish() throws {
     switch format {
-    case .text: try Output.line("")
+    case .text: if !hasLines { try line("") }
     case .json:
       let text = segments.map(\.text).filter { !$0.isEmpty }.joined(separator: " ")
-      try Output.json(Transcript(file: file, text: text, segments: segments))
+      try line(Output.jsonText(Transcript(file: file, text: text, segments: segments)))
     case .vtt, .tsv, .srt: break
     }
   }
@@ -87,27 +95,45 @@ struct TranscriptWriter {
   private mutating func writeHeader() throws {
     if hasHeader { return }
     hasHeader = true
-    if format == .vtt { try Output.line("WEBVTT\n") }
-    if format == .tsv { try Output.line("start\tend\ttext") }
+    if format == .vtt { try line("WEBVTT\n") }
+    if format == .tsv { try line("start\tend\ttext") }
   }
 
-  private static func span(_ segment: TranscriptSegment, _ mark: String) -> String {
-    "\(clock(segment.start, mark)) --> \(clock(segment.end, mark))"
+  private func line(_ text: String) throws { try write(text + "\n") }
+}
+
+/// A file that says when what is said.
+struct TimingsFile {
+  private final class Text {
+    var text = ""
   }
 
-  private static func milliseconds(_ seconds: Double) -> Int { Int((max(0, seconds) * 1000).rounded()) }
+  private let path: String
+  private let text = Text()
+  private var writer: TranscriptWriter
+  private var pieces: [TranscriptSegment] = []
 
-  private static func clock(_ seconds: Double, _ mark: String) -> String {
-    let all = milliseconds(seconds)
-    func digits(_ value: Int, _ count: Int) -> String {
-      String(repeating: "0", count: max(0, count - "\(value)".count)) + "\(value)"
+  /// Refuses, before any work, what could not be written.
+  init(_ path: String) throws {
+    let suffix = path.split(separator: ".", omittingEmptySubsequences: false).dropFirst().last.map { $0.lowercased() }
+    guard let format = suffix.flatMap(TranscriptFormat.init), format != .text else {
+      throw Failure(
+        .wrongInput, "\(PathText.shown(path)): times are written as .srt, .vtt, .json or .tsv; end the name with one")
     }
-    let (hours, minutes, rest) = (all / 3_600_000, all / 60_000 % 60, all % 60_000)
-    return "\(digits(hours, 2)):\(digits(minutes, 2)):\(digits(rest / 1000, 2))\(mark)\(digits(rest % 1000, 3))"
+    try OutputFile.check(URL(fileURLWithPath: path))
+    self.path = path
+    writer = TranscriptWriter(format, fileCount: 1) { [text] in text.text += $0 }
+    writer.begin(path)
   }
 
-  /// Words that mean only themselves in WebVTT.
-  private static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+  mutating func add(_ text: String, from start: Double, lasting seconds: Double) {
+    pieces.append(TranscriptSegment(text: text, start: start, end: start + seconds))
+  }
+
+  mutating func finish() throws {
+    for piece in pieces { try writer.add(piece) }
+    try writer.finish()
+    try writer.end()
+    try Output.write(Array(text.text.utf8), to: path)
   }
 }

@@ -46,7 +46,7 @@ struct TypedArguments {
 
   /// Words that people try, and the commands that do it.
   private static let otherWords: [String: String] = [
-    "speak": "tts", "say": "tts", "speech": "tts", "synthesize": "tts", "voice": "tts", "read": "tts",
+    "speak": "tts", "say": "tts", "speech": "tts", "synthesize": "tts", "voices": "voice", "read": "tts",
     "transcribe": "asr", "listen": "asr", "stt": "asr", "whisper": "asr", "recognize": "asr",
     "draw": "imagine", "image": "imagine", "paint": "imagine", "picture": "imagine", "txt2img": "imagine",
     "see": "describe", "caption": "describe", "look": "describe", "vision": "describe", "vqa": "describe",
@@ -58,6 +58,14 @@ struct TypedArguments {
   ]
 
   private func checkCommand() throws(Failure) {
+    if let first = arguments.first, first.hasPrefix("-"),
+      let command = arguments.dropFirst().first(where: { Self.command($0) != nil }),
+      // What the program itself has an option for is no slip.
+      !["-h", "--help", "--version"].contains(first), !first.hasPrefix("--generate-"), !first.hasPrefix("--experimental-")
+    {
+      throw Failure(
+        .wrongInput, "options stand behind the command, as in 'mio-lite \(command) \(first) ...' (see 'mio-lite help')")
+    }
     // 'help' and its own completions are the parser's.
     let asked = arguments.first == "help" ? arguments.dropFirst().first : arguments.first
     guard let name = asked, !name.hasPrefix("-"), name != "help", Self.command(name) == nil else { return }

@@ -32,6 +32,13 @@ struct ConvertCommand: AsyncParsableCommand {
     completion: .file())
   var calibrate: String?
 
+  @Option(
+    help: """
+      Mean bits of the language model's projections, 4.5 to 8.5: those that suffer most from 4 bits keep 8, as far as the bits
+      last. Measured while calibrating, on the model's own tokens unless --calibrate names others.
+      """)
+  var bits: Double?
+
   @Option(name: .shortAndLong, help: "Threads (default: the physical cores this process may use).")
   var threads: Int?
 
@@ -56,6 +63,15 @@ struct ConvertCommand: AsyncParsableCommand {
     if calibrate != nil && quantize != .q4 {
       throw ValidationError("--calibrate chooses 4-bit codes; it goes with --quantize q4 only")
     }
+    if let bits {
+      if !(4.5...8.5).contains(bits) {
+        throw ValidationError("--bits takes a number from 4.5 (all q4) to 8.5 (all q8), not \(bits)")
+      }
+      if quantize != .q4 {
+        throw ValidationError("--bits mixes q4 and q8; it goes with --quantize q4 only, which is the default")
+      }
+      if plan { throw ValidationError("--bits is decided by measuring while converting; --plan cannot foresee it") }
+    }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads takes a number from 1 to 1024, not \(threads)")
     }
@@ -74,7 +90,7 @@ struct ConvertCommand: AsyncParsableCommand {
       let bar = ProgressBar("convert", quiet: common.quiet)
       defer { bar.finish() }
       return try conversion.run(
-        output: output, calibration: calibrate.map { $0 == "builtin" ? .builtin : .file($0) },
+        output: output, calibration: calibrate.map { $0 == "builtin" ? .builtin : .file($0) }, bits: bits,
         progress: { bar.update(Double($0.bytesDone) / Double(max($0.bytesTotal, 1)), detail: $0.tensor) },
         isCancelled: { cancellation.isCancelled })
     }

@@ -1,11 +1,13 @@
 import ArgumentParser
 import Foundation
 import MioFormat
+import MioLite
 
-/// `inspect [F.mio ...]`: what is in files.
+/// `inspect [FILE ...]`: what is in files.
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "inspect", abstract: "Show what is in model files: components, types, bytes, provenance.")
+    commandName: "inspect",
+    abstract: "Show what is in model files: components, types, bytes, provenance; and how an image was made.")
 
   @OptionGroup var models: ModelFiles
 
@@ -21,6 +23,10 @@ struct InspectCommand: ParsableCommand {
     var isFirst = true
     for path in paths {
       try failures.collecting(of: paths.count) {
+        if let report = try? ImageReport(path: path) {
+          if json { return try Output.json(report, pretty: true) }
+          return try Output.write(report.text)
+        }
         let report = InspectReport(try ModelFile.open(path: path))
         if json { return try Output.json(report, pretty: true) }
         try Output.write((isFirst ? "" : "\n") + report.chart(listingTensors: tensors))

@@ -5,8 +5,11 @@ import MioLiteDemo
 enum Version {
   static let number = Conversion.programVersion
 
+  /// What the parser takes for the version; ``Main`` says ``text`` in its place, which opens the shipped model.
+  static let name = "mio-lite \(number)"
+
   static var text: String {
-    guard let url = DemoModel.url else { return "mio-lite \(number)\nno model beside the program" }
-    return "mio-lite \(number)\nshipped model: \((try? DemoModel.open())?.about ?? url.path)"
+    guard let url = DemoModel.url else { return "\(name)\nno model beside the program" }
+    return "\(name)\nshipped model: \((try? DemoModel.open())?.about ?? url.path)"
   }
 }

@@ -5,17 +5,30 @@ import MioKernels
 struct BenchReport: Encodable {
   struct Machine: Encodable {
     let readGbps: Double
+    /// Streams of each thread that reading was fastest with, and how far ahead they were asked for.
+    let readStreams: Int
+    let readBytesAhead: Int
+    /// The kernels with whose instructions products were measured.
+    let variant: String
     let int8Gops: Double
     let f32Gflops: Double
 
-    init(_ limits: MachineLimits) {
+    init(_ limits: MachineLimits, _ variant: KernelVariant) {
       readGbps = limits.readGigabytesPerSecond.roundedForReport
+      readStreams = limits.reading.streams
+      readBytesAhead = limits.reading.bytesAhead
+      self.variant = variant.name
       int8Gops = limits.int8Gigaops.roundedForReport
       f32Gflops = limits.f32Gigaflops.roundedForReport
     }
 
+    var readingAhead: String { readBytesAhead == 0 ? "left to the processor" : "\(readBytesAhead) bytes ahead" }
+
     enum CodingKeys: String, CodingKey {
+      case variant
       case readGbps = "read_gbps"
+      case readStreams = "read_streams"
+      case readBytesAhead = "read_bytes_ahead"
       case int8Gops = "int8_gops"
       case f32Gflops = "f32_gflops"
     }
@@ -87,8 +100,9 @@ struct BenchReport: Encodable {
     var text = "\(model.file): \(ByteCount.text(model.bytes)), opened in \(milliseconds(loadSeconds)) ms, "
     text += "peak memory \(ByteCount.text(peakRSSBytes))\n\n"
     for (threads, limits) in machine.sorted(by: { Int($0.key) ?? 0 < Int($1.key) ?? 0 }) {
-      text += "machine, \(threads) thread(s): read \(rounded(limits.readGbps)) GB/s, "
-      text += "int8 \(Int(limits.int8Gops)) GOP/s, f32 \(Int(limits.f32Gflops)) GFLOP/s\n"
+      text += "machine, \(threads) thread(s): read \(rounded(limits.readGbps)) GB/s "
+      text += "(\(limits.readStreams) stream(s) a thread, \(limits.readingAhead)), "
+      text += "\(limits.variant): int8 \(Int(limits.int8Gops)) GOP/s, f32 \(Int(limits.f32Gflops)) GFLOP/s\n"
     }
     text += "\nphase          threads  batch  depth    per second (min - max)        of the limit\n"
     for result in results {

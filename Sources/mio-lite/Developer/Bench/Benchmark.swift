@@ -63,10 +63,10 @@ struct Benchmark {
       let pool = WorkerPool(threads: min(threads, Processors.usableCount))
       let context = KernelContext(pool: pool, choice: Machine.kernelChoice(threads: threads))
       bar.update(0, detail: "machine, \(threads) threads")
-      machine["\(threads)"] = BenchReport.Machine(MachineProbe(pool: context.pool).limits())
+      machine["\(threads)"] = BenchReport.Machine(Self.limits(context), context.choice.manyRows)
       for phase in phases {
         for measurement in measurements(of: phase, context) {
-          let limits = MachineProbe(pool: context.pool).limits()
+          let limits = Self.limits(context)
           Self.forgetPeakRSS()
           let result = try measurement(limits)
           peak = max(peak, Self.peakRSSBytes())
@@ -83,6 +83,11 @@ struct Benchmark {
       results: results, loadSeconds: (loadSeconds * 1e6).rounded() / 1e6, peakRSSBytes: peak)
   }
 
+  /// The limits of the machine with the instructions of the kernels in use.
+  private static func limits(_ context: KernelContext) -> MachineLimits {
+    MachineProbe(pool: context.pool).limits(of: context.choice.manyRows)
+  }
+
   /// Adds what the machine could do. Its memory's speed changes from second to second on some machines: it counts as it was
   /// before and after.
   private func beside(
@@ -91,11 +96,12 @@ struct Benchmark {
     var (limits, result) = (limits, result)
     if result.limit == "reading" {
       let before = limits.readGigabytesPerSecond
-      limits.readGigabytesPerSecond = (before + MachineProbe(pool: context.pool).readGigabytesPerSecond()) / 2
+      let after = MachineProbe(pool: context.pool).reading().gigabytesPerSecond
+      limits.reading.gigabytesPerSecond = (before + after) / 2
       result.fractionOfLimit *= before / limits.readGigabytesPerSecond
     }
     result.fractionOfLimit = result.fractionOfLimit.roundedForReport
-    result.machine = BenchReport.Machine(limits)
+    result.machine = BenchReport.Machine(limits, context.choice.manyRows)
     return result
   }
 
