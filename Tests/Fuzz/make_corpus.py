@@ -119,3 +119,18 @@ samples = struct.pack("<100h", *(100 * index for index in range(100)))
 head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(samples), b"WAVE", b"fmt ", 16, 1, 2, 16000, 64000, 4, 16, b"data", len(samples))
 write("sound", "stereo.wav", head + samples)
 write("sound", "short.au", struct.pack(">4sIIIII", b".snd", 24, 32, 3, 8000, 1) + samples[:32])
+
+write("form", "file", b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nmio\r\n--b\r\nContent-Disposition: form-data; '
+      b'name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF\0\r\n-\r\n--b--\r\n')
+write("form", "list", b'x--b\r\nContent-Disposition: form-data; name=a[]\r\n\r\n1\r\n--b\r\ncontent-disposition: form-data; name="a"\r\n'
+      b'\r\ntrue\r\n--b\r\n\r\n\r\n\r\n--b--')
+picture = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n").decode()
+write("chat", "parts", json.dumps({"model": "mio", "messages": [{"role": "system", "content": "be kind"}, {"role": "user", "content": [
+    {"type": "text", "text": "what is this?"}, {"type": "image_url", "image_url": {"url": picture}},
+    {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}]}], "modalities": ["text", "audio"],
+    "audio": {"voice": "x", "format": "wav"}, "stop": ["a", "b"], "stream": True, "stream_options": {"include_usage": True}}).encode())
+write("chat", "plain", json.dumps({"messages": [{"role": "user", "content": "hi"}], "stop": "x", "seed": 1, "max_tokens": 3,
+                                   "temperature": 0.5, "response_format": {"type": "text"}, "n": 2}).encode())
+write("wyoming", "inline", b'{"type": "transcribe", "data": {"text": "hi"}}\n{"type": "synthesize", "data_length": 14}\n{"text": "hey"}')
+write("wyoming", "payload", b'{"type": "audio-chunk", "data": {"rate": 16000, "width": 2, "channels": 1}, "payload_length": 4}\n\0\1\2\3'
+      b'{"type": "audio-stop"}\n')

@@ -65,6 +65,9 @@ extension BadInput {
   private static let models = [
     BadInput("model: no such file", 2, "none.mio") { _ in Call(arguments: ["inspect", "none.mio"]) },
     BadInput("model: a directory", 2, "regular file") { _ in Call(arguments: ["inspect", "/tmp"]) },
+    BadInput("model: a checkpoint", 2, "mio-lite convert") { _ in
+      Call(arguments: ["tts", "hello", "-m", Goldens.speech("tiny-mio").path, "-o", "out.wav"])
+    },
     BadInput("model: empty", 2, "empty") { folder in try inspect([], folder) },
     BadInput("model: another kind of file", 2, "not a .mio file") { folder in
       try inspect(Array(repeating: UInt8(ascii: "x"), count: 5000), folder)
@@ -153,6 +156,12 @@ extension BadInput {
     BadInput("checkpoint: output to a stream", 2, "cannot be streamed") { _ in
       Call(arguments: ["convert", Goldens.speech("tiny-mio").path, "-o", "-"])
     },
+    BadInput("checkpoint: more mean bits than there are", 2, "from 4.5 (all q4) to 8.5 (all q8)") { _ in
+      Call(arguments: ["convert", Goldens.speech("tiny-mio").path, "-o", "out.mio", "--bits", "9"])
+    },
+    BadInput("checkpoint: mean bits of weights that have all the same", 2, "--bits mixes q4 and q8") { _ in
+      Call(arguments: ["convert", Goldens.speech("tiny-mio").path, "-o", "out.mio", "--bits", "5", "--quantize", "q8"])
+    },
   ]
 
   private static func convert(_ folder: TemporaryFolder, _ change: (URL) throws -> Void) throws -> Call {
@@ -200,6 +209,27 @@ extension BadInput {
     BadInput("sound: cut off in the header", 2, "bad.wav") { folder in
       try listen(Array(wave(Array(repeating: 0, count: 6400)).prefix(30)), folder)
     },
+    BadInput("sound: an Ogg file cut off in its first page of sound", 2, "cut off") { folder in
+      // The page of the Opus header alone, and no ffmpeg that could be asked.
+      let header = Array("OpusHead".utf8) + [1, 1, 0x38, 1, 0x80, 0xBB, 0, 0, 0, 0, 0]
+      let page: [UInt8] = Array("OggS".utf8) + [0, 2] + [UInt8](repeating: 0, count: 20) + [1, 19]
+      return try listen(page + header, folder)
+    },
+    BadInput("sound: a container without ffmpeg", 2, "apt-get install ffmpeg") { folder in
+      try listen([0, 0, 0, 24] + Array("ftypM4A ".utf8) + [UInt8](repeating: 0, count: 300), folder)
+    },
+    BadInput("sound: AC-3 without ffmpeg", 2, "an AC-3 file is not supported here") { folder in
+      try listen([0x0B, 0x77] + [UInt8](repeating: 0, count: 300), folder)
+    },
+    BadInput("sound: a film without sound", 2, "without sound") { folder in
+      try decodeSound("echo \"Stream map '0:a:0' matches no streams.\" >&2; exit 1", folder)
+    },
+    BadInput("sound: a container that ffmpeg cannot read", 2, "finds no sound (moov atom not found)") { folder in
+      try decodeSound("echo 'moov atom not found' >&2; exit 1", folder)
+    },
+    BadInput("sound: a decoder that writes something else", 2, "bad.wav") { folder in
+      try decodeSound("head -c 5000 /dev/zero", folder)
+    },
     BadInput("sound: codes out of range", 2, "1024") { folder in
       try Data(#"{"codes": [[0, 1024]]}"#.utf8).write(to: folder.url.appendingPathComponent("codes.json"))
       return Call(arguments: ["decode", "codes.json", "-o", "out.wav", "-m", try PackedModel.standard])
@@ -210,6 +240,13 @@ extension BadInput {
     },
     BadInput("sound: an unknown suffix", 2, "out.mp5") { _ in
       Call(arguments: ["tts", "hello", "-o", "out.mp5", "--max-tokens", "42", "-m", try PackedModel.standard])
+    },
+    BadInput("sound: a voice that is none", 2, "bad.voice") { folder in
+      try Data("{}".utf8).write(to: folder.url.appendingPathComponent("bad.voice"))
+      return Call(arguments: ["tts", "hello", "--voice", "bad.voice", "-o", "out.wav", "-m", try PackedModel.standard])
+    },
+    BadInput("sound: times in an unknown form", 2, "times.doc") { _ in
+      Call(arguments: ["tts", "hello", "--timings", "times.doc", "-o", "out.wav", "-m", try PackedModel.standard])
     },
   ]
 
@@ -280,6 +317,10 @@ extension BadInput {
       bytes[30] = 1
       return try look(bytes, folder)
     },
+    BadInput("image: a TGA", 2, "TGA images are not read") { folder in
+      try look(
+        [0, 0, 2] + [UInt8](repeating: 0, count: 9) + [2, 0, 2, 0, 24, 0x20] + [UInt8](repeating: 9, count: 12), folder)
+    },
     BadInput("image: a device without end", 2, "device") { _ in try look("/dev/zero") },
     BadInput("image: zeros without end from a pipe", 2, "zeros") { _ in
       var call = try look("-")
@@ -320,7 +361,19 @@ extension BadInput {
     BadInput("image: an edit of a file that is not there", 2, "none.png") { _ in
       Call(arguments: ["edit", "none.png", "make it night", "-o", "out.png", "-m", try PackedModel.whole])
     },
+    BadInput("image: one that does not say how it was made", 2, "does not say") { _ in
+      let photo = Goldens.image("images/rgba.png").path
+      return Call(arguments: ["imagine", "--like", photo, "-o", "out.png", "-m", try PackedModel.whole])
+    },
   ]
+
+  /// Sound in a container that a program of these words decodes.
+  private static func decodeSound(_ script: String, _ folder: TemporaryFolder) throws -> Call {
+    let environment = try decode(script, folder).environment
+    var call = try listen([0, 0, 0, 24] + Array("ftypM4A ".utf8) + [UInt8](repeating: 0, count: 300), folder)
+    call.environment = environment
+    return call
+  }
 
   private static let videos = [
     BadInput("video: an image instead", 2, "as an image") { folder in
@@ -332,6 +385,20 @@ extension BadInput {
     },
     BadInput("video: zero frames", 2, "no frame") { folder in
       try decode("echo 'moov atom not found' >&2; exit 1", folder)
+    },
+    BadInput("video: a sound file", 2, "commands that listen") { folder in
+      let sound = try Array(Data(contentsOf: Sounds.spoken))
+      let environment = try decode("echo 'Output file does not contain any stream' >&2; exit 1", folder).environment
+      var call = try look(sound, folder)
+      call.environment = environment
+      return call
+    },
+    BadInput("video: frames with transparency", 0, "") { folder in
+      try decode(
+        #"printf 'P7\nWIDTH 2\nHEIGHT 1\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n12345678'"#, folder)
+    },
+    BadInput("video: a header of frames without an end", 2, "something else") { folder in
+      try decode(#"printf 'P7\nWIDTH 2\n'; exec yes"#, folder)
     },
     BadInput("video: a frame count that is a lie", 0, "") { folder in
       // What the file says does not matter: three frames come, then the decoder fails.
@@ -472,6 +539,12 @@ extension BadInput {
     },
     BadInput("option: two places for the sound", 2, "--raw") { _ in
       Call(arguments: ["tts", "hello", "--raw", "-o", "out.wav", "-m", try PackedModel.standard])
+    },
+    BadInput("option: a film that is no gif", 2, "a .gif or a folder") { _ in
+      Call(arguments: ["film", "a boat", "-o", "boat.webp", "-m", try PackedModel.whole])
+    },
+    BadInput("option: a story that is a page", 2, "name a folder") { _ in
+      Call(arguments: ["story", "a boat", "-o", "boat.html", "-m", try PackedModel.whole])
     },
   ]
 

@@ -87,14 +87,41 @@ import Testing
   /// Whether this machine has libedit.
   private static let hasEditor = unsafe dlopen("libedit.so.2", RTLD_NOW) != nil
 
-  @Test(.needsTerminal) func `several lines that are pasted are one turn`() throws {
-    let shown = try talk([.init(after: "> $", type: "one\ntwo\n\nthree\n"), .init(after: "> $", type: "four\n")])
+  /// What a terminal sends for a paste, and the key that sends the line.
+  private static func pasted(_ text: String) -> String { "\u{1B}[200~\(text)\u{1B}[201~\n" }
+
+  @Test(.needsTerminal, .enabled(if: hasEditor)) func `several lines that are pasted are one turn`() throws {
+    let shown = try talk([
+      .init(after: "> $", type: Self.pasted("one\rtwo\r\rthree\r")), .init(after: "> $", type: "four\n"),
+    ])
     #expect(shown.status == 0 && shown.missed == 0, "\(shown.lines)")
     #expect(try said() == [["one\ntwo\n\nthree"], ["four"]])
+    #expect(shown.raw.contains("\u{1B}[?2004h") && shown.raw.contains("\u{1B}[?2004l"))
   }
 
-  @Test(.needsTerminal) func `commands within what is pasted stand alone`() throws {
-    let shown = try talk([.init(after: "> $", type: "one\n/image My Photo.png\ntwo\n")])
+  /// However fast they come: nothing depends on the time between them.
+  @Test(.needsTerminal, .enabled(if: hasEditor)) func `lines that are typed are turns of their own`() throws {
+    let shown = try talk([.init(after: "> $", type: "one\ntwo\nthree\n")])
+    #expect(shown.status == 0 && shown.missed == 0, "\(shown.lines)")
+    #expect(try said() == [["one"], ["two"], ["three"]])
+  }
+
+  @Test(.needsTerminal, .enabled(if: hasEditor)) func `what is pasted is text, and its keys are none`() throws {
+    let odd = "a\tb\u{1}\u{7F}c caf\u{E9} \u{1F600} \u{1B}[2x\u{1B}[D"
+    let shown = try talk([.init(after: "> $", type: "say \(Self.pasted(odd).dropLast())!\n")])
+    #expect(shown.status == 0 && shown.missed == 0, "\(shown.lines)")
+    #expect(try said() == [["say a\tbc caf\u{E9} \u{1F600} [2x[D!"]])
+  }
+
+  @Test(.needsTerminal, .enabled(if: hasEditor)) func `a terminal that marks nothing is told by the time between lines`() throws
+  {
+    let shown = try talk([.init(after: "> $", type: "one\ntwo\n\nthree\n")], ["TERM": "linux"])
+    #expect(shown.status == 0 && shown.missed == 0, "\(shown.lines)")
+    #expect(try said() == [["one\ntwo\n\nthree"]])
+  }
+
+  @Test(.needsTerminal, .enabled(if: hasEditor)) func `commands within what is pasted stand alone`() throws {
+    let shown = try talk([.init(after: "> $", type: Self.pasted("one\n/image My Photo.png\ntwo\n"))])
     #expect(shown.status == 0 && shown.missed == 0, "\(shown.lines)")
     #expect(try said() == [["one"], ["My Photo.png", "two"]])
   }

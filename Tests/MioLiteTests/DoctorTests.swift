@@ -37,6 +37,32 @@ import Testing
     return try JSONDecoder().decode(Report.self, from: Data(result.output))
   }
 
+  private struct Advice: Decodable {
+    struct Trial: Decodable {
+      let workers: Int
+      let threads: Int
+      let tokensPerSecond: Double
+    }
+    struct Workers: Decodable {
+      let coreCount: Int
+      let nodes: [String]
+      let sharedByteCount: Int
+      let trials: [Trial]
+    }
+    let workers: Workers
+  }
+
+  @Test func `tries how many workers should share a batch`() throws {
+    let result = try doctor(["--workers", "--json"])
+    #expect(result.status == 0, "\(result.notes)")
+    let advice = try JSONDecoder().decode(Advice.self, from: Data(result.output)).workers
+    #expect(advice.coreCount >= 1 && !advice.nodes.isEmpty && advice.sharedByteCount > 1_000_000)
+    #expect(advice.trials.contains { $0.workers == 1 && $0.threads == advice.coreCount })
+    #expect(advice.trials.allSatisfy { $0.workers * $0.threads <= advice.coreCount && $0.tokensPerSecond > 0 })
+    let text = try doctor(["--workers"]).text
+    #expect(text.contains("advice") && text.contains("mio-lite batch IN.jsonl"), "\(text)")
+  }
+
   @Test func `finds the shipped model and lets it speak`() throws {
     let found = try report()
     #expect(found.faultyVariants.isEmpty && found.model.problem == nil && found.measurements.isEmpty)

@@ -7,7 +7,7 @@ import Testing
     .deletingLastPathComponent()
 
   private static let documents: [String] = {
-    let folders = ["bench", "converter", "format-spec", "Sources", "Tests"]
+    let folders = ["bench", "converter", "format-spec", "python", "Sources", "Tests"]
     let nested = folders.flatMap { folder in
       FileManager.default.enumerator(atPath: root.appendingPathComponent(folder).path)?
         .compactMap { ($0 as? String).map { "\(folder)/\($0)" } } ?? []

@@ -20,6 +20,43 @@ import Testing
     }
   }
 
+  /// Long texts are gone through by their bytes where these are plain; what is around a word must not matter for that.
+  @Test func `a word is read alike in plain and in other texts`() throws {
+    let table = try String(contentsOf: Goldens.root.appendingPathComponent("text/english.tsv"), encoding: .utf8)
+    for row in table.split(separator: "\n") {
+      let parts = row.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 2 else { continue }
+      for (before, after) in [
+        ("plain words\n", "\nand more"), ("na\u{EF}ve \u{201C}caf\u{E9}s\u{201D}\n\n", "\n\u{4F60}\u{597D} - \u{2014}"),
+      ] {
+        #expect(EnglishText.spoken(before + parts[0] + after) == before + parts[1] + after, "\(parts[0])")
+      }
+    }
+  }
+
+  @Test func `marks without end are shortened, whatever they are made of`() throws {
+    let model = try DemoModel.open()
+    for mark in ["-", "!", "\u{2014}", "\u{2026}", "?"] {
+      let long = try model.spokenForm(
+        of: "look \(String(repeating: mark, count: 9)) here \(String(repeating: mark, count: 7))\u{E9}")
+      #expect(
+        try long
+          == model.spokenForm(of: "look \(String(repeating: mark, count: 4)) here \(String(repeating: mark, count: 4))\u{E9}"))
+    }
+  }
+
+  @Test func `a text is made ready once, for what it leaves out and for speech`() async throws {
+    let model = try DemoModel.open()
+    let text = "three dollars for \u{4F60}, $5 for \(String(repeating: "a", count: 99))"
+    let spoken = try model.spokenText(of: text)
+    #expect(try spoken.text == model.spokenForm(of: text) && spoken.leftOut == model.unspeakable(in: text))
+    #expect(spoken.leftOut.count == 2)
+    let options = SpeechOptions(sampling: Sampling(seed: 1), candidates: 1)
+    var samples: [Float] = []
+    for try await chunk in model.speech(for: spoken, options: options) { samples += chunk.samples }
+    #expect(try await model.speak(text, options: options).samples == samples)
+  }
+
   /// What has no end, or means nothing, takes no time.
   @Test(
     .timeLimit(.minutes(1)),

@@ -177,6 +177,10 @@ struct Feature: Sendable, CustomTestStringConvertible {
         #expect(audio.samples.count == codes[0].count * 320)
       case .progress(let progress): #expect((0...1).contains(progress.fraction))
       case .problem(let problem): Issue.record("\(problem)")
+      case .preview: Issue.record("a preview that nobody asked for")
+      case .finished(let summary):
+        #expect(summary.reply.all > 0 && summary.prompt.all > 0)
+        #expect((summary.reply.image > 0) == modalities.contains(.image))
       }
     }
     // A model of random weights may say anything that the task allows.

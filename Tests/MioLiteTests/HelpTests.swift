@@ -10,7 +10,8 @@ import Testing
   private static let isRecording = ProcessInfo.processInfo.environment["MIO_RECORD"] == "1"
 
   static let commands = [
-    "mio-lite", "tts", "asr", "imagine", "describe", "edit", "film", "story", "chat", "recipes", "convert", "inspect",
+    "mio-lite", "tts", "voice", "asr", "imagine", "describe", "edit", "film", "story", "chat", "serve", "batch", "recipes",
+    "convert", "inspect",
     "verify", "set", "bench", "doctor", "tokenize", "detokenize", "encode", "decode", "generate", "trace",
   ]
 

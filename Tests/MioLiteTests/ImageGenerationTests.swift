@@ -1,4 +1,5 @@
 import Foundation
+import MioLite
 import MioMedia
 import MioTestSupport
 import Testing
@@ -87,6 +88,30 @@ import Testing
     let result = try Program.run(["imagine", "x", "-o", folder.path("x.png"), "-m", model] + options)
     #expect(result.status == 2 && result.notes.contains(message), "\(result.notes)")
     #expect(!folder.contents.contains("x.png"))
+  }
+
+  @Test func `the file says how its images are drawn`() throws {
+    let own = folder.path("own.mio")
+    let changes = ["image_steps=3", "image_guidance=1", "image_sampler=unipc"]
+    #expect(try Program.run(["set", model] + changes + ["-o", own]).status == 0)
+    let said = try imagine("said.png", ["--seed", "3", "--steps", "3", "--guidance", "1", "--sampler", "unipc"])
+    let arguments = ["imagine", "a lighthouse at dusk", "--seed", "3", "-m", own, "-o"]
+    #expect(try Program.run(arguments + [folder.path("own.png")]).status == 0)
+    let images = try [said, folder.bytes("own.png")].map { try Image(bytes: $0).rgb }
+    #expect(images[0] == images[1])
+    #expect(try ImageOrigin(bytes: folder.bytes("own.png"))?.options == ImageOrigin(bytes: said)?.options)
+    let resolved = try Model(path: own).resolved(ImageOptions(guidance: 2))
+    #expect(resolved.steps == 3 && resolved.guidance == 2 && resolved.sampler == .unipc && resolved.size == 128)
+    let reference = try Model(path: model).resolved(ImageOptions())
+    #expect(reference.steps == 20 && reference.guidance == 10 && reference.sampler == .plms)
+    // What is asked for wins.
+    #expect(try Program.run(arguments + [folder.path("two.png"), "--steps", "2"]).status == 0)
+    #expect(try ImageOrigin(bytes: folder.bytes("two.png"))?.options.steps == 2)
+
+    let odd = folder.path("odd.mio")
+    #expect(try Program.run(["set", model, "image_sampler=ddim", "-o", odd]).status == 0)
+    let refused = try Program.run(["imagine", "x", "-o", folder.path("x.png"), "-m", odd])
+    #expect(refused.status != 0 && refused.notes.contains("ddim") && refused.notes.contains("plms"), "\(refused.notes)")
   }
 
   @Test func `a file without the model says what is missing`() throws {

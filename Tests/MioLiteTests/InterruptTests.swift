@@ -21,7 +21,13 @@ import Testing
     process.standardError = notes
     process.standardOutput = FileHandle.nullDevice
     try process.run()
-    while !hasOpened(fileOf: folder, process.processIdentifier) && process.isRunning { usleep(1000) }
+    // Places are tried out before the work, for a moment; a file that stays open is the one that is written.
+    func isWriting() -> Bool {
+      guard hasOpened(fileOf: folder, process.processIdentifier) else { return false }
+      usleep(30_000)
+      return hasOpened(fileOf: folder, process.processIdentifier)
+    }
+    while !isWriting() && process.isRunning { usleep(1000) }
     #expect(process.isRunning, "the work ended before it could be stopped; give it more")
     kill(process.processIdentifier, request)
     let text = String(decoding: notes.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

@@ -20,7 +20,7 @@ import Testing
     try #require(!records.isEmpty, "no tensor \(ending) in \(component)")
     for record in records {
       for start in stride(from: Int(record.byteRange.lowerBound), to: Int(record.byteRange.upperBound) - 3, by: 4) {
-        withUnsafeBytes(of: Float(3e38).bitPattern) { data.replaceSubrange(start..<start + 4, with: $0) }
+        unsafe withUnsafeBytes(of: Float(3e38).bitPattern) { unsafe data.replaceSubrange(start..<start + 4, with: $0) }
       }
     }
     let path = folder.path("poisoned.mio")

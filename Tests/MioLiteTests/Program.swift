@@ -21,8 +21,18 @@ enum Program {
     }
   }
 
-  /// The program lies beside the test bundle.
-  private static let url = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+  /// The program lies beside the test bundle; `MIO_PROGRAM` names another build of it, as scripts/sanitize does.
+  private static let url: URL = {
+    // Jobs in the background of a script ignore these, and what they start does, too.
+    for request in [SIGINT, SIGQUIT, SIGTERM, SIGHUP] { signal(request, SIG_DFL) }
+    // A program that ends before it has read its input is no end of the tests.
+    signal(SIGPIPE, SIG_IGN)
+    return built
+  }()
+
+  private static let built =
+    ProcessInfo.processInfo.environment["MIO_PROGRAM"].map { URL(fileURLWithPath: $0) }
+    ?? URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
     .deletingLastPathComponent().appendingPathComponent("mio-lite")
 
   /// Where the program lies.

@@ -68,7 +68,8 @@ enum PseudoTerminal {
   static func run(_ call: Call) throws -> Result {
     let script = Goldens.root.deletingLastPathComponent().appendingPathComponent("Terminals/screen.py").path
     let job = try JSONEncoder().encode(call)
-    let result = try Program.run([script], input: Array(job), program: #require(interpreter))
+    let interpreter = try #require(Self.interpreter)
+    let result = try Program.run([script], input: Array(job), program: interpreter)
     try #require(result.status == 0, "\(result.notes)")
     return try JSONDecoder().decode(Result.self, from: Data(result.output))
   }

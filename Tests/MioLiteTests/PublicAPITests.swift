@@ -1,5 +1,6 @@
 import Foundation
 import MioLite
+import MioLiteDemo
 import MioTestSupport
 import Testing
 
@@ -103,6 +104,9 @@ import Testing
       audio.samples += chunk.samples
     }
     #expect(try await model.speak(text, options: options) == audio && audio.duration > 0)
+    #expect(try await DemoModel.open().voice(of: Audio(contentsOf: Sounds.spoken)).text == "hello world")
+    let silence = Audio(samples: Array(repeating: 0, count: 16_000), sampleRateHz: 16_000)
+    #expect(await code { _ = try await model.voice(of: silence) } == .invalidInput)
     let voice = try await model.voice(of: Audio(contentsOf: sound), saying: "some words")
     #expect(voice.codes.count == 4 && voice.text == "some words")
     var voiced = options

@@ -52,7 +52,7 @@ import Testing
     let image = try Image(contentsOf: photo)
     #expect(try Image(bytes: Array(Data(contentsOf: photo))) == image)
     #expect(try Image(MediaSource(contentsOf: photo), upright: false).rgb == image.rgb)
-    try image.write(to: url("a.png"), origin: ImageOrigin(prompt: "a ball", options: ImageOptions()))
+    try image.write(to: url("a.png"), origin: ImageOrigin(prompt: "a ball", options: ImageOptions(steps: 4)))
     #expect(try Image(contentsOf: url("a.png")) == image)
     #expect(try String(decoding: Data(contentsOf: url("a.png")), as: UTF8.self).contains("a ball"))
     #expect(try image.encoded(as: .jpeg).starts(with: [0xFF, 0xD8]) && image.encoded().starts(with: [0x89]))

@@ -1,5 +1,6 @@
 import Foundation
 import MioLite
+import MioLiteDemo
 import MioTestSupport
 import Testing
 
@@ -9,8 +10,11 @@ private final class Player {
   func play(_ audio: Audio) { sampleCount += audio.samples.count }
 }
 
-/// The README's Swift sample, compiled and run.
+/// The README's samples of Swift and commands, compiled and run.
 @Suite struct ReadmeSampleTests {
+  private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
   @Test func `the sample of the README does what it says`() async throws {
     let temporary = try TemporaryFolder()
     let folder = temporary.url
@@ -23,6 +27,8 @@ private final class Player {
       try FileManager.default.copyItem(at: source, to: folder.appendingPathComponent(name))
     }
     let player = Player()
+    try await fourLines(folder)
+    #expect(try Audio(contentsOf: folder.appendingPathComponent("morning.wav")).duration > 0)
     try await sample(folder, player)
     #expect(player.sampleCount > 0)
     #expect(try Audio(contentsOf: folder.appendingPathComponent("hello.wav")).duration > 0)
@@ -30,6 +36,15 @@ private final class Player {
   }
 
   // The lines between the marks are those of the README.
+  private func fourLines(_ folder: URL) async throws {
+    // sample begins
+    let model = try DemoModel.open()  // or Model(contentsOf: url)
+    let audio = try await model.speak("Good morning.")
+    try audio.write(to: folder.appending(path: "morning.wav"))
+    print(try await model.transcribe(audio).text)
+    // sample ends
+  }
+
   private func sample(_ folder: URL, _ player: Player) async throws {
     // sample begins
     let model = try Model(contentsOf: folder.appending(path: "mio.mio"))
@@ -67,14 +82,26 @@ private final class Player {
     func lines(_ text: some StringProtocol) -> [String] {
       text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
     let readme = try String(contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)
-    let block = try #require(
-      readme.components(separatedBy: "```swift\n").dropFirst().first?.components(separatedBy: "```").first)
+    func blocks(_ text: String, from start: String, to end: String) -> [[String]] {
+      text.components(separatedBy: start).dropFirst().map { lines($0.components(separatedBy: end)[0]) }
+    }
     let source = try String(contentsOfFile: #filePath, encoding: .utf8)
-    let sample = try #require(
-      source.components(separatedBy: "// sample begins\n").dropFirst().first?.components(separatedBy: "// sample ends").first)
-    #expect(lines(block).filter { $0 != "import MioLite" } == lines(sample))
+    let samples = blocks(source, from: "// sample begins\n", to: "// sample ends")
+    let shown = blocks(readme, from: "```swift\n", to: "```").map { $0.filter { $0 != "import MioLite" } }
+    #expect(samples.count > 1 && shown == Array(samples.prefix(2)))
+  }
+
+  @Test func `the README's first commands do what it says`() throws {
+    let folder = try TemporaryFolder()
+    let readme = try String(contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)
+    let start = readme.components(separatedBy: "Four ways in:\n\n```console\n")
+    let block = try #require(start.last?.components(separatedBy: "```").first)
+    let lines = block.split(separator: "\n").map(String.init)
+    #expect(lines.count == 4)
+    let spoken = try Program.run(["tts", "Good morning.", "-o", "morning.wav"], in: folder.url)
+    #expect(lines[0] == "$ mio-lite tts \"Good morning.\" -o morning.wav" && spoken.status == 0, "\(spoken.notes)")
+    let heard = try Program.run(["asr", "morning.wav"], in: folder.url)
+    #expect(lines[1] == "$ mio-lite asr morning.wav" && heard.text == lines[2] + "\n", "\(heard.text)")
   }
 }

@@ -78,18 +78,14 @@ import Testing
     let segments: [Segment]
   }
 
-  /// The windows of 6 seconds of syllables, of which every second one ends in silence after `pause`.
+  /// The windows of a sentence said three times within 6 seconds, each cut off after `pause` seconds, before silence.
   private func windows(model: String, pause: Double) throws -> [Transcript.Segment] {
     let folder = try TemporaryFolder()
     let rate = 16_000
-    let samples = (0..<6 * rate).flatMap { i in
-      let second = Double(i % (2 * rate)) / Double(rate)
-      let syllable = second.truncatingRemainder(dividingBy: 0.2)
-      let pulse = (1...8).reduce(0.0) { $0 + sin(2 * .pi * 120 * Double($1) * second) }
-      let swell = 0.1 + (syllable < 0.15 ? sin(.pi * syllable / 0.15) : 0)
-      let sample = second < pause ? Int16(2000 * pulse * swell) : 0
-      return [UInt8(truncatingIfNeeded: sample), UInt8(truncatingIfNeeded: sample >> 8)]
-    }
+    let sentence = try Program.run(["tts", "good morning to you all my friends", "--seed", "2", "--raw"]).output
+    try #require(sentence.count > 2 * 2 * rate, "a sentence of more than 2 seconds")
+    let spoken = 2 * Int(pause * Double(rate))
+    let samples = (0..<3).flatMap { _ in sentence.prefix(spoken) + [UInt8](repeating: 0, count: 4 * rate - spoken) }
     try Data(BadInput.wave(samples, rate: UInt32(rate))).write(to: folder.url.appendingPathComponent("a.wav"))
     let result = try Program.run(["asr", "--json", folder.path("a.wav"), "-m", model, "--beams", "1", "--max-tokens", "2"])
     #expect(result.status == 0, "\(result.notes)")

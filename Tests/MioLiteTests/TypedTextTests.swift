@@ -110,6 +110,14 @@ import Testing
     #expect(nothing.status == 2 && nothing.notes == "mio-lite: no command 'xyzzy' (see 'mio-lite help')\n", "\(nothing.notes)")
   }
 
+  @Test func `options before the command are told where they belong`() throws {
+    for options in [["--model", "x.mio"], ["-m", "x.mio"], ["-q"]] {
+      let result = try Program.run(options + ["tts", "hello"])
+      #expect(result.status == 2 && result.notes.contains("'mio-lite tts \(options[0]) ...'"), "\(result.notes)")
+    }
+    #expect(try Program.run(["--help", "tts"]).status == 0)
+  }
+
   @Test func `hints name the help of the command`() throws {
     for arguments in [["tts", "hello", "--parallel", "many"], ["imagine", "a tree"], ["asr", "--temperature"]] {
       let result = try Program.run(arguments)

@@ -3,11 +3,12 @@ import MioFormat
 import MioLite
 import MioMedia
 import MioModel
+import MioServer
 
 /// The parsers that read bytes from outside, each under a name. Whatever the bytes are: a result or a typed error, in bounded time
 /// and memory.
 package enum FuzzTarget: String, CaseIterable, Sendable {
-  case directory, blob, tokenizer, json, codes, safetensors, torch, sentencepiece, gif, image, webp, sound
+  case directory, blob, tokenizer, json, codes, safetensors, torch, sentencepiece, gif, image, webp, sound, form, chat, wyoming
 
   /// Most pixels of an image that is decoded here; the program reads more.
   private static let pixelLimit = 1 << 18
@@ -27,6 +28,9 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .sentencepiece: CheckpointParsers.sentencePiece(bytes)
     case .gif, .image, .webp: Self.readImage(bytes)
     case .sound: Self.readSound(bytes)
+    case .form: RequestParsers.form(bytes)
+    case .chat: RequestParsers.chat(bytes)
+    case .wyoming: RequestParsers.wyoming(bytes)
     }
   }
 
@@ -51,6 +55,15 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
       ? (width: Int(bytes[6]) | Int(bytes[7]) << 8, height: Int(bytes[8]) | Int(bytes[9]) << 8)
       : try? ImageFile.size(of: bytes, name: "fuzz")
     guard let size, size.width * size.height <= pixelLimit else { return }
+    // Frames that stick out make the canvas larger: by more than is tried here, or not.
+    if isGIF {
+      do {
+        var reader = try GIFReader(bytes, name: "fuzz", transparency: .white, pixelLimit: pixelLimit)
+        for _ in 0..<16 where try reader.next() == nil { break }
+      } catch {
+        if error.code == .tooLarge { return }
+      }
+    }
     for transparency in Image.Transparency.allCases {
       _ = try? ImageFile.open(bytes: bytes, name: "fuzz", upright: true, transparency: transparency)
     }

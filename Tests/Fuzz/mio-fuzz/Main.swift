@@ -6,8 +6,8 @@ import FuzzTargets
   import Musl
 #endif
 
-/// `mio-fuzz TARGET FILE...` reads files with a parser, as the fuzzer found them. Built by scripts/fuzz, it is the fuzzer:
-/// `mio-fuzz TARGET` and libFuzzer's options.
+/// `mio-fuzz TARGET FILE...` reads files with a parser, as the fuzzer found them, and `mio-fuzz TARGET -seconds=N FILE...` goes on with
+/// changes of them for so long. Built by scripts/fuzz, it is the fuzzer: `mio-fuzz TARGET` and libFuzzer's options.
 @main
 enum Main {
   static func main() {
@@ -22,8 +22,25 @@ enum Main {
       var rest = unsafe CommandLine.unsafeArgv + 1
       exit(unsafe runDriver(&count, &rest, tryInput))
     #else
-      for path in arguments.dropFirst() { FuzzTarget(rawValue: name)?.run(bytes(of: path)) }
+      let seconds = arguments.compactMap { $0.hasPrefix("-seconds=") ? Int($0.dropFirst(9)) : nil }.first
+      let files = arguments.dropFirst().filter { !$0.hasPrefix("-seconds=") }.map { bytes(of: $0) }
+      for file in files { FuzzTarget(rawValue: name)?.run(file) }
+      if let seconds, let target = FuzzTarget(rawValue: name), !files.isEmpty { change(files, for: seconds, target) }
     #endif
+  }
+
+  /// Tries changes of files, and says how many. Each run begins elsewhere: the time is the seed, which is said first.
+  private static func change(_ files: [[UInt8]], for seconds: Int, _ target: FuzzTarget) {
+    let seed = UInt64(unsafe time(nil))
+    print("mio-fuzz: \(target.rawValue): seed \(seed)")
+    var changes = Changes(seed: seed)
+    let end = ContinuousClock.now + .seconds(seconds)
+    var count = 0
+    while ContinuousClock.now < end {
+      target.run(changes.change(files[count % files.count], others: files))
+      count += 1
+    }
+    print("mio-fuzz: \(target.rawValue): \(count) executions")
   }
 
   private static func bytes(of path: String) -> [UInt8] {
