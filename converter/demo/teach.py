@@ -299,6 +299,7 @@ class Teacher:
 MIXTURE = {"imagine": 0.25, "see": 0.17, "question": 0.14, "chart": 0.06, "edit": 0.11, "film": 0.04, "story": 0.05,
            "heard": 0.08, "examples": 0.03, "reason": 0.04, "steps": 0.03}
 EASY_MIXTURE = {"imagine": 0.4, "see": 0.35, "question": 0.25}
+SPEAKING_WEIGHT = 4.0
 ENDS = {system: [v.encode(part) for part in v.prompt(system, "{}").split("{}")] for system in (v.STANDARD, v.VOICE)}
 
 
@@ -323,6 +324,9 @@ def ids(lesson) -> tuple[list[int], list[float]]:
             more = v.picture_ids(part)
         sequence += more
         weights += [float(answer)] * len(more)
+        if answer and isinstance(part, np.ndarray):
+            # Most codes of a picture say that nothing is there.
+            weights[-1 - world.QUERIES:-1] = np.where(world.speaking(part), SPEAKING_WEIGHT, 1.0).tolist()
     return sequence, weights
 
 

@@ -83,6 +83,12 @@ def bars(codes: np.ndarray) -> list[tuple[str, int, int]]:
             for a, b, c in codes[TRIPLES:].reshape(9, 3) if LABEL <= a < COLOUR]
 
 
+def speaking(codes: np.ndarray) -> np.ndarray:
+    """Which of the codes [32] are about a thing or a bar."""
+    there = codes[TRIPLES::3] != SHAPE
+    return np.concatenate([np.zeros(TRIPLES, bool), np.repeat(there, 3)])
+
+
 def placed(codes: np.ndarray) -> np.ndarray:
     """The codes [..., 32] as they are written: those of shapes and labels say where they stand."""
     result = np.array(codes)
