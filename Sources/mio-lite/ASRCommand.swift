@@ -96,13 +96,13 @@ struct ASRCommand: AsyncParsableCommand {
     transcripts.begin(name)
     try await Interrupts.during { cancellation in
       let recorder = mic ? try Recorder() : nil
-      let sound = recorder?.sound ?? LiveSound(.standardInput, name: name)
+      let sound = recorder?.sound ?? LiveSound(.standardInput, sampleRateHz: Recorder.sampleRateHz, name: name)
       cancellation.whenCancelled { recorder?.stop() ?? sound.end() }
       if mic, !common.quiet { Output.note("Speak; Ctrl-C ends.") }
-      let format = try sound.format(plain: .init(sampleRateHz: Recorder.sampleRateHz, channelCount: 1))
+      let rate = try sound.sampleRateHz()
       let options = TranscriptionOptions(sampling: sampling, report: verbosity.report(about: name))
       do {
-        let words = opened.transcription(ofSoundAt: format.sampleRateHz, options: options) { try sound.next(format) }
+        let words = opened.transcription(ofSoundAt: rate, options: options) { try sound.next() }
         for try await segment in words { try transcripts.add(segment) }
       } catch {
         // A recorder that fails gives no sound.

@@ -2,26 +2,33 @@ import Foundation
 import MioLite
 import Synchronization
 
-/// Sound that is still being made: 16-bit samples from a pipe, as a WAV file without an end or with nothing before them.
+/// Sound that is still being made, from a pipe.
 ///
 /// A thread of its own takes what comes, so that a recorder never waits while words are being found.
 final class LiveSound: Sendable {
   private struct State {
     var bytes: [UInt8] = []
     var isAtEnd = false
+    var stream: PCMStream
+    /// Samples that came with the header.
+    var early: [Float] = []
   }
 
   /// What is not yet written down; an hour of the usual 16 kHz.
   private static let limit = 3600 * 32_000
-  private let state = Mutex(State())
+  /// A tenth of a second of the usual rate.
+  private static let least = 3200
+  private let state: Mutex<State>
   private let arrival = DispatchSemaphore(value: 0)
   private let handle: FileHandle
   private let name: String
 
-  /// - Parameter handle: kept open as long as this is.
-  init(_ handle: FileHandle, name: String) {
+  /// - Parameter handle: kept open as long as this is; its samples are 16-bit and of one channel at `sampleRateHz`, unless a WAV header
+  ///   says otherwise.
+  init(_ handle: FileHandle, sampleRateHz: Int, name: String) {
     self.handle = handle
     self.name = name
+    state = Mutex(State(stream: PCMStream(sampleRateHz: sampleRateHz, channelCount: 1, name: name)))
     Thread.detachNewThread { [self] in take() }
   }
 
@@ -43,75 +50,46 @@ final class LiveSound: Sendable {
     arrival.signal()
   }
 
-  /// Waits until there are `count` bytes and takes them; fewer at the end.
-  private func wait(for count: Int) -> [UInt8] {
+  /// Waits until samples per second are known.
+  func sampleRateHz() throws -> Int {
     while true {
-      let taken: [UInt8]? = state.withLock { state in
-        guard state.bytes.count >= count || state.isAtEnd else { return nil }
-        defer { state.bytes.removeFirst(min(count, state.bytes.count)) }
-        return Array(state.bytes.prefix(count))
+      let samples = try wait()
+      let rate = state.withLock { state in
+        state.early += samples
+        return state.stream.sampleRateHz
       }
-      if let taken { return taken }
+      if let rate { return rate }
+    }
+  }
+
+  /// What came since the last call, a tenth of a second of the usual rate at least, channels mixed; none at the end.
+  func next() throws -> [Float] {
+    let early = state.withLock { state in
+      defer { state.early = [] }
+      return state.early
+    }
+    return early.isEmpty ? try wait() : early
+  }
+
+  private func wait() throws -> [Float] {
+    while true {
+      if let samples = try taken() { return samples }
       arrival.wait()
     }
   }
 
-  struct Format {
-    var sampleRateHz: Int
-    var channelCount: Int
-  }
-
-  /// Reads what stands before the samples, if anything does.
-  ///
-  /// - Parameter plain: what samples are that nothing stands before.
-  func format(plain: Format) throws -> Format {
-    let start = wait(for: 12)
-    guard start.count == 12, start.starts(with: Array("RIFF".utf8)), start[8...].elementsEqual(Array("WAVE".utf8)) else {
-      state.withLock { $0.bytes = start + $0.bytes }
-      return plain
-    }
-    var format: Format?
-    while true {
-      let head = wait(for: 8)
-      guard head.count == 8 else { throw broken("ends before its samples") }
-      let size = Int(Self.number(head[4...]))
-      if head.starts(with: Array("data".utf8)) { break }
-      guard size < 1 << 20 else { throw broken("has a header of \(size) bytes") }
-      let chunk = wait(for: size + size % 2)
-      if head.starts(with: Array("fmt ".utf8)), chunk.count >= 16 { format = try parsed(chunk) }
-    }
-    guard let format else { throw broken("does not say what its samples are") }
-    return format
-  }
-
-  private func parsed(_ chunk: [UInt8]) throws -> Format {
-    let (kind, channels, rate, bits) = (
-      Self.number(chunk[0..<2]), Int(Self.number(chunk[2..<4])), Int(Self.number(chunk[4..<8])), Self.number(chunk[14..<16])
-    )
-    guard kind == 1 || kind == 0xFFFE, bits == 16, (1...64).contains(channels) else {
-      throw broken("has no 16-bit samples; 'ffmpeg -i - -f wav -c:a pcm_s16le -' makes them of anything")
-    }
-    return Format(sampleRateHz: rate, channelCount: channels)
-  }
-
-  private func broken(_ what: String) -> Failure { Failure(.wrongInput, "\(name): the WAV stream \(what)") }
-
-  private static func number(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) } }
-
-  /// What came since the last call, a tenth of a second at least, channels mixed; none at the end.
-  func next(_ format: Format) throws -> [Float] {
-    let (rest, isAtEnd) = state.withLock { ($0.bytes.count, $0.isAtEnd) }
-    if rest > Self.limit, isAtEnd {
-      throw Failure(.failed, "\(name): speech comes faster than it is written down; record it, and transcribe the file")
-    }
-    let frame = 2 * format.channelCount
-    let least = frame * max(1, format.sampleRateHz / 10)
-    let bytes = wait(for: max(least, rest / frame * frame))
-    return stride(from: 0, to: bytes.count - frame + 1, by: frame).map { start in
-      let sum = stride(from: start, to: start + frame, by: 2).reduce(Float(0)) { sum, at in
-        sum + Float(Int16(bitPattern: UInt16(bytes[at]) | UInt16(bytes[at + 1]) << 8))
+  /// Samples of what came; nil if it was too little.
+  private func taken() throws -> [Float]? {
+    try state.withLock { state in
+      guard state.bytes.count >= Self.least || state.isAtEnd else { return nil }
+      if state.bytes.count > Self.limit {
+        throw Failure(.failed, "\(name): speech comes faster than it is written down; record it, and transcribe the file")
       }
-      return sum / Float(32_768 * format.channelCount)
+      let bytes = state.bytes
+      state.bytes = []
+      let samples = try state.stream.samples(of: bytes)
+      if state.isAtEnd { return try samples + state.stream.finish() }
+      return samples.isEmpty ? nil : samples
     }
   }
 }
@@ -152,7 +130,7 @@ struct Recorder {
     process.standardOutput = pipe
     process.standardError = complaints ?? .nullDevice
     try process.run()
-    sound = LiveSound(pipe.fileHandleForReading, name: name)
+    sound = LiveSound(pipe.fileHandleForReading, sampleRateHz: Self.sampleRateHz, name: name)
   }
 
   /// Ends the recording; what was heard is still given.

@@ -119,6 +119,10 @@ samples = struct.pack("<100h", *(100 * index for index in range(100)))
 head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(samples), b"WAVE", b"fmt ", 16, 1, 2, 16000, 64000, 4, 16, b"data", len(samples))
 write("sound", "stereo.wav", head + samples)
 write("sound", "short.au", struct.pack(">4sIIIII", b".snd", 24, 32, 3, 8000, 1) + samples[:32])
+# The first byte says how many arrive at a time.
+write("stream", "bare", b"\x06" + samples)
+write("stream", "stereo", b"\x02" + head[:36] + b"LIST\3\0\0\0abc\0" + head[36:40] + b"\xff\xff\xff\xff" + samples)
+write("stream", "cut", b"\x40" + head[:30])
 
 write("form", "file", b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nmio\r\n--b\r\nContent-Disposition: form-data; '
       b'name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF\0\r\n-\r\n--b--\r\n')

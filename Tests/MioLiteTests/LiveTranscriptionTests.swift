@@ -55,6 +55,44 @@ import Testing
     }
   }
 
+  @Test func `a stream gives the same samples in pieces of any size`() throws {
+    let header: [UInt8] =
+      Array("RIFF".utf8) + [0, 0, 0, 0] + Array("WAVEfmt ".utf8) + [
+        16, 0, 0, 0, 1, 0, 2, 0, 64, 31, 0, 0, 0, 125, 0, 0, 4, 0, 16, 0,
+      ]
+      + Array("data".utf8) + [0, 0, 0, 0]
+    // Frames of 16384 and -16384, 32767 and 1, and half a frame.
+    let frames: [UInt8] = [0, 64, 0, 192, 255, 127, 1, 0, 7, 0]
+    for width in [1, 2, 3, 7, 50, 100] {
+      var (named, bare) = (
+        PCMStream(sampleRateHz: 16_000, channelCount: 1, name: "a"), PCMStream(sampleRateHz: 16_000, channelCount: 2, name: "b")
+      )
+      #expect(named.sampleRateHz == nil)
+      var heard: [[Float]] = [[], []]
+      for start in stride(from: 0, to: header.count + frames.count, by: width) {
+        heard[0] += try named.samples(of: Array((header + frames)[start..<min(start + width, header.count + frames.count)]))
+      }
+      for start in stride(from: 0, to: frames.count, by: width) {
+        heard[1] += try bare.samples(of: Array(frames[start..<min(start + width, frames.count)]))
+      }
+      heard[0] += try named.finish()
+      heard[1] += try bare.finish()
+      #expect(heard == [[0, 0.5], [0, 0.5]])
+      #expect(named.sampleRateHz == 8000 && bare.sampleRateHz == 16_000)
+    }
+    var none = PCMStream(sampleRateHz: 16_000, channelCount: 1, name: "none")
+    #expect(try none.finish().isEmpty && none.finish().isEmpty)
+    for (at, value) in [(22, UInt8(0)), (22, 65), (20, 3), (34, 24), (24, 0), (19, 9), (12, 0)] {
+      var damaged = header + frames
+      damaged[at] = value
+      // A rate of 31 * 256 is one.
+      if at == 24 { damaged[25] = 0 }
+      var stream = PCMStream(sampleRateHz: 16_000, channelCount: 1, name: "damaged")
+      let error = #expect(throws: MioError.self, "byte \(at)") { _ = try stream.samples(of: damaged) + stream.finish() }
+      #expect(error?.message.hasPrefix("damaged: ") == true, "\(String(describing: error))")
+    }
+  }
+
   @Test func `the microphone is a program's, and Ctrl-C ends the sound, not the words`() throws {
     try Data(sound).write(to: folder.url.appendingPathComponent("sound.raw"))
     let script = "#!/bin/sh\ncat \(folder.path("sound.raw"))\nexec sleep 60\n"

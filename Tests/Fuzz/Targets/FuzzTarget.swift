@@ -8,7 +8,8 @@ import MioServer
 /// The parsers that read bytes from outside, each under a name. Whatever the bytes are: a result or a typed error, in bounded time
 /// and memory.
 package enum FuzzTarget: String, CaseIterable, Sendable {
-  case directory, blob, tokenizer, json, codes, safetensors, torch, sentencepiece, gif, image, webp, sound, form, chat, wyoming
+  case directory, blob, tokenizer, json, codes, safetensors, torch, sentencepiece, gif, image, webp, sound, stream, form, chat,
+    wyoming
 
   /// Most pixels of an image that is decoded here; the program reads more.
   private static let pixelLimit = 1 << 18
@@ -28,6 +29,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .sentencepiece: CheckpointParsers.sentencePiece(bytes)
     case .gif, .image, .webp: Self.readImage(bytes)
     case .sound: Self.readSound(bytes)
+    case .stream: Self.readStream(bytes)
     case .form: RequestParsers.form(bytes)
     case .chat: RequestParsers.chat(bytes)
     case .wyoming: RequestParsers.wyoming(bytes)
@@ -74,5 +76,21 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   private static func readSound(_ bytes: [UInt8]) {
     guard let file = try? AudioFile.open(bytes: bytes, name: "fuzz") else { return }
     for _ in 0..<8 { guard let block = try? file.read(maximumFrames: 4096), !block.isEmpty else { return } }
+  }
+
+  /// The first byte says how many come at a time; however many do, the samples are the same.
+  private static func readStream(_ bytes: [UInt8]) {
+    guard let width = bytes.first else { return }
+    let sound = Array(bytes.dropFirst())
+    func samples(by width: Int) throws -> [Float] {
+      var stream = WaveStream(plain: WaveStream.Format(sampleRateHz: 16_000, channelCount: 1), name: "fuzz")
+      var samples: [Float] = []
+      for start in stride(from: 0, to: sound.count, by: width) {
+        samples += try stream.samples(of: Array(sound[start..<min(start + width, sound.count)]))
+      }
+      return try samples + stream.finish()
+    }
+    let (pieces, whole) = (try? samples(by: 1 + Int(width)), try? samples(by: max(1, sound.count)))
+    precondition(pieces == whole, "pieces of \(1 + Int(width)) bytes give other samples")
   }
 }
