@@ -24,8 +24,8 @@ static void *bounded_realloc(void *old, size_t size) { return size <= ALLOCATION
 #define STBI_MAX_DIMENSIONS MIO_IMAGE_SIDE_LIMIT
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
-// For an empty IDAT before any other it copies no byte to a null pointer, which C defines only from C2y on and every memcpy heeds: the
-// undefined-behavior sanitizer is to look for anything else.
+// For an empty IDAT before any other it copies no byte to a null pointer, which C defines only from C2y on and every memcpy
+// heeds: the undefined-behavior sanitizer is to look for anything else.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((no_sanitize("nonnull-attribute"))), apply_to = function)
 #endif
