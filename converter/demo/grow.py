@@ -135,10 +135,11 @@ class Trainer(Timed):
         inputs, targets, weights = batch(lessons)
         chosen = weights > 0
         right = torch.ones_like(chosen)
-        right[chosen] = self.average.lm_head(self.average.hidden(inputs)[chosen]).argmax(-1) == targets[chosen]
+        with torch.autocast("cpu", torch.bfloat16):
+            right[chosen] = self.average.lm_head(self.average.hidden(inputs)[chosen]).argmax(-1) == targets[chosen]
         return f"{float(right[chosen].float().mean()):.3f}/{float(right.all(1).float().mean()):.2f}"
 
-    def figures(self, count: int = 32) -> str:
+    def figures(self, count: int = 16) -> str:
         parts, rng = [], np.random.default_rng(5)
         for kind in teach.MIXTURE:
             lessons = teach.lessons(np.random.default_rng(11), count, kind, True, self.asked)

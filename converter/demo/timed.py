@@ -7,7 +7,7 @@ import torch
 
 import parallel
 
-SAVE_SECONDS = 60
+SAVE_SECONDS = 240
 
 
 class Timed:
