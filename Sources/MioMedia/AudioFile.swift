@@ -86,7 +86,8 @@ package final class AudioFile {
     info = SF_INFO()
     if layout.starts.count > 1 || layout.patch != nil || !layout.prefix.isEmpty {
       let end = part + 1 < layout.starts.count ? layout.starts[part + 1] : input.byteCount
-      let bytes = SoundBytes(input, range: layout.starts[part]..<end, prefix: layout.prefix, patch: layout.patch)
+      let pieces = layout.pieces.isEmpty ? [layout.starts[part]..<end] : layout.pieces
+      let bytes = SoundBytes(input, pieces: pieces, prefix: layout.prefix, patch: layout.patch)
       var callbacks = SoundBytes.callbacks()
       return unsafe (sf_open_virtual(&callbacks, Int32(SFM_READ), &info, Unmanaged.passUnretained(bytes).toOpaque()), bytes)
     }
@@ -223,6 +224,9 @@ package final class AudioFile {
         "what follows byte \(layout.starts[part + 1]) has another rate or other channels, or cannot be read, and is left out"
     } else if let missing = layout.shortfall {
       shortfall = "\(missing), \(framesRead) samples could be read"
+    } else if let first = layout.pieces.first {
+      let count = input.byteCount - first.lowerBound - layout.pieces.reduce(0) { $0 + $1.count }
+      shortfall = "\(count) bytes between or behind its frames are no sound and are left out"
     }
   }
 

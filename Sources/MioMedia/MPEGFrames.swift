@@ -1,24 +1,52 @@
 /// The frames of an MP3 file, counted by their headers (ISO 11172-3, 13818-3, and the half rates of MPEG 2.5).
 ///
 /// Where no frame says how long the sound is, libmpg123 takes its length from the first frame's bit rate and libsndfile reads
-/// no further: with a rate that varies, the end is lost.
+/// no further: with a rate that varies, the end is lost. Where something else lies between frames, libmpg123 looks for the next one
+/// in a thousand bytes, and gives up.
 struct MPEGFrames {
   private(set) var count = 0
+  /// Where frames lie one behind the other.
+  private(set) var pieces: [Range<Int>] = []
   /// Whether all frames have one bit rate, so that the length of the file tells that of the sound.
   private(set) var isConstant = true
   private let first: Header
+
+  /// Most pieces that are looked for.
+  private static let pieceLimit = 10_000
 
   /// - Parameter start: where the first frame begins.
   /// - Returns: nil where no frame of layer III begins there, or its length is not given.
   init?(_ input: AudioInput, from start: Int) {
     guard let header = Header(input.bytes(4, at: start)) else { return nil }
     first = header
-    var (next, offset): (Header?, Int) = (header, start)
-    while let header = next, header.isLike(first) {
-      count += 1
-      isConstant = isConstant && header.bitrate == first.bitrate
-      offset += header.byteCount
-      next = Header(input.bytes(4, at: offset))
+    // A frame that states the length is none of those that are counted.
+    let isStated = header.statesLength(input.bytes(4, at: start + 4 + header.sideByteCount))
+    var begin: Int? = isStated ? start + header.byteCount : start
+    while let from = begin, pieces.count < Self.pieceLimit {
+      var offset = from
+      while let next = Header(input.bytes(4, at: offset)), next.isLike(first) {
+        count += 1
+        isConstant = isConstant && next.bitrate == first.bitrate
+        offset += next.byteCount
+      }
+      if offset > from { pieces.append(from..<min(offset, input.byteCount)) }
+      begin = Self.next(like: first, in: input, from: offset)
+    }
+  }
+
+  /// Where two frames of the same stream follow each other again.
+  private static func next(like first: Header, in input: AudioInput, from start: Int) -> Int? {
+    let block = 1 << 16
+    var offset = start
+    while true {
+      let bytes = input.bytes(block + 3, at: offset)
+      guard bytes.count >= 4 else { return nil }
+      for index in 0..<(bytes.count - 3) where bytes[index] == 0xFF {
+        guard let header = Header(Array(bytes[index..<(index + 4)])), header.isLike(first) else { continue }
+        let place = offset + index
+        if let second = Header(input.bytes(4, at: place + header.byteCount)), second.isLike(first) { return place }
+      }
+      offset += block
     }
   }
 
@@ -58,6 +86,9 @@ struct MPEGFrames {
       let sampleRate = [44_100, 48_000, 32_000][rateIndex] >> (version == 3 ? 0 : version == 2 ? 1 : 2)
       byteCount = (isFirstVersion ? 144_000 : 72_000) * bitrate / sampleRate + Int(bytes[2] >> 1 & 1)
     }
+
+    /// Whether these bytes behind the side information say that the frame states the length.
+    func statesLength(_ word: [UInt8]) -> Bool { word == Array("Xing".utf8) || word == Array("Info".utf8) }
 
     /// Whether both belong to one stream: same version, layer and sample rate.
     func isLike(_ other: Header) -> Bool {

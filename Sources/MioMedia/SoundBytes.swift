@@ -9,15 +9,22 @@ import CSndfile
 /// A part of a sound file as libsndfile sees it: some of its bytes, with others before them, or a size in its header put right.
 final class SoundBytes {
   private let input: AudioInput
-  private let range: Range<Int>
+  private let pieces: [Range<Int>]
+  /// Where each piece begins in what is seen, and where the last one ends.
+  private let starts: [Int]
   private let prefix: [UInt8]
   private let patch: (offset: Int, bytes: [UInt8])?
   private var position = 0
 
-  private var byteCount: Int { prefix.count + range.count }
+  private var byteCount: Int { starts[pieces.count] }
 
-  init(_ input: AudioInput, range: Range<Int>, prefix: [UInt8] = [], patch: (offset: Int, bytes: [UInt8])? = nil) {
-    (self.input, self.range, self.prefix, self.patch) = (input, range, prefix, patch)
+  /// - Parameters:
+  ///   - pieces: of the file, in their order.
+  ///   - prefix: seen before them.
+  ///   - patch: bytes seen instead of others, at an offset in what is seen.
+  init(_ input: AudioInput, pieces: [Range<Int>], prefix: [UInt8] = [], patch: (offset: Int, bytes: [UInt8])? = nil) {
+    (self.input, self.pieces, self.prefix, self.patch) = (input, pieces, prefix, patch)
+    starts = pieces.reduce(into: [prefix.count]) { $0.append($0[$0.count - 1] + $1.count) }
   }
 
   private func seek(_ offset: Int, _ whence: Int32) -> Int {
@@ -34,10 +41,15 @@ final class SoundBytes {
     let before = prefix[min(position, prefix.count)..<min(position + count, prefix.count)]
     unsafe UnsafeMutableRawBufferPointer(start: target, count: count).copyBytes(from: before)
     var done = before.count
-    if done < count {
-      done += unsafe input.read(
-        into: UnsafeMutableRawBufferPointer(start: target + done, count: count - done),
-        at: range.lowerBound + position + done - prefix.count)
+    var index = done < count ? piece(at: position + done) : pieces.count
+    while done < count, index < pieces.count {
+      let skipped = position + done - starts[index]
+      let wanted = min(count - done, pieces[index].count - skipped)
+      let read = unsafe input.read(
+        into: UnsafeMutableRawBufferPointer(start: target + done, count: wanted), at: pieces[index].lowerBound + skipped)
+      done += read
+      if read < wanted { break }
+      index += 1
     }
     if let patch {
       for (index, byte) in patch.bytes.enumerated() {
@@ -47,6 +59,16 @@ final class SoundBytes {
     }
     position += done
     return done
+  }
+
+  /// The piece that holds a position behind the prefix.
+  private func piece(at position: Int) -> Int {
+    var (low, high) = (0, pieces.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if starts[middle + 1] <= position { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 
   private static func from(_ pointer: UnsafeMutableRawPointer?) -> SoundBytes {

@@ -7,6 +7,8 @@ struct SoundLayout {
   private(set) var patch: (offset: Int, bytes: [UInt8])?
   /// What is read before the recording: a statement of its length that the file lacks.
   private(set) var prefix: [UInt8] = []
+  /// Stretches of a recording that is interrupted by what is no sound; empty if it is in one piece.
+  private(set) var pieces: [Range<Int>] = []
   /// Bytes that the file should have; nil where it does not say.
   private(set) var statedByteCount: Int?
   /// Where the last of the recordings ends by the size of its whole, notes behind the sound included.
@@ -183,12 +185,22 @@ struct SoundLayout {
     }
     starts.sort()
     guard starts.count == 1 else { return }
-    if ["Xing", "Info"].contains(where: { !places(of: Array($0.utf8), from: tag, before: tag + 4096).isEmpty }) {
+    let frames = MPEGFrames(input, from: tag)
+    if let frames, frames.pieces.count > 1 || !isNotes(from: frames.pieces.last?.upperBound ?? byteCount) {
+      pieces = frames.pieces
+      prefix = frames.lengthFrame(byteCount: pieces.reduce(0) { $0 + $1.count })
+    } else if ["Xing", "Info"].contains(where: { !places(of: Array($0.utf8), from: tag, before: tag + 4096).isEmpty }) {
       putXingSizeRight(near: tag)
-    } else if let frames = MPEGFrames(input, from: tag), !frames.isConstant {
+    } else if let frames, !frames.isConstant {
       starts = [tag]
       prefix = frames.lengthFrame(byteCount: byteCount - tag)
     }
+  }
+
+  /// Whether nothing follows, or what is written behind MP3 about it, which libmpg123 knows.
+  private func isNotes(from end: Int) -> Bool {
+    let bytes = input.bytes(8, at: end)
+    return bytes.isEmpty || ["TAG", "APETAGEX", "LYRICS", "ID3", "3DI"].contains { bytes.starts(with: Array($0.utf8)) }
   }
 
   /// The size that the first frame states is put right where it is not the file's: libmpg123 would complain to standard error.

@@ -94,6 +94,22 @@ import Testing
     #expect(abs(read.count - 100 * 1152) <= 1152 && read.shortfall == nil, "\(read)")
   }
 
+  /// Damage, or the notes and pictures of the second of two files that were joined.
+  @Test(arguments: [1, 421, 5000, 300_000]) func `MP3 goes on behind what is no sound`(length: Int) throws {
+    let one = mp3(frames: 30)
+    // What looks like a frame now and then is none unless another one follows.
+    let noise = (0..<length).map { [7, UInt8($0 >> 3 & 127), 1, 0xFF, 0xFB, 0x90, 0xC4][$0 % 7] }
+    let bare = Array(one.dropFirst(417))
+    for (kind, start) in [("stated", one), ("bare", bare)] {
+      for (end, rest) in [("sound", bare), ("nothing", [])] {
+        let read = try read(start + noise + rest)
+        let frames = rest.isEmpty ? 30 : 60
+        #expect(abs(read.count - frames * 1152) <= 2 * 1152, "\(kind), then \(end): \(read)")
+        #expect(read.shortfall?.contains("\(length) bytes") == true, "\(kind), then \(end): \(read)")
+      }
+    }
+  }
+
   @Test func `recordings in forms that are not written here are joined, too`() throws {
     let noted = wave(riff: 2036 + 12, data: 2000) + Array("LIST".utf8) + little(4, 4) + Array("note".utf8)
     for (kind, one) in [("au", au()), ("aiff", aiff()), ("w64", wave64()), ("wav with notes", noted), ("mp3", mp3())] {
