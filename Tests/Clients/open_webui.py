@@ -76,7 +76,8 @@ def speech_and_transcription() -> None:
 
 
 def chat() -> None:
-    messages = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": PIXEL}}]}]
+    messages = [{"role": "user", "content": [{"type": "text", "text": "What is this?"},
+                                             {"type": "image_url", "image_url": {"url": PIXEL}}]}]
     fields = {"model": "mio", "messages": messages, "params": {}, "tool_servers": [], "features": {}, "max_tokens": 12, "seed": 3}
     whole = json.loads(ask("/api/chat/completions", {**fields, "stream": False}))["choices"][0]["message"]["content"]
     lines = [line[6:] for line in ask("/api/chat/completions", {**fields, "stream": True, "stream_options": {"include_usage": True}})
@@ -98,7 +99,7 @@ def refusals() -> None:
     for call, words in [
         (lambda: speak(" "), "External: 400"),
         (lambda: hear(bytes(2000), "noise.wav"), "External: "),
-        (lambda: ask("/api/chat/completions", {"model": "mio", "messages": [{"role": "system", "content": "x"}], "stream": False}), "user")]:
+        (lambda: ask("/api/chat/completions", {"model": "mio", "messages": [{"role": "system", "content": "x"}]}), "of the user")]:
         try:
             call()
         except Refused as refused:

@@ -3,7 +3,7 @@
     python replayed.py SPEAKER_PORT WHOLE_PORT
 
 Headers, their order, a form's parts and a body's pieces are those that axios 1.2, form-data 4.0, node-fetch 3.3 and the fetch
-of Node 20 put on the wire; the fields are those of the clients' sources (LibreChat 0.8.1, SillyTavern 1.13). Each trial asserts
+of Node 20 put on the wire; the fields are those of the clients' sources (LibreChat 0.8.1-rc2, SillyTavern 1.13, its chat 1.12). Each trial asserts
 what the client reads of the answer. Only the standard library is needed. Prints a line per thing tried and ends with status 1
 if one failed.
 """
@@ -129,7 +129,8 @@ def librechat_speech() -> None:
 
 def librechat_form(sound: bytes, name: str, kind: str) -> Answer:
     boundary = "--------------------------392039776010749286213240"
-    pieces = form(boundary, [("file", sound, f'; filename="{name}"\r\nContent-Type: {kind}'), ("model", "whisper-1", ""), ("language", "en", "")])
+    pieces = form(boundary, [("file", sound, f'; filename="{name}"\r\nContent-Type: {kind}'), ("model", "whisper-1", ""),
+                             ("language", "en", "")])
     return send_pieces(SPEAKER, "/v1/audio/transcriptions", AXIOS + [f"Content-Type: multipart/form-data; boundary={boundary}",
                        "Authorization: Bearer any"] + AXIOS_END + ["Connection: keep-alive"], pieces)
 
@@ -143,8 +144,8 @@ def librechat_transcription() -> None:
 
 
 def librechat_chat() -> None:
-    names = [model["id"] for model in send(WHOLE, "/v1/models", AXIOS + ["Authorization: Bearer any"] + AXIOS_END, method="GET").json()["data"]]
-    assert names == ["mio"]
+    listed = send(WHOLE, "/v1/models", AXIOS + ["Authorization: Bearer any"] + AXIOS_END, method="GET").json()["data"]
+    assert [model["id"] for model in listed] == ["mio"]
     messages = [{"role": "system", "content": ""}, {"role": "user", "content": "Hello"},
                 {"role": "assistant", "content": "Hi."},
                 {"role": "user", "content": [{"type": "text", "text": "What is this?"},
@@ -304,8 +305,15 @@ def names() -> None:
         assert chat({"model": name}).status == 200
 
 
+def upgrade() -> None:
+    # Java's client asks for HTTP/2 along with its first request; a server that has none answers as always.
+    headers = ["Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAABgAGAAA", "Upgrade: h2c",
+               "User-Agent: Java-http-client/21.0.1"] + JSON
+    assert chat({}, headers).json()["choices"][0]["message"]["role"] == "assistant"
+
+
 def kept() -> None:
-    # Node and aiohttp keep a connection: request after request, each one's answer whole; then two at once.
+    # Node and aiohttp keep a connection: request after request, each one's answer whole.
     body = json.dumps({"model": "mio", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3, "seed": 1}).encode()
     request = head(WHOLE, "POST", "/v1/chat/completions", OPENAI_NODE + [f"Content-Length: {len(body)}"]) + body
     with connect(WHOLE) as c:
@@ -320,7 +328,8 @@ def kept() -> None:
 
 failed = False
 for trial in [librechat_speech, librechat_transcription, librechat_chat, librechat_images, sillytavern_speech, sillytavern_transcription,
-              sillytavern_caption, sillytavern_chat, openai_node_form, small_letters, curl_waits, empty_fields, stream_options, names, kept]:
+              sillytavern_caption, sillytavern_chat, openai_node_form, small_letters, curl_waits, empty_fields, stream_options, names,
+              upgrade, kept]:
     try:
         trial()
         print(f"{trial.__name__}: works")
