@@ -100,7 +100,8 @@ final class Service: Sendable {
     do {
       try await Router.answer(call)
     } catch {
-      failure = Task.isCancelled ? "the client is gone" : APIError(error).message
+      // A client may go as soon as it has everything.
+      failure = writer.isEnded ? nil : Task.isCancelled ? "the client is gone" : APIError(error).message
       if writer.status == nil {
         try? await writer.send(APIError(error))
       }

@@ -67,13 +67,25 @@ extension APIError {
 
   private init(_ error: MioError) {
     switch error.code {
-    case .invalidInput: self.init(.badRequest, error.message)
+    case .invalidInput: self = Self.field(in: error.message) ?? APIError(.badRequest, error.message)
     case .contextFull: self.init(.badRequest, error.message, param: "messages", code: "context_length_exceeded")
     case .cacheFull: self.init(.badRequest, error.message, code: "context_length_exceeded")
     case .unsupported: self.init(.badRequest, error.message, param: "model", code: "unsupported_by_model")
     default: self.init(.internalServerError, error.message)
     }
   }
+
+  /// What is wrong with a setting that the command line calls `max-tokens`, under the name that requests have for it.
+  private static func field(in message: String) -> APIError? {
+    guard let end = message.firstRange(of: ": ") else { return nil }
+    let name = String(message[..<end.lowerBound].replacing("-", with: "_"))
+    guard Self.settings.contains(name) else { return nil }
+    return .invalid(name, String(message[end.upperBound...]))
+  }
+
+  private static let settings: Set = [
+    "temperature", "top_k", "top_p", "repetition_penalty", "length_penalty", "max_tokens", "beams",
+  ]
 
   private init(_ error: DecodingError) {
     let (context, what): (DecodingError.Context, String) =

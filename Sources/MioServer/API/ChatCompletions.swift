@@ -79,11 +79,11 @@ struct ChatBody: Decodable {
   let guidance: Double?
 
   enum ToolChoice: Decodable {
-    case none, other
+    case none, auto, other
 
     init(from decoder: any Decoder) throws {
       let text = try? decoder.singleValueContainer().decode(String.self)
-      self = text == "none" || text == "auto" ? .none : .other
+      self = text == "none" ? .none : text == "auto" ? .auto : .other
     }
   }
 }
@@ -126,6 +126,7 @@ struct ChatPlan: Sendable {
     options.sampling = Sampling(
       temperature: body.temperature, topK: body.topK, topP: body.topP, repetitionPenalty: body.repetitionPenalty,
       beams: body.beams, maxTokens: body.maxCompletionTokens ?? body.maxTokens)
+    options.sampling.dropLimits()
     self.options = options
     try call.model.require(task: options.speaks ? .speechAnswer : .text)
     messages = try Self.messages(body, call)
@@ -140,7 +141,7 @@ struct ChatPlan: Sendable {
   }
 
   private static func refuseWhatCannotBeDone(_ body: ChatBody) throws {
-    if body.tools?.isEmpty == false {
+    if body.tools?.isEmpty == false, body.toolChoice != ChatBody.ToolChoice.none {
       throw APIError.unsupported("tools", "the model calls no tools; leave them out, or describe them in a message")
     }
     if case .other? = body.toolChoice { throw APIError.unsupported("tool_choice", "the model calls no tools; leave it out") }

@@ -92,6 +92,7 @@ enum Completions {
         options.sampling = Sampling(
           temperature: body.temperature, topK: body.topK, topP: body.topP, repetitionPenalty: body.repetitionPenalty,
           maxTokens: body.maxTokens ?? defaultTokens, seed: seed &+ UInt64(jobs.count))
+        options.sampling.dropLimits()
         jobs.append(Job(index: jobs.count, text: text, ids: ids, options: options, stops: body.stop?.texts ?? []))
       }
     }
@@ -145,5 +146,13 @@ enum Completions {
 
   private static func choice(_ job: Job, _ text: String, _ reason: JSON) -> JSON {
     ["index": .int(job.index), "text": .string(text), "logprobs": nil, "finish_reason": reason]
+  }
+}
+
+extension Sampling {
+  /// Other servers take -1 for no limit.
+  mutating func dropLimits() {
+    if topK == -1 { topK = 0 }
+    if maxTokens == -1 { maxTokens = nil }
   }
 }

@@ -34,6 +34,9 @@ enum Router {
 
   static func answer(_ call: Call) async throws {
     let path = call.request.path
+    if let coding = call.request.header("content-encoding"), coding.lowercased() != "identity" {
+      throw APIError(.unsupportedMediaType, "content-encoding '\(coding.prefix(20))' is not read; send the body as it is")
+    }
     let endpoint = path.hasPrefix("/v1/models/") ? .get(Models.one) : routes[path]
     guard let endpoint else {
       throw APIError(.notFound, "there is nothing at \(path.prefix(200)); GET /openapi.json lists what there is")

@@ -18,13 +18,14 @@ enum SoundFormat: String, CaseIterable {
     }
   }
 
-  var mediaType: String {
+  /// What the header of an answer says; bare samples do not tell their rate.
+  func mediaType(sampleRateHz: Int) -> String {
     switch self {
     case .mp3: "audio/mpeg"
     case .opus: "audio/ogg"
     case .flac: "audio/flac"
     case .wav: "audio/wav"
-    case .pcm: "audio/pcm"
+    case .pcm: "audio/pcm;rate=\(sampleRateHz);channels=1"
     }
   }
 

@@ -3,7 +3,7 @@ import NIOHTTP1
 /// A whole request.
 struct HTTPRequest: Sendable {
   let method: HTTPMethod
-  /// Without the query, as it was sent.
+  /// Without the query, and without slashes at the end or side by side: people put addresses together from parts that have them.
   let path: String
   let headers: HTTPHeaders
   let body: [UInt8]
@@ -12,7 +12,7 @@ struct HTTPRequest: Sendable {
 
   init(_ head: HTTPRequestHead, body: [UInt8], id: String) {
     method = head.method
-    path = String(head.uri.prefix { $0 != "?" && $0 != "#" })
+    path = "/" + head.uri.prefix { $0 != "?" && $0 != "#" }.split(separator: "/").joined(separator: "/")
     headers = head.headers
     self.body = body
     self.id = id

@@ -32,6 +32,8 @@ final class ResponseWriter: AnswerWriter {
 
   /// The status that was sent.
   var status: HTTPResponseStatus? { state.withLock { $0.status } }
+  /// Whether all of it was sent, or is being sent.
+  var isEnded: Bool { state.withLock { $0.isEnded } }
   /// Bytes of the body that were sent.
   var byteCount: Int { state.withLock { $0.byteCount } }
 

@@ -103,14 +103,18 @@ final class WyomingSession: Sendable {
     }
   }
 
+  /// Of the sound that is sent.
+  private var format: JSON {
+    ["rate": .int(service.model.speechSampleRateHz ?? 16_000), "width": 2, "channels": 1]
+  }
+
   private func speak(_ text: String, _ spoken: inout SpokenStream) async throws {
-    if text.allSatisfy(\.isWhitespace) { return }
+    if Speech.hasNothingToSay(text) { return }
     let hadBegun = spoken.hasBegun
     spoken.hasBegun = try await service.admission.run { [self] in
       let model = service.model
       try model.require(task: .textToSpeech)
       let rate = model.speechSampleRateHz ?? 16_000
-      let format: JSON = ["rate": .int(rate), "width": 2, "channels": 1]
       var hasBegun = hadBegun
       let encoder = try AudioStreamEncoder(format: .raw16, sampleRateHz: rate)
       for try await chunk in model.speech(for: text) {
@@ -128,7 +132,9 @@ final class WyomingSession: Sendable {
   }
 
   private func end(_ spoken: SpokenStream) async throws {
-    if spoken.hasBegun { try await send("audio-stop") }
+    // Who waits for sound has to be told that there is none.
+    if !spoken.hasBegun { try await send("audio-start", format) }
+    try await send("audio-stop")
   }
 
   // MARK: - What there is

@@ -144,6 +144,26 @@ import Testing
     #expect(answer.error["param"] as? String == field, "\(answer.text)")
   }
 
+  @Test(arguments: [
+    ("max_tokens", "0"), ("top_k", "-2"), ("repetition_penalty", "0"), ("temperature", "-1"), ("beams", "0"),
+  ]) func `calls a setting as the request does`(field: String, json: String) async throws {
+    let server = try await TestServer(PackedModel.whole)
+    let value = try JSONSerialization.jsonObject(with: Data(json.utf8), options: .fragmentsAllowed)
+    let answer = try server.post(path, chat("Hello.", [field: value]))
+    #expect(answer.status == 400 && answer.error["param"] as? String == field, "\(answer.text)")
+    #expect((answer.error["message"] as? String)?.hasPrefix("\(field): must be ") == true, "\(answer.text)")
+  }
+
+  @Test func `-1 is no limit, and tools that must not be called are none`() async throws {
+    let server = try await TestServer(PackedModel.whole)
+    let plain = try content(server.post(path, chat("Go on.", ["max_tokens": 4, "temperature": 1, "top_k": 0])))
+    #expect(try content(server.post(path, chat("Go on.", ["max_tokens": 4, "temperature": 1, "top_k": -1]))) == plain)
+    let tools: [String: Any] = ["tools": [["type": "function", "function": ["name": "f"]]], "tool_choice": "none"]
+    #expect(try content(server.post(path, chat("Go on.", ["max_tokens": 4, "temperature": 1].merging(tools) { $1 }))) == plain)
+    let endless = try server.post("/v1/completions", ["prompt": "a", "max_tokens": -1, "seed": 1, "stop": ["e", " ", "\n"]])
+    #expect(endless.status == 200, "\(endless.text)")
+  }
+
   @Test func `never fetches an address or opens a file`() async throws {
     let server = try await TestServer(PackedModel.whole)
     for url in ["http://127.0.0.1:1/a.png", "file:///etc/passwd", "/etc/passwd", "ftp://x/y"] {

@@ -60,7 +60,10 @@ import Testing
     let server = try await TestServer()
     let expected = try await Model(path: TestServer.demo).speak(
       "Good morning. How are you?", options: SpeechOptions(sampling: Sampling(seed: 3)))
-    let types = ["mp3": "audio/mpeg", "opus": "audio/ogg", "flac": "audio/flac", "wav": "audio/wav", "pcm": "audio/pcm"]
+    let types = [
+      "mp3": "audio/mpeg", "opus": "audio/ogg", "flac": "audio/flac", "wav": "audio/wav",
+      "pcm": "audio/pcm;rate=16000;channels=1",
+    ]
     for (format, type) in types {
       let answer = try server.post("/v1/audio/speech", speech(["response_format": format]))
       #expect(answer.status == 200 && answer.headers["content-type"] == type, "\(format)")
@@ -90,6 +93,30 @@ import Testing
     let pieces = events.compactMap { ($0["audio"] as? String).flatMap { Data(base64Encoded: $0) } }
     #expect(pieces.count > 1 && pieces.flatMap { Array($0) } == Array(whole.body.dropFirst(44)))
     #expect(events.last?["type"] as? String == "speech.audio.done")
+  }
+
+  @Test(arguments: ["😀", "...", "—", " \"…\" ✅"]) func `says nothing for marks and little pictures`(text: String) async throws {
+    let server = try await TestServer()
+    for format in ["mp3", "wav", "pcm"] {
+      let answer = try server.post("/v1/audio/speech", ["input": text, "response_format": format])
+      #expect(answer.status == 200 && !answer.body.isEmpty, "\(format): \(answer.text.prefix(200))")
+      if format == "pcm" { #expect(answer.body.count == 8000 && answer.body.allSatisfy { $0 == 0 }) }
+    }
+    let events = try server.post("/v1/audio/speech", ["input": text, "stream_format": "sse"]).events
+    #expect(events.compactMap { $0["type"] as? String } == ["speech.audio.delta", "speech.audio.done"])
+    let unknown = try server.post("/v1/audio/speech", ["input": "你好"])
+    #expect(unknown.status == 400 && unknown.error["param"] as? String == "input")
+  }
+
+  @Test func `addresses may have slashes too many, bodies no coding`() async throws {
+    let server = try await TestServer()
+    let client = try HTTPClient(port: server.port)
+    for path in ["/v1/models", "/v1/models/", "/v1//models", "//v1/models?x=1"] {
+      #expect(try client.request("GET", path).text.contains("\"list\""), "\(path)")
+    }
+    #expect(try client.request("GET", "/v1/models//demo").status == client.request("GET", "/v1/models/demo").status)
+    let coded = try client.request("POST", "/v1/audio/speech", headers: ["content-encoding": "gzip"], body: [31, 139])
+    #expect(coded.status == 415 && coded.text.contains("gzip"))
   }
 
   @Test(arguments: [

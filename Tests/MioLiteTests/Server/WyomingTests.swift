@@ -105,6 +105,14 @@ import Testing
     #expect(types.filter { $0 == "audio-start" }.isEmpty && types.filter { $0 == "audio-stop" }.count == 1)
   }
 
+  @Test func `sound of nothing begins and ends`() async throws {
+    let server = try await TestServer()
+    let client = try Client(port: server.wyomingPort)
+    try client.send("synthesize", ["text": "👍"])
+    #expect(try client.next().type == "audio-start")
+    #expect(try client.next().type == "audio-stop")
+  }
+
   @Test func `bad bytes end the connection, bad requests do not`() async throws {
     let server = try await TestServer()
     for bytes in [
