@@ -157,11 +157,24 @@ struct TypedArguments {
     return nil
   }
 
+  /// Why options that other programs have are not here.
+  private static let reasons = [
+    "--language": "the model hears which language is spoken, and its prompt names none",
+    "--negative": "the model has no negative prompt; say what there is to be",
+    "--negative-prompt": "the model has no negative prompt; say what there is to be",
+    "--word-timestamps": "the model tells no times of words; 'asr --format srt' has those of what lies between pauses",
+    "--translate": "the model writes down what it hears; ask 'chat --audio FILE' for a translation",
+    "--device": "it runs on the processor, and needs no other device",
+    "--gpu-layers": "it runs on the processor, and needs no other device",
+  ]
+
   private func unknown(_ name: String, _ table: OptionTable) -> Failure {
     let names = table.options.keys.filter { $0.hasPrefix("--") }
     let near = table.options["-" + name] == nil ? Spelling.nearest(to: name, of: names.sorted()) : "-" + name
     var text = "unknown option '\(name)'"
-    if let near {
+    if let reason = Self.reasons[name] {
+      text += ": \(reason)"
+    } else if let near {
       text += "; did you mean '\(near)'?"
     } else if table.takesText {
       text += "; put '--' before an argument that begins so"

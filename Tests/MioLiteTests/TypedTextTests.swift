@@ -38,6 +38,7 @@ import Testing
     for (option, says) in [
       ("--unknown", "unknown option '--unknown'"), ("-x", "unknown option '-x'"), ("-seed", "did you mean '--seed'?"),
       ("--sead", "did you mean '--seed'?"), ("--max-new-tokens", "did you mean '--max-tokens'?"),
+      ("--negative", "no negative prompt"), ("--language=de", "hears which language"),
       ("--unknown=3", "unknown option '--unknown'"),
     ] {
       for place in [["generate", "hello", option], ["generate", option, "hello"], ["generate", "-hello", option]] {
