@@ -141,6 +141,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description="Load on mio-lite serve.")
     parser.add_argument("--mio", required=True)
     parser.add_argument("--chat-model")
+    parser.add_argument("--kinds", default="health,speech,transcription,chat")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--clients", default="1,8,64")
     parser.add_argument("--idle", type=int, default=10_000)
@@ -148,7 +149,7 @@ async def main() -> None:
     parser.add_argument("--json")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    speaker = Server(options.mio, None)
+    speaker, chatter = Server(options.mio, None), None
     results: dict = {"cores": os.cpu_count()}
     try:
         speech = request("/v1/audio/speech", json.dumps(SPEECH).encode())
@@ -159,14 +160,14 @@ async def main() -> None:
         if chatter:
             kinds.append(("chat", chatter, request("/v1/chat/completions", json.dumps(CHAT).encode())))
         for name, server, message in kinds:
+            if name not in options.kinds.split(","):
+                continue
             results[name] = []
             for clients in map(int, options.clients.split(",")):
                 row = await load(server.port, message, clients, options.seconds)
                 results[name].append(row)
                 print(f"{name:14} {clients:3} clients: {row['per_second']:8} /s, first byte {row['first_ms']} ms, "
                       f"whole {row['whole_ms']} ms (p50, p99), {row['refused']} refused", flush=True)
-        if chatter:
-            chatter.stop()
         if options.idle:
             results["idle"] = await idle(speaker, options.idle)
             print(f"idle: {results['idle']}", flush=True)
@@ -174,7 +175,8 @@ async def main() -> None:
             results["soak"] = await soak(speaker, [speech, transcription], options.soak_minutes)
             print(f"soak: {results['soak']}", flush=True)
     finally:
-        speaker.stop()
+        for server in filter(None, [speaker, chatter]):
+            server.stop()
     if options.json:
         with open(options.json, "w") as file:
             json.dump(results, file, indent=1)
