@@ -324,6 +324,11 @@ def ids(lesson) -> tuple[list[int], list[float]]:
             more = v.picture_ids(part)
         sequence += more
         weights += [float(answer)] * len(more)
+        if answer and isinstance(part, str):
+            # The first letter tells which word it is; the others follow from it.
+            starts = [i for i in range(len(more)) if i == 0 or more[i - 1] == v.ID[" "]]
+            for i in starts:
+                weights[i - len(more)] = SPEAKING_WEIGHT
         if answer and isinstance(part, np.ndarray):
             # Most codes of a picture say that nothing is there.
             weights[-1 - world.QUERIES:-1] = np.where(world.speaking(part), SPEAKING_WEIGHT, 1.0).tolist()
