@@ -298,7 +298,7 @@ class Teacher:
 
 MIXTURE = {"imagine": 0.25, "see": 0.17, "question": 0.14, "chart": 0.06, "edit": 0.11, "film": 0.04, "story": 0.05,
            "heard": 0.08, "examples": 0.03, "reason": 0.04, "steps": 0.03}
-EASY_MIXTURE = {"imagine": 0.4, "see": 0.35, "question": 0.25}
+EASY_MIXTURE = {"imagine": 0.2, "see": 0.45, "question": 0.35}
 SPEAKING_WEIGHT = 4.0
 ENDS = {system: [v.encode(part) for part in v.prompt(system, "{}").split("{}")] for system in (v.STANDARD, v.VOICE)}
 
