@@ -455,7 +455,7 @@ class Chatting(PageTest):
 
     def test_recording_is_sent_at_once(self):
         with self.page.expect_request('**/v1/chat/completions') as sent:
-            self.hold(1.0)
+            self.hold(SPOKEN_SECONDS)
             self.finished()
         self.assertEqual(sent.value.post_data_json['messages'][0]['content'][0]['type'], 'input_audio')
 
