@@ -11,6 +11,9 @@ struct MPEGFrames {
   private(set) var isConstant = true
   private let first: Header
 
+  /// What a frame that states the length says of itself, at a varying rate and at one rate.
+  static let lengthMarks = ["Xing", "Info"].map { Array($0.utf8) }
+
   /// Most pieces that are looked for.
   private static let pieceLimit = 10_000
 
@@ -57,7 +60,7 @@ struct MPEGFrames {
     // Without a checksum, without padding, with room enough.
     var frame = [first.bytes[0], first.bytes[1] | 1, 0x90 | first.bytes[2] & 0x0C, first.bytes[3]]
     guard let header = Header(frame) else { return [] }
-    frame += [UInt8](repeating: 0, count: header.sideByteCount) + Array("Xing".utf8)
+    frame += [UInt8](repeating: 0, count: header.sideByteCount) + Self.lengthMarks[0]
     for number in [3, count, byteCount + header.byteCount] {
       frame += (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
     }
@@ -88,7 +91,7 @@ struct MPEGFrames {
     }
 
     /// Whether these bytes behind the side information say that the frame states the length.
-    func statesLength(_ word: [UInt8]) -> Bool { word == Array("Xing".utf8) || word == Array("Info".utf8) }
+    func statesLength(_ word: [UInt8]) -> Bool { MPEGFrames.lengthMarks.contains(word) }
 
     /// Whether both belong to one stream: same version, layer and sample rate.
     func isLike(_ other: Header) -> Bool {

@@ -64,7 +64,7 @@ struct SoundLayout {
     }
   }
 
-  private static func number(_ bytes: ArraySlice<UInt8>, isBig: Bool) -> Int {
+  static func number(_ bytes: ArraySlice<UInt8>, isBig: Bool) -> Int {
     (isBig ? Array(bytes) : bytes.reversed()).reduce(0) { $0 << 8 | Int($1) }
   }
 
@@ -173,8 +173,8 @@ struct SoundLayout {
     let head = input.bytes(10, at: 0)
     let isTagged = head.count == 10 && head.starts(with: Array("ID3".utf8))
     let tag = isTagged ? 10 + head[6...].reduce(0) { $0 << 7 | Int($1 & 0x7F) } : 0
-    for word in ["Xing", "Info"] {
-      for place in places(of: Array(word.utf8), from: tag + 4096) {
+    for word in MPEGFrames.lengthMarks {
+      for place in places(of: word, from: tag + 4096) {
         for distance in [36, 21, 13] {
           let head = input.bytes(2, at: place - distance)
           guard head.count == 2, head[0] == 0xFF, head[1] & 0xE6 == 0xE2 else { continue }
@@ -189,7 +189,7 @@ struct SoundLayout {
     if let frames, frames.pieces.count > 1 || !isNotes(from: frames.pieces.last?.upperBound ?? byteCount) {
       pieces = frames.pieces
       prefix = frames.lengthFrame(byteCount: pieces.reduce(0) { $0 + $1.count })
-    } else if ["Xing", "Info"].contains(where: { !places(of: Array($0.utf8), from: tag, before: tag + 4096).isEmpty }) {
+    } else if MPEGFrames.lengthMarks.contains(where: { !places(of: $0, from: tag, before: tag + 4096).isEmpty }) {
       putXingSizeRight(near: tag)
     } else if let frames, !frames.isConstant {
       starts = [tag]
@@ -205,8 +205,8 @@ struct SoundLayout {
 
   /// The size that the first frame states is put right where it is not the file's: libmpg123 would complain to standard error.
   private mutating func putXingSizeRight(near tag: Int) {
-    for word in ["Xing", "Info"] {
-      guard let place = places(of: Array(word.utf8), from: tag, before: tag + 4096).first else { continue }
+    for word in MPEGFrames.lengthMarks {
+      guard let place = places(of: word, from: tag, before: tag + 4096).first else { continue }
       let head = input.bytes(16, at: place)
       guard head.count == 16, head[7] & 2 != 0 else { return }
       let offset = place + (head[7] & 1 != 0 ? 12 : 8)

@@ -65,7 +65,7 @@ package struct WaveStream: Sendable {
         position += 8
         return
       }
-      let size = Self.number(head.suffix(4))
+      let size = SoundLayout.number(head.suffix(4), isBig: false)
       guard size < Self.chunkLimit else { throw broken("has a header of \(size) bytes") }
       let end = position + 8 + size + size % 2
       guard rest.count >= end else { return }
@@ -75,7 +75,9 @@ package struct WaveStream: Sendable {
   }
 
   private func parsed(_ chunk: ArraySlice<UInt8>) throws(MediaError) -> Format {
-    func number(_ offset: Int, _ count: Int) -> Int { Self.number(chunk.dropFirst(offset).prefix(count)) }
+    func number(_ offset: Int, _ count: Int) -> Int {
+      SoundLayout.number(chunk.dropFirst(offset).prefix(count), isBig: false)
+    }
     let (kind, channels, rate, bits) = (number(0, 2), number(2, 2), number(4, 4), number(14, 2))
     guard kind == 1 || kind == 0xFFFE, bits == 16, (1...64).contains(channels) else {
       throw broken("has no 16-bit samples; 'ffmpeg -i - -f wav -c:a pcm_s16le -' makes them of anything")
@@ -100,6 +102,4 @@ package struct WaveStream: Sendable {
   }
 
   private func broken(_ what: String) -> MediaError { MediaError(.malformed, name, "the WAV stream \(what)") }
-
-  private static func number(_ bytes: ArraySlice<UInt8>) -> Int { bytes.reversed().reduce(0) { $0 << 8 | Int($1) } }
 }
