@@ -85,6 +85,31 @@ import Testing
     #expect(folder.contents == ["a.wav"])
   }
 
+  @Test(.needsTerminal) func `a terminal that is closed ends the work, and nothing is left`() throws {
+    let folder = try TemporaryFolder()
+    let text = String(repeating: "This is a long text that takes a while. ", count: 2000)
+    var call = PseudoTerminal.Call(["tts", text, "-o", folder.path("a.wav"), "--seed", "1"])
+    call.keys = [.init(after: "%", hangup: true)]
+    let result = try PseudoTerminal.run(call)
+    #expect(result.missed == 0, "\(result.raw)")
+    #expect(result.status == 129, "\(result.raw)")
+    #expect(folder.contents.isEmpty)
+  }
+
+  @Test(.needsTerminal) func `under nohup the work outlives its terminal`() throws {
+    let folder = try TemporaryFolder()
+    let text = String(repeating: "This is a text that takes a while. ", count: 8)
+    // What nohup does, but for the outputs: it would turn them away from the terminal, which is to be lost here.
+    let script = "trap '' HUP; exec \"$@\""
+    var call = PseudoTerminal.Call([])
+    call.arguments = ["/bin/sh", "-c", script, "sh", Program.path, "tts", text, "-o", folder.path("a.wav"), "--seed", "1"]
+    call.keys = [.init(after: "%", hangup: true)]
+    let result = try PseudoTerminal.run(call)
+    #expect(result.missed == 0, "\(result.raw)")
+    #expect(result.status == 0, "\(result.raw)")
+    #expect(folder.contents == ["a.wav"])
+  }
+
   /// The checkpoint with 2000 times its first layer, all weights zero, which takes seconds to pack and no space on the disk.
   private func enlarge(_ checkpoint: URL, to folder: TemporaryFolder) throws {
     let files = FileManager.default

@@ -59,6 +59,16 @@ import Testing
     }
   }
 
+  @Test func `tells an image behind a line end, which is no video`() throws {
+    for image in try [kind("turned.jpg"), Array(Data(contentsOf: Goldens.image("images/rgba.png")))] {
+      for command in [["describe", "-"], ["encode", "-"]] {
+        let result = try run(command, input: Array("\r\n".utf8) + image)
+        #expect(result.status == 2)
+        #expect(result.notes.contains("an image with 2 bytes in front that do not belong to it"), "\(result.notes)")
+      }
+    }
+  }
+
   @Test func `reads a video from standard input, from a file and from a pipe alike`() throws {
     let film = try kind("animated.gif")
     try Data(film).write(to: folder.url.appendingPathComponent("film.gif"))
