@@ -56,6 +56,25 @@ import Testing
       })
   }
 
+  @Test func `keeps 8 bits of what sees and draws for a small file`() throws {
+    _ = try folder.copy(Goldens.image("tiny-mio/seed-tokenizer-2"), as: "seed-tokenizer-2")
+    func encodings(small: Bool, _ quantization: Quantization = .q4) throws -> [String: TensorEncoding] {
+      let output = folder.path("\(UUID().uuidString).mio")
+      let conversion = try Conversion(
+        checkpoint: folder.url.path, quantization: quantization, smallImages: small, threads: 1)
+      _ = try conversion.run(output: output)
+      let tensors = try ModelFile.open(path: output).tensors
+      return Dictionary(uniqueKeysWithValues: tensors.map { ("\($0.component) \($0.name)", $0.encoding) })
+    }
+    let (large, small) = (try encodings(small: false), try encodings(small: true))
+    let changed = large.keys.filter { large[$0] != small[$0] }
+    #expect(changed.allSatisfy { large[$0] == .panelF16 && small[$0] == .panelQ8 })
+    #expect(changed.contains("diffusion conv_in.weight"))
+    #expect(changed.contains("image-tokenizer visual_encoder.blocks.0.attn.qkv.weight"))
+    #expect(!changed.contains { $0.hasPrefix("diffusion decoder.") }, "rounding is seen in the pixels of the decoder")
+    #expect(try encodings(small: true, .f16) == encodings(small: false, .f16))
+  }
+
   @Test(arguments: ["diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.bin"])
   func `reads every form of the weights`(form: String) throws {
     let expected = try digests()

@@ -15,6 +15,8 @@ package struct Conversion: Sendable {
 
   package let checkpoint: CheckpointDirectory
   package let quantization: Quantization
+  /// Whether matrices that see and draw keep 8 bits where they would keep 16, except under f16 and f32.
+  package let smallImages: Bool
   package let threads: Int
   /// What the output will hold, in its order, without the provenance.
   package let components: [ComponentPlan]
@@ -29,7 +31,7 @@ package struct Conversion: Sendable {
   /// - Throws: every missing, extra, misshapen or mistyped tensor, missing file and unsupported setting.
   package init(
     checkpoint path: String, quantization: Quantization = .q4, ignoringSettings ignored: Set<String> = [],
-    acceptsTokenizerAlone: Bool = false, threads: Int
+    acceptsTokenizerAlone: Bool = false, smallImages: Bool = false, threads: Int
   ) throws(ConversionError) {
     precondition(threads >= 1, "a conversion needs at least one thread")
     let checkpoint = try CheckpointDirectory(path: path, ignoringSettings: ignored)
@@ -72,6 +74,7 @@ package struct Conversion: Sendable {
     if !found.problems.isEmpty { throw ConversionError(found.problems) }
     self.checkpoint = checkpoint
     self.quantization = quantization
+    self.smallImages = smallImages
     self.threads = threads
     components = found.plans
     notes = found.plans.flatMap(\.notes) + Self.absences(in: found.plans, checkpoint)
@@ -81,10 +84,14 @@ package struct Conversion: Sendable {
   init(of checkpoint: CheckpointDirectory, components: [ComponentPlan], quantization: Quantization, threads: Int) {
     self.checkpoint = checkpoint
     self.quantization = quantization
+    smallImages = false
     self.threads = threads
     self.components = components
     notes = []
   }
+
+  /// The encoding of the tensors of a rule.
+  func encoding(_ rule: EncodingRule) -> TensorEncoding { rule.encoding(quantization, smallImages: smallImages) }
 
   private static let adapterFiles = ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"]
 

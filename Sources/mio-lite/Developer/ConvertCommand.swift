@@ -39,6 +39,13 @@ struct ConvertCommand: AsyncParsableCommand {
       """)
   var bits: Double?
 
+  @Flag(
+    help: """
+      Keep 8 bits, not 16, of the matrices that see and draw: a smaller file for models that were judged with it, or that draw
+      without guidance, which multiplies what is rounded.
+      """)
+  var smallImages = false
+
   @Option(name: .shortAndLong, help: "Threads (default: the physical cores this process may use).")
   var threads: Int?
 
@@ -63,6 +70,9 @@ struct ConvertCommand: AsyncParsableCommand {
     if calibrate != nil && quantize != .q4 {
       throw ValidationError("--calibrate chooses 4-bit codes; it goes with --quantize q4 only")
     }
+    if smallImages && ![.q4, .q8].contains(quantize) {
+      throw ValidationError("--small-images asks for 8 bits; it goes with --quantize q4 or q8")
+    }
     if let bits {
       if !(4.5...8.5).contains(bits) {
         throw ValidationError("--bits takes a number from 4.5 (all q4) to 8.5 (all q8), not \(bits)")
@@ -80,7 +90,7 @@ struct ConvertCommand: AsyncParsableCommand {
   func run() async throws {
     let conversion = try Conversion(
       checkpoint: checkpoint, quantization: quantize, ignoringSettings: Set(ignoreSetting),
-      acceptsTokenizerAlone: tokenizerOnly, threads: threads ?? Processors.usableCoreCount)
+      acceptsTokenizerAlone: tokenizerOnly, smallImages: smallImages, threads: threads ?? Processors.usableCoreCount)
     if !common.quiet { for note in conversion.notes { Output.note("note: \(note)") } }
     guard let output, !plan else { return try Output.write(ConversionChart.plan(of: conversion)) }
     let started = ContinuousClock.now

@@ -4,7 +4,7 @@ import MioFormat
 struct DiffusionTensors {
   static let matrices = EncodingRule(
     component: DiffusionPlan.component, tensors: "other U-Net matrices",
-    q4: .panelF16, q8: .panelF16, f16: .panelF16, f32: .panelF32,
+    q4: .panelF16, q8: .panelF16, f16: .panelF16, f32: .panelF32, small: .panelQ8,
     reason: "guidance multiplies their rounding: 8 bits in all of them change the test image by 10 levels of 255")
   static let sturdy = EncodingRule(
     component: DiffusionPlan.component, tensors: "U-Net blocks of the lowest resolution, all feed-forward matrices",

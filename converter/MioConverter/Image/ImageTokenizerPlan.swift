@@ -8,7 +8,7 @@ enum ImageTokenizerPlan {
 
   private static let matrices = EncodingRule(
     component: component, tensors: "matrices of the vision transformer and the Q-Former", q4: .panelF16, q8: .panelF16,
-    f16: .panelF16, f32: .panelF32,
+    f16: .panelF16, f32: .panelF32, small: .panelQ8,
     reason: "stored in 16 bits already; rounding them and what they multiply to 8 changes one code in sixty")
   private static let heads = EncodingRule(
     component: component, tensors: "patches, code vectors, codes to embedding", q4: .panelF16, q8: .panelF16,

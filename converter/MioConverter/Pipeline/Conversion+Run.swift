@@ -69,7 +69,7 @@ extension Conversion {
         isCancelled: isCancelled)
     }
     let scratch = try CalibratedTensors(beside: output)
-    let names = Dictionary(uniqueKeysWithValues: language.tensors.map { ($0.name, $0.rule.encoding(quantization)) })
+    let names = Dictionary(uniqueKeysWithValues: language.tensors.map { ($0.name, encoding($0.rule)) })
     let losses = try Calibration(
       plan: language, tokens: tokens, threads: threads,
       progress: { progress(ConversionProgress(bytesDone: $0, bytesTotal: $1, tensor: "calibration: " + $2)) },
@@ -94,7 +94,7 @@ extension Conversion {
     let tensors = components.flatMap { plan in plan.tensors.map { (plan: plan, tensor: $0) } }
     let encodings = tensors.map { item in
       item.plan.component == LanguagePlan.component && choice.wide.contains(item.tensor.name)
-        ? .panelQ8 : item.tensor.rule.encoding(quantization)
+        ? .panelQ8 : encoding(item.tensor.rule)
     }
     do {
       return try run(tensors, encodings, choice.tensors, notes: choice.notes, output: output, progress, isCancelled)

@@ -13,7 +13,7 @@ package struct PlanLine: Hashable, Sendable {
 extension Conversion {
   /// What will become of the tensors, rule by rule, in the order of the output.
   package var planLines: [PlanLine] {
-    planLines(components.flatMap(\.tensors).map { $0.rule.encoding(quantization) })
+    planLines(components.flatMap(\.tensors).map { encoding($0.rule) })
   }
 
   /// The same with the encodings of all tensors; a rule whose tensors have several makes a line of each.
@@ -45,7 +45,8 @@ extension Conversion {
   package static var rulesTable: String {
     var lines = ["| component | tensors | q4 | q8 | f16 | f32 | why |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for rule in rules {
-      let encodings = [rule.q4, rule.q8, rule.f16, rule.f32].map(\.name).joined(separator: " | ")
+      let small = rule.small.map { ", \($0.name) for --small-images" } ?? ""
+      let encodings = [rule.q4.name + small, rule.q8.name + small, rule.f16.name, rule.f32.name].joined(separator: " | ")
       lines.append("| \(rule.component) | \(rule.tensors) | \(encodings) | \(rule.reason) |")
     }
     return lines.joined(separator: "\n") + "\n"

@@ -18,12 +18,14 @@ package struct EncodingRule: Hashable, Sendable {
   package let q8: TensorEncoding
   package let f16: TensorEncoding
   package let f32: TensorEncoding
+  /// The encoding under q4 and q8 for `smallImages`, if that is another.
+  package let small: TensorEncoding?
   /// Why these tensors keep the bits they keep.
   package let reason: String
 
   package init(
     component: String, tensors: String, q4: TensorEncoding, q8: TensorEncoding, f16: TensorEncoding,
-    f32: TensorEncoding, reason: String
+    f32: TensorEncoding, small: TensorEncoding? = nil, reason: String
   ) {
     self.component = component
     self.tensors = tensors
@@ -31,6 +33,7 @@ package struct EncodingRule: Hashable, Sendable {
     self.q8 = q8
     self.f16 = f16
     self.f32 = f32
+    self.small = small
     self.reason = reason
   }
 
@@ -40,11 +43,11 @@ package struct EncodingRule: Hashable, Sendable {
       component: component, tensors: tensors, q4: encoding, q8: encoding, f16: encoding, f32: encoding, reason: reason)
   }
 
-  /// The encoding under `quantization`.
-  package func encoding(_ quantization: Quantization) -> TensorEncoding {
+  /// The encoding under `quantization`; `smallImages` is for networks that see and draw.
+  package func encoding(_ quantization: Quantization, smallImages: Bool = false) -> TensorEncoding {
     switch quantization {
-    case .q4: q4
-    case .q8: q8
+    case .q4: smallImages ? small ?? q4 : q4
+    case .q8: smallImages ? small ?? q8 : q8
     case .f16: f16
     case .f32: f32
     }
