@@ -3,11 +3,12 @@
 import torch
 
 import parallel
+from timed import fast_type
 
 
 def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """The nearest (semi-)orthogonal matrix, roughly: five Newton-Schulz steps."""
-    x = g.bfloat16() / (g.norm() + 1e-7)
+    x = g.to(fast_type()) / (g.norm() + 1e-7)
     wide = x.shape[0] > x.shape[1]
     if wide:
         x = x.T

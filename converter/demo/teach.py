@@ -155,13 +155,10 @@ class Teacher:
         return v.STANDARD, [(codes, False), (words, False), (answer, True)]
 
     def heard(self):
-        """The question is spoken; the answer is written, or spoken too."""
+        """The question is spoken."""
         codes = self.scene()
         words, answer = self.about(codes)
-        question = (self.asked.heard(words, self.rng), False)
-        if self.rng.random() < 0.7:
-            return v.STANDARD, [(codes, False), question, (answer, True)]
-        return v.VOICE, [(codes, False), question, (self.asked.said(answer), True)]
+        return v.STANDARD, [(codes, False), (self.asked.heard(words, self.rng), False), (answer, True)]
 
     # Few examples, and steps that are written down.
 
@@ -335,9 +332,15 @@ def ids(lesson) -> tuple[list[int], list[float]]:
     return sequence, weights
 
 
+def mixture(easy: bool, asked) -> dict[str, float]:
+    """How often each kind of lesson comes; without what was spoken, none about spoken questions."""
+    return EASY_MIXTURE if easy else {kind: share for kind, share in MIXTURE.items() if asked or kind != "heard"}
+
+
 def lessons(rng: np.random.Generator, count: int, kind: str | None = None, testing: bool = False, asked=None, easy: bool = False):
-    teacher, mixture = Teacher(rng, testing, asked, easy), EASY_MIXTURE if easy else MIXTURE
-    kinds = [kind] * count if kind else rng.choice(list(mixture), count, p=np.array(list(mixture.values())))
+    teacher, shares = Teacher(rng, testing, asked, easy), mixture(easy, asked)
+    total = sum(shares.values())
+    kinds = [kind] * count if kind else rng.choice(list(shares), count, p=np.array(list(shares.values())) / total)
     return [ids(getattr(teacher, str(k))()) for k in kinds]
 
 
