@@ -1,7 +1,9 @@
 """Load on `mio-lite serve`, on this machine only: requests per second, times to the first byte and to the end, and what it holds.
 
     python3 bench/serving.py --mio .build/release/mio-lite [--chat-model F.mio] [--seconds 10] [--clients 1,8,64]
-        [--idle 10000] [--soak-minutes 10] [--json out.json]
+        [--idle 10000] [--soak-minutes 10] [--json out.json] [--llama-server PATH --gguf F.gguf]
+
+llama.cpp's server takes turns with ours on chat, with weights of the same shapes (bench/peers/make_gguf.py --tokenizer).
 
 Speech and transcription use the shipped model, chat the one that is given. Figures are of a closed loop: every client asks again
 when it has its answer. The overhead is a request's time less that of the work it asks for, of requests without work (/health).
@@ -13,6 +15,7 @@ import json
 import os
 import re
 import resource
+import socket
 import subprocess
 import time
 
@@ -37,6 +40,30 @@ class Server:
     def rss_mb(self) -> float:
         with open(f"/proc/{self.process.pid}/status") as status:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+class Peer:
+    """llama.cpp's server; as many requests at a time as ours takes."""
+
+    def __init__(self, program: str, model: str, threads: int):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = [program, "-m", model, "--port", str(self.port), "-np", "8", "-c", "8192", "-t", str(threads), "--no-webui"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    async def ready(self) -> None:
+        for _ in range(600):
+            try:
+                await ask(self.port, request("/health", None))
+                return
+            except (OSError, AssertionError, asyncio.IncompleteReadError):
+                await asyncio.sleep(0.1)
+        raise RuntimeError("the peer does not answer")
 
     def stop(self) -> None:
         self.process.terminate()
@@ -141,6 +168,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description="Load on mio-lite serve.")
     parser.add_argument("--mio", required=True)
     parser.add_argument("--chat-model")
+    parser.add_argument("--llama-server")
+    parser.add_argument("--gguf")
+    parser.add_argument("--rounds", type=int, default=1, help="turns that the servers take")
     parser.add_argument("--kinds", default="health,speech,transcription,chat")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--clients", default="1,8,64")
@@ -149,25 +179,28 @@ async def main() -> None:
     parser.add_argument("--json")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    speaker, chatter = Server(options.mio, None), None
+    speaker, chatter, peer = Server(options.mio, None), None, None
     results: dict = {"cores": os.cpu_count()}
     try:
         speech = request("/v1/audio/speech", json.dumps(SPEECH).encode())
         wav = await ask(speaker.port, request("/v1/audio/speech", json.dumps({**SPEECH, "response_format": "wav"}).encode()))
         transcription = request("/v1/audio/transcriptions", *form(wav))
         kinds = [("health", speaker, request("/health", None)), ("speech", speaker, speech), ("transcription", speaker, transcription)]
-        chatter = Server(options.mio, options.chat_model) if options.chat_model else None
-        if chatter:
+        if options.chat_model:
+            chatter = Server(options.mio, options.chat_model)
             kinds.append(("chat", chatter, request("/v1/chat/completions", json.dumps(CHAT).encode())))
-        for name, server, message in kinds:
-            if name not in options.kinds.split(","):
-                continue
-            results[name] = []
-            for clients in map(int, options.clients.split(",")):
-                row = await load(server.port, message, clients, options.seconds)
-                results[name].append(row)
-                print(f"{name:14} {clients:3} clients: {row['per_second']:8} /s, first byte {row['first_ms']} ms, "
-                      f"whole {row['whole_ms']} ms (p50, p99), {row['refused']} refused", flush=True)
+        if options.llama_server:
+            peer = Peer(options.llama_server, options.gguf, os.cpu_count())
+            await peer.ready()
+            kinds.append(("chat, llama.cpp", peer, request("/v1/chat/completions", json.dumps(CHAT | {"ignore_eos": True}).encode())))
+        kinds = [kind for kind in kinds if kind[0].split(",")[0] in options.kinds.split(",")]
+        for clients in map(int, options.clients.split(",")):
+            for _ in range(options.rounds):
+                for name, server, message in kinds:
+                    row = await load(server.port, message, clients, options.seconds)
+                    results.setdefault(name, []).append(row)
+                    print(f"{name:16} {clients:3} clients: {row['per_second']:8} /s, first byte {row['first_ms']} ms, "
+                          f"whole {row['whole_ms']} ms (p50, p99), {row['refused']} refused", flush=True)
         if options.idle:
             results["idle"] = await idle(speaker, options.idle)
             print(f"idle: {results['idle']}", flush=True)
@@ -175,7 +208,7 @@ async def main() -> None:
             results["soak"] = await soak(speaker, [speech, transcription], options.soak_minutes)
             print(f"soak: {results['soak']}", flush=True)
     finally:
-        for server in filter(None, [speaker, chatter]):
+        for server in filter(None, [speaker, chatter, peer]):
             server.stop()
     if options.json:
         with open(options.json, "w") as file:

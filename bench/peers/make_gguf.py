@@ -4,14 +4,14 @@
     python3 bench/peers/make_gguf.py --type q4_0 -o random-q4_0.gguf
 
 Matrices get the given type, the head q6_k (as llama.cpp's own quantizer does under q4_0) or the same type under q8_0.
-Only NumPy is needed; the layout follows ggml's docs/gguf.md (version 3).
+Only NumPy is needed, and sentencepiece for --tokenizer; the layout follows ggml's docs/gguf.md (version 3).
 """
 import argparse
 import struct
 
 import numpy as np
 
-U32, F32, STRING = 4, 6, 8
+U32, I32, F32, STRING, ARRAY = 4, 5, 6, 8, 9
 TYPES = {"f32": (0, 1, 4), "q4_0": (2, 32, 18), "q8_0": (8, 32, 34), "q6_k": (14, 256, 210)}  # id, block, bytes
 ALIGNMENT = 32
 
@@ -24,6 +24,29 @@ def string(text):
 def entry(key, kind, value):
     body = string(value) if kind == STRING else struct.pack("<I" if kind == U32 else "<f", value)
     return string(key) + struct.pack("<I", kind) + body
+
+
+def entries(key, kind, values):
+    pack = {STRING: string, F32: lambda v: struct.pack("<f", v), I32: lambda v: struct.pack("<i", v)}[kind]
+    return string(key) + struct.pack("<IIQ", ARRAY, kind, len(values)) + b"".join(map(pack, values))
+
+
+def tokenizer(path, rows):
+    """The keys of a sentencepiece model; rows without a piece get names of their own."""
+    if not path:
+        return [entry("tokenizer.ggml.model", STRING, "none")]
+    from sentencepiece import SentencePieceProcessor
+
+    model = SentencePieceProcessor(model_file=path)
+    count = len(model)
+    kinds = [2 if model.IsUnknown(i) else 3 if model.IsControl(i) else 6 if model.IsByte(i) else 1 for i in range(count)]
+    return [
+        entry("tokenizer.ggml.model", STRING, "llama"),
+        entries("tokenizer.ggml.tokens", STRING, [*map(model.IdToPiece, range(count)), *(f"<row{i}>" for i in range(count, rows))]),
+        entries("tokenizer.ggml.scores", F32, [*map(model.GetScore, range(count)), *[0.0] * (rows - count)]),
+        entries("tokenizer.ggml.token_type", I32, kinds + [4] * (rows - count)),
+        entry("tokenizer.ggml.bos_token_id", U32, 1), entry("tokenizer.ggml.eos_token_id", U32, 2),
+    ]
 
 
 def random_blocks(rng, kind, blocks):
@@ -53,6 +76,7 @@ def main():
     parser.add_argument("--vocabulary", type=int, default=76292)
     parser.add_argument("--context", type=int, default=4096)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tokenizer", help="sentencepiece model, so that text can be asked for")
     a = parser.parse_args()
     kv = a.width // a.heads * a.kv_heads
     head = "q6_k" if a.type == "q4_0" and a.width % 256 == 0 else a.type
@@ -74,7 +98,7 @@ def main():
         entry("llama.attention.head_count", U32, a.heads), entry("llama.attention.head_count_kv", U32, a.kv_heads),
         entry("llama.rope.dimension_count", U32, a.width // a.heads), entry("llama.rope.freq_base", F32, 5e6),
         entry("llama.attention.layer_norm_rms_epsilon", F32, 1e-5), entry("llama.vocab_size", U32, a.vocabulary),
-        entry("tokenizer.ggml.model", STRING, "none"),
+        *tokenizer(a.tokenizer, a.vocabulary),
     ]
     offset, records = 0, []
     for name, shape, kind in tensors:
