@@ -49,7 +49,9 @@ GROWN = Shape(v.TOTAL, width=OLD.width + NEW.width, inner=OLD_INNER + NEW.inner,
 LOUDNESS = 200.0       # of the shipped stream behind its first layer
 # Of the new streams in the checkpoint: the norms hold the loud one when it grows, and the faint one hardly counts in them.
 SCALE = torch.cat([torch.full((FAINT,), LOUDNESS / 1000), torch.full((LOUD,), LOUDNESS / 4)])
-QUIET = 0.5            # loss per loudness of the new streams, beside which the shipped one is to be heard
+# Loss per loudness of the new streams, and decay of the new matrices: without, the loud stream grows until the others are not heard
+# beside it.
+QUIET, DECAY = 2.0, 1.0
 MATRIX_RATE, VECTOR_RATE = 0.004, 2e-3
 WARM_STEPS, AVERAGE = 100, 0.997
 BATCH_TOKENS, POOL = 1536, 24
@@ -177,21 +179,22 @@ class Grown(nn.Module):
 
     @torch.no_grad()
     def prepare(self, ids: torch.Tensor) -> None:
-        """Lets every norm hand on the new streams about as large as they come, and the shipped one as large."""
+        """Lets norms hand on the faint stream about as large as it comes, the loud one as large when it has grown loud, and the
+        shipped one as large."""
         def size(stream: torch.Tensor) -> float:
             return float(stream[torch.isin(ids, torch.tensor(OWN))].square().mean().sqrt())
 
         x, rotation = self.old.model.embed_tokens(ids), self.old.rotation(torch.arange(ids.shape[1])[None])
         for a, b in zip(self.old.model.layers, self.layers):
             z = a.input_layernorm(x)
-            b.input_layernorm.fill_(size(x))
+            b.input_layernorm.fill_(size(x))[FAINT:] = SCALE[-1]
             b.heads_scale.fill_(1 / size(z))
             x = x + a.self_attn(z, rotation)
             z = a.post_attention_layernorm(x)
-            b.post_attention_layernorm.fill_(size(x))
+            b.post_attention_layernorm.fill_(size(x))[FAINT:] = SCALE[-1]
             b.inner_scale.fill_(1 / size(z))
             x = x + a.mlp(z)
-        self.norm.fill_(size(x))
+        self.norm.fill_(SCALE[-1])
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All streams as one Llama with the tensor names of transformers."""
@@ -246,7 +249,7 @@ class Trainer(Timed):
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         matrices = [p for p in self.model.layers.parameters() if p.ndim == 2]
         others = [p for p in self.model.parameters() if not any(p is matrix for matrix in matrices)]
-        self.optimizers = [Muon(matrices, MATRIX_RATE),
+        self.optimizers = [Muon(matrices, MATRIX_RATE, weight_decay=DECAY),
                            torch.optim.AdamW(others, VECTOR_RATE, betas=(0.9, 0.98), weight_decay=0.0)]
         self.four_bits = FourBits(matrices)
         self.pool = []

@@ -22,8 +22,8 @@ class Muon(torch.optim.Optimizer):
     """For matrices, and kernels of convolutions as matrices of a row per output. The processes share the work: each makes every
     n-th matrix orthogonal."""
 
-    def __init__(self, parameters, lr: float, momentum: float = 0.95):
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+    def __init__(self, parameters, lr: float, momentum: float = 0.95, weight_decay: float = 0.0):
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self):
@@ -39,4 +39,4 @@ class Muon(torch.optim.Optimizer):
                     part.copy_(update.reshape(-1)).mul_(0.2 * max(update.shape) ** 0.5)
             parallel.total(flat)
             for p, part in zip(parameters, parts):
-                p.sub_(part.view_as(p), alpha=group["lr"])
+                p.mul_(1 - group["lr"] * group["weight_decay"]).sub_(part.view_as(p), alpha=group["lr"])

@@ -21,7 +21,7 @@ import drawing
 import seed
 import world
 from muon import Muon
-from timed import Timed
+from timed import Timed, fast
 
 RATES = {"autoencoder": 2e-3, "reader": 1e-3, "unet": 1e-3}           # of all but matrices
 MATRIX_RATES = {"autoencoder": 2e-3, "reader": 2e-3, "unet": 3e-3}    # Muon's
@@ -88,7 +88,7 @@ class ReaderStage(Stage):
 
     def loss(self, rng):
         codes, x = self.examples(rng, BATCHES["reader"])
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast():
             vectors = self.model(x)
         return F.cross_entropy((-seed.distances(vectors.float()) / 4).flatten(0, 1), codes.flatten())
 
@@ -110,7 +110,7 @@ class AutoencoderStage(Stage):
     def loss(self, rng):
         _, seen = pictures(rng, BATCHES["autoencoder"])
         x = (seen.float() / 127.5 - 1).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast():
             posterior = self.model.encode(x).latent_dist
             z = posterior.mean.float()
             back = self.model.decode(z + 0.05 * torch.randn_like(z)).sample.float()
@@ -166,7 +166,7 @@ class UNetStage(Stage):
             rng, parts = np.random.default_rng([7, chunk]), []
             for _ in range(LATENTS // 100):
                 codes, seen = pictures(rng, 100)
-                with torch.autocast("cpu", torch.bfloat16):
+                with fast():
                     z = self.encode(seen)
                 parts.append((codes, (z.float() * self.factor()).half()))
             self.shard, self.chunk = tuple(torch.cat(part) for part in zip(*parts)), chunk
@@ -184,7 +184,7 @@ class UNetStage(Stage):
         steps = torch.from_numpy(np.where(rng.random(len(rows)) < NOISY_SHARE, rng.integers(NOISY, 1000, len(rows)),
                                           rng.integers(0, 1000, len(rows))))
         x, v = self.noised(z[rows].float(), steps)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast():
             guess = self.model(codes[rows], x.contiguous(memory_format=torch.channels_last), steps)
         return F.mse_loss(guess.float(), v)
 
