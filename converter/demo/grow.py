@@ -51,10 +51,10 @@ LOUDNESS = 200.0       # of the shipped stream behind its first layer
 SCALE = torch.cat([torch.full((FAINT,), LOUDNESS / 1000), torch.full((LOUD,), LOUDNESS / 4)])
 # Loss per loudness of the new streams, and decay of the new matrices: without, the loud stream grows until the others are not heard
 # beside it.
-QUIET, DECAY = 2.0, 1.0
-MATRIX_RATE, VECTOR_RATE = 0.004, 2e-3
+QUIET, DECAY = 1.0, 0.1
+MATRIX_RATE, VECTOR_RATE = 0.002, 2e-3
 WARM_STEPS, AVERAGE = 100, 0.997
-BATCH_TOKENS, POOL = 1536, 24
+BATCH_TOKENS, POOL = 2048, 20
 ROUNDED_SHARE = 0.3    # share of the full learning rate below which the layers compute with their 4-bit values
 
 OWN = [v.ID[token] for token in [v.IMAGE, v.IMAGE_END, *v.PICTURE_FIXED, *v.IMAGES]]      # what opens the gates
@@ -255,6 +255,7 @@ class Trainer(Timed):
         self.pool = []
         self.easy = 0.0     # share of the lessons that are about one thing
         self.restore()
+        self.optimizers[0].param_groups[0]["weight_decay"] = DECAY     # whatever a saved state had
 
     def next_batch(self):
         if not self.pool:

@@ -8,7 +8,7 @@ import torch
 
 import parallel
 
-SAVE_SECONDS = 240
+SAVE_SECONDS = 150
 
 
 @cache
