@@ -169,6 +169,9 @@ struct ChatPlan: Sendable {
       case "system", "developer": role = .system
       case "user": role = .user
       case "assistant": role = .assistant
+      case "tool", "function":
+        throw APIError.unsupported(
+          "\(place).role", "the model calls no tools, so it has no use for what they answered; leave these messages out")
       default:
         throw APIError.unsupported(
           "\(place).role", "'\(message.role.prefix(20))' is not known; there are system, developer, user and assistant")

@@ -164,6 +164,14 @@ import Testing
     #expect(endless.status == 200, "\(endless.text)")
   }
 
+  @Test func `says why the answer of a tool is of no use`() async throws {
+    let server = try await TestServer(PackedModel.whole)
+    let messages = [["role": "user", "content": "What is it?"], ["role": "tool", "content": "5", "tool_call_id": "a"]]
+    let answer = try server.post(path, chat("Hello.", ["messages": messages]))
+    #expect(answer.status == 400 && answer.error["param"] as? String == "messages[1].role", "\(answer.text)")
+    #expect((answer.error["message"] as? String)?.contains("calls no tools") == true, "\(answer.text)")
+  }
+
   @Test func `never fetches an address or opens a file`() async throws {
     let server = try await TestServer(PackedModel.whole)
     for url in ["http://127.0.0.1:1/a.png", "file:///etc/passwd", "/etc/passwd", "ftp://x/y"] {
