@@ -86,7 +86,7 @@ extension BadInput {
       _ = try Program.run(["convert", Goldens.speech("llm-other-format").path, "-o", path, "-q"])
       return Call(arguments: ["tts", "hello", "-m", path])
     },
-    BadInput("model: was not taught the task", 2, "only speaks") { _ in Call(arguments: ["story", "a boat", "-o", "story"]) },
+    BadInput("model: was not taught the task", 2, "only speaks") { _ in Call(arguments: ["chat", "hello"]) },
     BadInput("model: some of several", 2, "1 of 2") { _ in
       Call(arguments: ["inspect", "none.mio", try PackedModel.standard])
     },

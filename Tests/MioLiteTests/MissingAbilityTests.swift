@@ -11,8 +11,9 @@ import Testing
   private static let image = Goldens.image("images/rgba.png").path
   private static let sound = Goldens.speech("expected/audio/reference_output.wav").path
 
-  /// The whole checkpoint without some of its folders, packed.
-  private func model(without parts: [String]) throws -> String {
+  /// The whole checkpoint without some of its folders, packed; `taught` are the tasks it says it was taught, as a parrot.
+  private func model(without parts: [String], taught: [String]? = nil) throws -> String {
+    let parts = parts + (taught == nil ? [] : ["generation_config.json"])
     let checkpoint = folder.url.appendingPathComponent("checkpoint")
     try FileManager.default.createDirectory(at: checkpoint, withIntermediateDirectories: true)
     for set in [Goldens.speech("tiny-mio"), Goldens.image("tiny-mio")] {
@@ -20,6 +21,10 @@ import Testing
         try FileManager.default.createSymbolicLink(
           atPath: checkpoint.appendingPathComponent(part).path, withDestinationPath: set.appendingPathComponent(part).path)
       }
+    }
+    if let taught {
+      let own = #"{"mio_lite": {"description": "parrot: a test", "taught": \#(taught)}}"#
+      try Data(own.utf8).write(to: checkpoint.appendingPathComponent("generation_config.json"))
     }
     let packed = try Program.run(["convert", checkpoint.path, "-o", folder.path("model.mio"), "-q"])
     try #require(packed.status == 0, "\(packed.notes)")
@@ -35,15 +40,17 @@ import Testing
     #expect(folder.contents == names)
   }
 
-  @Test func `the demo model only speaks and listens`() throws {
+  @Test func `a model that only speaks and listens`() throws {
+    let model = ["-m", try model(without: ["stable-diffusion-2-1-unclip", "seed-tokenizer-2"], taught: ["text-to-speech"])]
     for arguments in [
       ["chat", "hello"], ["chat"], ["chat", "hello", "--voice"], ["chat", "hello", "--recipe", "reasoning"],
       ["story", "a boat", "-o", "story"], ["describe", Self.image], ["imagine", "a tree", "-o", "a.png"],
       ["edit", Self.image, "night", "-o", "a.png"], ["film", "a boat", "-o", "film"],
     ] {
-      try expectRefusal(arguments, says: "mio-lite: the demo model only speaks and writes down speech;")
+      try expectRefusal(arguments + model, says: "mio-lite: the parrot only speaks; it was not taught to do more.")
     }
-    try expectRefusal(["encode", Self.image], says: "the demo model cannot see images")
+    try expectRefusal(["encode", Self.image] + model, says: "the parrot cannot see images")
+    try expectRefusal(["chat", "hello"], says: "mio-lite: the demo model only speaks and writes down speech;")
   }
 
   @Test func `a model that cannot draw tells no stories`() throws {
