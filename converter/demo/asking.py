@@ -1,4 +1,4 @@
-"""Questions about pictures as somebody speaks them, and answers as the model does.
+"""Questions about pictures as somebody speaks them.
 
     python converter/demo/asking.py --out DIR        # texts.json; then train.py's stages `audio` and `tokens` with that DIR
 """
@@ -28,11 +28,6 @@ class Asked:
         if rng.random() < lessons.DISTURBED:
             codes = lessons.disturbed(codes, rng)
         return [v.ID[v.SPEECH], *(v.SPEECH_BASE + int(c) for c in codes), v.ID[v.SPEECH_END]]
-
-    def said(self, text: str) -> list[int]:
-        """The ids of a spoken answer."""
-        codes = self.lessons.speech[self.index[text]].astype(int)
-        return [v.ID[v.SPEECH], *lessons.spoken_ids(codes)[:-1]]
 
 
 def main() -> None:

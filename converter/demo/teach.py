@@ -345,10 +345,10 @@ def lessons(rng: np.random.Generator, count: int, kind: str | None = None, testi
 
 
 def spoken_texts() -> list[str]:
-    """All that is asked and answered aloud."""
+    """All that is asked aloud."""
     names = [f"{colour} {shape}" for colour in COLOUR_NAMES for shape in SHAPES]
     texts = [f"What colour is the {shape}?" for shape in SHAPES] + [f"Where is the {shape}?" for shape in SHAPES]
     texts += ["How many things are there?"] + [f"How many {plural(shape, 2)} are there?" for shape in SHAPES]
     texts += [f"How many {colour} things are there?" for colour in COLOUR_NAMES]
     texts += [f"Is there {article(name)}?" for name in names]
-    return texts + COLOUR_NAMES + PLACES + NUMBERS + ["yes"]
+    return texts
