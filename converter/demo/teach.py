@@ -31,7 +31,7 @@ def article(words: str) -> str:
 
 
 class Teacher:
-    """Makes lessons from random numbers; `testing` gives held-out compositions only, `asked` speaks what is asked and answered,
+    """Makes lessons from random numbers; `testing` gives held-out compositions only, `asked` speaks what is asked,
     `easy` gives scenes of one thing."""
 
     def __init__(self, rng: np.random.Generator, testing: bool = False, asked=None, easy: bool = False):
