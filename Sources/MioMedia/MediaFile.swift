@@ -62,7 +62,8 @@ package enum MediaFile {
     guard blanks > 0, ImageFile.isImage(Array(start.dropFirst(blanks))) else { return nil }
     return MediaError(
       .notImage, name,
-      "an image with \(blanks) bytes in front that do not belong to it; cut them off (tail -c +\(blanks + 1) IN > OUT)")
+      "an image behind \(blanks == 1 ? "a byte" : "\(blanks) bytes") of something else; cut off what is in front "
+        + "(tail -c +\(blanks + 1) IN > OUT)")
   }
 
   private static func image(_ bytes: [UInt8], name: String, _ reading: Reading) throws(MediaError) -> Image {

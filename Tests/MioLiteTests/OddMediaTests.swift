@@ -64,7 +64,7 @@ import Testing
       for command in [["describe", "-"], ["encode", "-"]] {
         let result = try run(command, input: Array("\r\n".utf8) + image)
         #expect(result.status == 2)
-        #expect(result.notes.contains("an image with 2 bytes in front that do not belong to it"), "\(result.notes)")
+        #expect(result.notes.contains("an image behind 2 bytes of something else"), "\(result.notes)")
       }
     }
   }
