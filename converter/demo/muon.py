@@ -8,7 +8,7 @@ from timed import fast_type
 
 def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """The nearest (semi-)orthogonal matrix, roughly: five Newton-Schulz steps."""
-    x = g.to(fast_type()) / (g.norm() + 1e-7)
+    x = g.to(torch.bfloat16 if g.is_cuda else fast_type()) / (g.norm() + 1e-7)
     wide = x.shape[0] > x.shape[1]
     if wide:
         x = x.T
