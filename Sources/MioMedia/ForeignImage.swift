@@ -98,8 +98,19 @@ enum ForeignImage: String {
     }
   }
 
+  /// Why a file that starts with these bytes is refused, if they tell: a form that is not read, or blanks before an image.
+  static func refusal(ofBytes start: [UInt8], _ name: String) -> MediaError? {
+    if let format = ForeignImage(start) { return format.refusal(name) }
+    let blanks = start.prefix { [0, 9, 10, 13, 32, 0xEF, 0xBB, 0xBF].contains($0) }.count
+    guard blanks > 0, ImageFile.isImage(Array(start.dropFirst(blanks))) else { return nil }
+    return MediaError(
+      .notImage, name,
+      "an image behind \(blanks == 1 ? "a byte" : "\(blanks) bytes") of something else; cut off what is in front "
+        + "(tail -c +\(blanks + 1) IN > OUT)")
+  }
+
   /// Why it is refused, and the way out.
-  func refusal(_ name: String) -> MediaError {
+  private func refusal(_ name: String) -> MediaError {
     let kind = self == .pdf || self == .postScript ? "documents" : "images"
     return MediaError(
       .notImage, name, "\(rawValue) \(kind) are not read; export it as png or jpg (for instance \"\(way)\")")

@@ -167,7 +167,7 @@ package enum ImageFile {
   /// Why bytes without a header that can be read are refused.
   private static func refusal(of bytes: [UInt8], name: String) -> MediaError {
     guard isImage(bytes) else {
-      if let format = ForeignImage(Array(bytes.prefix(512))) { return format.refusal(name) }
+      if let refusal = ForeignImage.refusal(ofBytes: Array(bytes.prefix(512)), name) { return refusal }
       if VideoFile.isKnownVideo(bytes) {
         return MediaError(.notImage, name, "this is a video, not an image; hand it over as a video")
       }

@@ -42,7 +42,7 @@ package enum MediaFile {
     bytes: [UInt8], name: String, _ reading: Reading = Reading()
   ) throws(MediaError) -> MediaFile {
     let start = Array(bytes.prefix(512))
-    if let refusal = refusal(ofBytes: start, name: name) { throw refusal }
+    if let refusal = ForeignImage.refusal(ofBytes: start, name) { throw refusal }
     if ImageFile.isImage(start) { return .image(try image(bytes, name: name, reading)) }
     return .sound(try AudioFile.open(bytes: bytes, name: name))
   }
@@ -50,20 +50,9 @@ package enum MediaFile {
   private static func open(_ input: AudioInput, name: String, _ reading: Reading) throws(MediaError) -> MediaFile {
     guard case .file(let descriptor) = input else { return .sound(try AudioFile(input, name: name)) }
     let start = descriptor.firstBytes
-    if let refusal = refusal(ofBytes: start, name: name) { throw refusal }
+    if let refusal = ForeignImage.refusal(ofBytes: start, name) { throw refusal }
     guard ImageFile.isImage(start) else { return .sound(try AudioFile(input, name: name)) }
     return .image(try image(ImageFile.bytes(of: descriptor, name: name), name: name, reading))
-  }
-
-  /// Why a file that starts with these bytes is refused, if they tell.
-  private static func refusal(ofBytes start: [UInt8], name: String) -> MediaError? {
-    if let format = ForeignImage(start) { return format.refusal(name) }
-    let blanks = start.prefix { [0, 9, 10, 13, 32, 0xEF, 0xBB, 0xBF].contains($0) }.count
-    guard blanks > 0, ImageFile.isImage(Array(start.dropFirst(blanks))) else { return nil }
-    return MediaError(
-      .notImage, name,
-      "an image behind \(blanks == 1 ? "a byte" : "\(blanks) bytes") of something else; cut off what is in front "
-        + "(tail -c +\(blanks + 1) IN > OUT)")
   }
 
   private static func image(_ bytes: [UInt8], name: String, _ reading: Reading) throws(MediaError) -> Image {
@@ -118,7 +107,7 @@ package enum MediaFile {
     guard case .file(let descriptor) = input else { throw MediaError(.notImage, name, "not a file that can be read") }
     let start = descriptor.firstBytes
     guard ImageFile.isImage(start) else {
-      if let refusal = refusal(ofBytes: start, name: name) { throw refusal }
+      if let refusal = ForeignImage.refusal(ofBytes: start, name) { throw refusal }
       if isText(start) {
         throw MediaError(.notImage, name, "neither an image nor a video; convert it to png, jpg, webp, gif or bmp")
       }

@@ -72,7 +72,7 @@ package struct VideoFile {
     if descriptor.regularFileLength == 0 { throw MediaError(.empty, name, "the file is empty; export it again") }
     let start = descriptor.firstBytes
     // ffmpeg would show one tile of many, and a still image is no film.
-    if let format = ForeignImage(start) { throw format.refusal(name) }
+    if let refusal = ForeignImage.refusal(ofBytes: start, name) { throw refusal }
     let source: Source
     if GIFReader.isGIF(start) {
       source = .gif(try ImageFile.bytes(of: descriptor, name: name))

@@ -61,7 +61,9 @@ import Testing
 
   @Test func `tells an image behind a line end, which is no video`() throws {
     for image in try [kind("turned.jpg"), Array(Data(contentsOf: Goldens.image("images/rgba.png")))] {
-      for command in [["describe", "-"], ["encode", "-"]] {
+      for command in [
+        ["describe", "-"], ["encode", "-"], ["chat", "hello", "--video", "-"], ["edit", "-", "more", "-o", "a.png"],
+      ] {
         let result = try run(command, input: Array("\r\n".utf8) + image)
         #expect(result.status == 2)
         #expect(result.notes.contains("an image behind 2 bytes of something else"), "\(result.notes)")
