@@ -47,11 +47,10 @@ GROWN = Shape(v.TOTAL, width=OLD.width + NEW.width, inner=OLD_INNER + NEW.inner,
               heads=OLD.heads + NEW.heads, kv_heads=OLD.kv_heads + NEW.kv_heads,
               norm_epsilon=OLD.norm_epsilon * OLD.width / (OLD.width + NEW.width))
 LOUDNESS = 200.0       # of the shipped stream behind its first layer
-# Of the new streams in the checkpoint: the norms hold the loud one when it grows, and the faint one hardly counts in them.
-SCALE = torch.cat([torch.full((FAINT,), LOUDNESS / 1000), torch.full((LOUD,), LOUDNESS / 4)])
-# Loss per loudness of the new streams, and decay of the new matrices: without, the loud stream grows until the others are not heard
-# beside it.
-QUIET, DECAY = 1.0, 0.1
+# Of the new streams in the checkpoint. Where the loud one is not silent it is most of what the norms divide by, so that it learns as
+# any Llama does; the faint one hardly counts in them.
+SCALE = torch.cat([torch.full((FAINT,), LOUDNESS / 1000), torch.full((LOUD,), LOUDNESS * 8)])
+DECAY = 0.1            # of the new matrices
 MATRIX_RATE, VECTOR_RATE = 0.002, 2e-3
 WARM_STEPS, AVERAGE = 100, 0.997
 BATCH_TOKENS, POOL = 2048, 20
@@ -135,9 +134,8 @@ class Grown(nn.Module):
         self.row[OWN] = torch.arange(1, len(OWN) + 1)
 
     def hidden(self, ids: torch.Tensor):
-        """The normalised last states of the shipped [B, T, 256] and the loud stream [B, T, LOUD], and the mean over tokens and
-        layers of log(1 + power of the new streams / of the shipped one)."""
-        old, loudness = self.old, []
+        """The normalised last states of the shipped [B, T, 256] and the loud stream [B, T, LOUD]."""
+        old = self.old
         rotation = old.rotation(torch.arange(ids.shape[1])[None])
         x = old.model.embed_tokens(ids)
         y = F.embedding(self.row[ids], torch.cat([torch.zeros(1, NEW.width), self.embed_tokens]))
@@ -145,7 +143,6 @@ class Grown(nn.Module):
         def normed(weight_old, weight_new):
             square = (SCALE * y).square().sum(-1, keepdim=True)
             of_old = x.square().sum(-1, keepdim=True)
-            loudness.append(torch.log1p(square / of_old).mean())
             root = ((square + of_old) / OLD.width + OLD.norm_epsilon).rsqrt()
             return x * root.detach() * weight_old, y * root * weight_new
 
@@ -170,7 +167,7 @@ class Grown(nn.Module):
                 x = x + a.mlp(z)
             y = y + F.linear(F.silu(F.linear(every[..., -LOUD:], b.gate_proj)) * F.linear(every, b.up_proj), b.down_proj)
         x, y = normed(old.model.norm.weight, F.pad(self.norm, (FAINT, 0)))
-        return x, y[..., FAINT:], torch.stack(loudness).mean()
+        return x, y[..., FAINT:]
 
     def logits(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Logits [N, vocabulary] of the last states of both streams."""
@@ -179,8 +176,7 @@ class Grown(nn.Module):
 
     @torch.no_grad()
     def prepare(self, ids: torch.Tensor) -> None:
-        """Lets norms hand on the faint stream about as large as it comes, the loud one as large when it has grown loud, and the
-        shipped one as large."""
+        """Lets norms hand on the faint stream about as large as it comes, and the shipped one as large where the loud one is silent."""
         def size(stream: torch.Tensor) -> float:
             return float(stream[torch.isin(ids, torch.tensor(OWN))].square().mean().sqrt())
 
@@ -277,11 +273,11 @@ class Trainer(Timed):
         self.model.zero_grad()
         with self.four_bits.replacing() if share < ROUNDED_SHARE else nullcontext():
             with fast():
-                x, y, loud = self.model.hidden(inputs)
+                x, y = self.model.hidden(inputs)
                 logits = self.model.logits(x[chosen], y[chosen])
             losses = F.cross_entropy(logits.float(), targets[chosen], reduction="none")
             loss = (losses * weights[chosen]).sum() / (0.3 * BATCH_TOKENS)
-            (loss + QUIET * loud).backward()
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -296,7 +292,7 @@ class Trainer(Timed):
         chosen = weights > 0
         right = torch.ones_like(chosen)
         with fast():
-            x, y, _ = self.average.hidden(inputs)
+            x, y = self.average.hidden(inputs)
             right[chosen] = self.average.logits(x[chosen], y[chosen]).argmax(-1) == targets[chosen]
         return f"{float(right[chosen].float().mean()):.3f}/{float(right.all(1).float().mean()):.2f}"
 
