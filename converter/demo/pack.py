@@ -118,9 +118,9 @@ def grown_generation() -> dict:
     generation = copy.deepcopy(export.GENERATION)
     generation["mio_lite"]["description"] = ("demo model: one voice, simple English, and a little world of coloured shapes and bar "
                                              "charts; not MIO-7B")
-    generation["mio_lite"]["taught"] += ["image-generation", "image-caption", "image-question", "image-editing",
-                                         "video-generation", "storytelling", "chart-question", "speech-question", "in-context",
-                                         "reasoning", "visual-thought"]
+    generation["mio_lite"]["taught"] += ["text", "image-generation", "image-caption", "image-question", "image-editing",
+                                         "video-generation", "video-caption", "video-question", "storytelling", "chart-question",
+                                         "speech-question", "interleaved", "in-context", "reasoning", "visual-thought"]
     greedy = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "max_new_tokens": 256}
     generation["mio_lite"] |= {"image_steps": 8, "image_guidance": 1, "image_sampler": "unipc"}
     for task in ("imageGeneration", "videoGeneration", "interleaved"):

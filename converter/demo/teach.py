@@ -259,20 +259,46 @@ class Teacher:
             words = f"make the background {list(world.BACKGROUNDS)[int(after[0])]}"
         return words, after
 
-    def film(self):
-        thing, frames = self.thing(), []
+    def motion(self) -> tuple[str, str, list[np.ndarray]]:
+        """What moves, what it does, and three pictures of it."""
+        thing = self.thing()
         if self.rng.random() < 0.7:
             way, places = self.pick(list(WAYS.items()))
-            words, forms = f"{article(self.name(thing))} moves {way}", [(place, 1) for place in places]
+            verb, forms = f"moves {way}", [(place, 1) for place in places]
         else:
             grows = self.rng.random() < 0.5
-            words, forms = f"{article(self.name(thing))} {'grows' if grows else 'shrinks'}", [(4, s) for s in (0, 1, 2)]
+            verb, forms = "grows" if grows else "shrinks", [(4, s) for s in (0, 1, 2)]
             forms = forms if grows else forms[::-1]
+        frames = []
         for place, size in forms:
             codes = world.empty()
             world.put(codes, place, *thing, size)
-            frames.append((codes, True))
-        return v.STANDARD, [(v.FILM + words + "''", False), *frames]
+            frames.append(codes)
+        return article(self.name(thing)), verb, frames
+
+    def film(self):
+        name, verb, frames = self.motion()
+        return v.STANDARD, [(f"{v.FILM}{name} {verb}''", False), *((codes, True) for codes in frames)]
+
+    def watch(self):
+        """Says what a film shows, of which some frames may stand still."""
+        name, verb, frames = self.motion()
+        shown = [frames[i] for i in sorted([0, 2, *self.rng.integers(3, size=self.rng.integers(4))])]
+        if self.rng.random() < 0.6:
+            return v.STANDARD, [(v.DESCRIBE_FILM, False), *((codes, False) for codes in shown), (f"{name} {verb}", True)]
+        words, answer = self.pick([("What is this?", name), ("What happens?", f"{name} {verb}"), ("What does it do?", f"it {verb}")])
+        return v.STANDARD, [(words + "\n", False), *((codes, False) for codes in shown), (answer, True)]
+
+    def apart(self):
+        """Words and pictures in turns: each thing alone."""
+        things, codes, parts = self.different(int(self.rng.integers(2, 4))), world.empty(), []
+        for place, thing in zip(LAYOUTS[len(things)], things):
+            world.put(codes, place, *thing)
+            alone = world.empty()
+            world.put(alone, 4, *thing)
+            name = article(self.name(thing))
+            parts += [(f"{name[0].upper()}{name[1:]}.", True), (alone, True)]
+        return v.STANDARD, [(codes, False), ("Show each thing alone.", False), *parts]
 
     def story(self):
         first, second = self.different(2)
@@ -294,7 +320,7 @@ class Teacher:
 
 
 MIXTURE = {"imagine": 0.25, "see": 0.17, "question": 0.14, "chart": 0.06, "edit": 0.11, "film": 0.04, "story": 0.05,
-           "heard": 0.08, "examples": 0.03, "reason": 0.04, "steps": 0.03}
+           "heard": 0.08, "examples": 0.03, "reason": 0.04, "steps": 0.03, "watch": 0.05, "apart": 0.02}
 EASY_MIXTURE = {"imagine": 0.2, "see": 0.45, "question": 0.35}
 SPEAKING_WEIGHT = 4.0
 ENDS = {system: [v.encode(part) for part in v.prompt(system, "{}").split("{}")] for system in (v.STANDARD, v.VOICE)}
