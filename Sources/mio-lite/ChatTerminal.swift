@@ -42,13 +42,18 @@ struct ChatTerminal {
   }
 
   mutating func run() async throws {
-    if input.isInteractive && !quiet { Output.note("Say something; /help lists the commands, Ctrl-C stops an answer.") }
+    if input.isInteractive && !quiet {
+      let all = given.isEmpty ? "" : " or press Enter alone, if all is said"
+      Output.note("Say something\(all); /help lists the commands, Ctrl-C stops an answer.")
+    }
     for part in given { try await goingOn { this in try await this.attachments.add(part) } }
     while let line = input.next(standsAlone: Self.isCommand) {
       let words = line.trimmingCharacters(in: .whitespacesAndNewlines)
       if words == "/quit" || words == "/exit" { break }
       try await goingOn { this in try await this.obey(words) }
     }
+    // A script without words has said everything: a recording that asks, say.
+    if !input.isInteractive && history.isEmpty && !attachments.list.isEmpty { try await turn("") }
     if input.isInteractive { Output.note("") }
   }
 

@@ -29,6 +29,15 @@ import Testing
     #expect(first.output == again.output && first.output != other.output)
   }
 
+  @Test func `media without words are answered`() throws {
+    let media = ["--image", photo, "--audio", sound, "--greedy", "--max-tokens", "8"]
+    let asked = try run(["chat", ""] + media)
+    let alone = try run(["chat"] + media, input: [])
+    #expect(alone.text == asked.text && !asked.text.isEmpty)
+    #expect(try run(["chat"] + media, input: [10]).text == asked.text)
+    #expect(try run(["chat", "--greedy"], input: []).output.isEmpty)
+  }
+
   @Test func `looks at what standard input brings`() throws {
     let named = try run(["describe", photo, "what?", "--max-tokens", "6"])
     let piped = try run(
