@@ -93,10 +93,13 @@ extension Model {
   /// - Throws: ``MioError`` with code `.unsupported`.
   func requireTaught(_ task: MioTask) throws(MioError) {
     guard let taught = try taughtTasks, !taught.contains(task) else { return }
-    let acts = taught.map(\.act).formattedList
+    // Of a model that does much, what it does not do says more.
+    let fault =
+      taught.count <= 4
+      ? "only \(taught.map(\.act.doing).formattedList); it was not taught to do more" : "was not taught to \(task.act)"
     throw MioError(
       .unsupported,
-      "\(about == nil ? "\(name): " : "")\(title) only \(acts); it was not taught to do more. Name another model, "
+      "\(about == nil ? "\(name): " : "")\(title) \(fault). Name another model, "
         + "as 'mio-lite convert' makes it of a checkpoint of MIO")
   }
 }
@@ -110,25 +113,37 @@ extension MioTask {
     }
   }
 
-  /// What a model does that knows the task.
+  /// What a model can do that knows the task.
   fileprivate var act: String {
     switch self {
-    case .text: "answers"
-    case .imageCaption: "describes images"
-    case .imageQuestion: "answers questions about images"
-    case .imageGeneration: "draws"
-    case .imageEditing: "edits images"
-    case .speechRecognition: "writes down speech"
-    case .textToSpeech: "speaks"
-    case .speechQuestion: "answers speech"
-    case .speechAnswer: "answers aloud"
-    case .speechToSpeech: "answers speech aloud"
-    case .videoCaption: "describes videos"
-    case .videoQuestion: "answers questions about videos"
-    case .videoGeneration: "draws films"
-    case .storytelling: "tells stories"
-    case .interleaved, .visualThought, .inContext, .reasoning, .chartQuestion: "does \(rawValue)"
+    case .text: "answer"
+    case .imageCaption: "describe images"
+    case .imageQuestion: "answer questions about images"
+    case .imageGeneration: "draw"
+    case .imageEditing: "edit images"
+    case .speechRecognition: "write down speech"
+    case .textToSpeech: "speak"
+    case .speechQuestion: "answer speech"
+    case .speechAnswer: "answer aloud"
+    case .speechToSpeech: "answer speech aloud"
+    case .videoCaption: "describe videos"
+    case .videoQuestion: "answer questions about videos"
+    case .videoGeneration: "draw films"
+    case .storytelling: "tell stories"
+    case .interleaved: "answer in words and images"
+    case .visualThought: "think in images"
+    case .inContext: "learn from examples"
+    case .reasoning: "think step by step"
+    case .chartQuestion: "read charts"
     }
+  }
+}
+
+extension String {
+  /// "speaks" for "speak".
+  fileprivate var doing: String {
+    let verb = prefix { $0 != " " }
+    return verb + "s" + dropFirst(verb.count)
   }
 }
 

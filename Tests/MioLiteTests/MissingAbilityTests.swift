@@ -95,6 +95,11 @@ import Testing
     try expectRefusal(
       ["tts", "hello", "-o", "a.wav", "-m", "a.mio"], says: "the parrot only writes down speech, answers and draws;")
     #expect(try Program.run(["chat", "hello", "--greedy", "--max-tokens", "2", "-m", "a.mio"], in: folder.url).status == 0)
+    // Of a model that does much, only what it does not do is named.
+    let many = #"["speech-recognition", "text", "image-generation", "image-caption", "reasoning"]"#
+    #expect(try pack(many) == "")
+    try expectRefusal(
+      ["tts", "hello", "-o", "a.wav", "-m", "a.mio"], says: "mio-lite: the parrot was not taught to speak. Name another model,")
     for bad in [#""text""#, "[1]", "{}"] { #expect(try pack(bad).contains("taught")) }
   }
 
