@@ -77,7 +77,7 @@ def with_silence(sound, before=0.0, after=8.0):
 
 
 def setUpModule():
-    global demo, whole, locked, driver, browser, spoken
+    global demo, whole, locked, parrot, driver, browser, spoken
     checkpoint = WORK / 'checkpoint'
     checkpoint.mkdir()
     for kind in ('speech', 'image'):
@@ -86,10 +86,17 @@ def setUpModule():
             if not link.exists():
                 link.symlink_to(file)
     subprocess.run([MIO_LITE, 'convert', checkpoint, '-o', WORK / 'whole.mio', '--quantize', 'f32', '-q'], check=True)
+    # The same, of which the file says that it was only taught to speak and to listen.
+    config = checkpoint / 'generation_config.json'
+    config.unlink(missing_ok=True)
+    taught = ['text-to-speech', 'speech-recognition']
+    config.write_text(json.dumps({'mio_lite': {'description': 'parrot: a test', 'taught': taught}}))
+    subprocess.run([MIO_LITE, 'convert', checkpoint, '-o', WORK / 'parrot.mio', '-q'], check=True)
     (WORK / 'keys').write_text(KEY + '\n')
     shipped = ROOT / 'Sources/MioLiteDemo/Resources/demo.mio'
     demo = Served(shipped, '--allow-host', PLAIN_HOST)
     whole = Served(WORK / 'whole.mio')
+    parrot = Served(WORK / 'parrot.mio')
     locked = Served(shipped, '--api-key-file', str(WORK / 'keys'))
     spoken = demo.post('/v1/audio/speech', b'{"input": "hello world", "response_format": "wav", "seed": 1}')
     (WORK / 'microphone.wav').write_bytes(with_silence(spoken, before=1.0))
@@ -104,7 +111,7 @@ def setUpModule():
 def tearDownModule():
     browser.close()
     driver.stop()
-    for served in (demo, whole, locked):
+    for served in (demo, whole, locked, parrot):
         served.stop()
 
 
@@ -117,7 +124,7 @@ class PageTest(unittest.TestCase):
 
     def setUp(self):
         self.context = browser.new_context(viewport={'width': 1280, 'height': 820}, accept_downloads=True)
-        self.ports = f'{demo.port}|{whole.port}|{locked.port}'
+        self.ports = f'{demo.port}|{whole.port}|{locked.port}|{parrot.port}'
         self.requests, self.errors = [], []
         self.page = self.open()
 
@@ -128,7 +135,10 @@ class PageTest(unittest.TestCase):
         self.assertEqual(unexpected, [])
         self.context.close()
 
-    def open(self, hash='', origin=None, script=None, served=None):
+    def open(self, hash=None, origin=None, script=None, served=None):
+        """Opens a page, that of `self.served` to speak, where nothing else is said."""
+        if hash is None:
+            hash = '' if served else '#speak'
         page = self.context.new_page()
         page.on('request', lambda request: self.requests.append(request.url))
         page.on('console', lambda message: self.errors.append(message.text) if message.type == 'error' else None)
@@ -194,10 +204,11 @@ class PageTest(unittest.TestCase):
 
 class Opening(PageTest):
     def test_opens_in_the_best_mode_the_model_has(self):
-        expect(self.page.locator('#modes [aria-current]')).to_have_text('Speak')
-        expect(self.open(served=whole).locator('#modes [aria-current]')).to_have_text('Chat')
+        for served, mode in ((whole, 'Chat'), (parrot, 'Speak')):
+            expect(self.open(served=served).locator('#modes [aria-current]')).to_have_text(mode)
 
     def test_what_the_model_cannot_do_says_why(self):
+        self.page = self.open(served=parrot)
         for name in ('chat', 'draw', 'story'):
             button = self.page.locator(f'#modes [data-name={name}]')
             expect(button).to_have_attribute('aria-disabled', 'true')
