@@ -139,6 +139,71 @@ class Judge:
             frames = [scenes.things(scenes.read(path))[1] for path in sorted(folder.glob("frame-*.png"))]
             yield frames == [scenes.expected(codes)[1] for codes, _ in parts[1:]], f"{words} -> {frames}"
 
+    def watch(self):
+        teacher = self.teacher("watch")
+        for _ in range(self.count):
+            name, verb, frames = teacher.motion()
+            path = self.folder / "film.gif"
+            first, *others = [Image.fromarray(world.draw(codes)) for codes in frames]
+            first.save(path, save_all=True, append_images=others, duration=500)
+            answer = self.program.run("describe", str(path))
+            yield plain(answer) == plain(f"{name} {verb}"), f"{name} {verb} -> {answer}"
+
+    def heard(self):
+        """A question that the model itself says aloud."""
+        teacher = self.teacher("heard")
+        for _ in range(self.count):
+            codes = teacher.scene()
+            words, wanted = teacher.about(codes)
+            sound = str(self.folder / "question.wav")
+            self.program.run("tts", words, "-o", sound)
+            answer = self.program.run("chat", "", "--image", self.draw(codes), "--audio", sound)
+            yield plain(answer) == plain(wanted), f"{words} {wanted} -> {answer}"
+
+    def examples(self):
+        teacher = self.teacher("examples")
+        for _ in range(self.count):
+            _, parts = teacher.examples()
+            given: list[str] = []
+            for i, (part, _) in enumerate(parts[:-1]):
+                given += ["--text", part] if isinstance(part, str) else ["--image", self.draw(part, f"{i}.png")]
+            answer = self.program.run("chat", "--recipe", "in-context", *given)
+            yield plain(answer) == plain(parts[-1][0]), f"{given[1::2]} {parts[-1][0]} -> {answer}"
+
+    def reason(self):
+        teacher = self.teacher("reason")
+        for _ in range(self.count):
+            _, parts = teacher.reason()
+            words, wanted = parts[1][0].removesuffix(teach.v.REASON), parts[2][0]
+            answer = self.program.run("chat", words, "--image", self.draw(parts[0][0]), "--recipe", "reasoning")
+            yield plain(answer.split(":")[-1]) == plain(wanted.split(":")[-1]), f"{words} {wanted} -> {answer}"
+
+    def told(self, *arguments: str) -> tuple[list[str], list[list[scenes.Thing]]]:
+        """The words of an answer, and what its pictures show."""
+        folder = self.folder / "told"
+        for old in folder.glob("*"):
+            old.unlink()
+        parts = json.loads(self.program.run("chat", *arguments, "-o", str(folder), "--json"))["parts"]
+        return ([part["text"].strip() for part in parts if part["type"] == "text"],
+                [scenes.things(scenes.read(part["file"]))[1] for part in parts if part["type"] == "image"])
+
+    def steps(self):
+        teacher = self.teacher("steps")
+        for _ in range(self.count):
+            _, parts = teacher.steps()
+            words = parts[1][0].removesuffix(teach.v.THINK_IN_IMAGES)
+            _, shown = self.told(words, "--image", self.draw(parts[0][0]), "--recipe", "visual-thought")
+            yield shown == [scenes.expected(parts[i][0])[1] for i in (3, 5)], f"{words} -> {shown}"
+
+    def apart(self):
+        teacher = self.teacher("apart")
+        for _ in range(self.count):
+            _, parts = teacher.apart()
+            texts, shown = self.told(parts[1][0], "--image", self.draw(parts[0][0]), "--recipe", "interleaved")
+            wanted = [part for part, _ in parts[2:]]
+            right = texts == wanted[::2] and shown == [scenes.expected(codes)[1] for codes in wanted[1::2]]
+            yield right, f"{wanted[::2]} -> {texts} {shown}"
+
     def story(self):
         teacher = self.teacher("story")
         for _ in range(self.count):
@@ -187,6 +252,12 @@ KINDS = {
     "round trip": ("picture to codes to picture: things kept", lambda j: j.round_trip()),
     "edit": ("edit: change made, the rest kept", lambda j: j.edit()),
     "film": ("film: motion as told, same thing in all frames", lambda j: j.film()),
+    "watch": ("describe a film: the thing and its motion", lambda j: j.watch()),
+    "heard": ("questions that are spoken", lambda j: j.heard()),
+    "examples": ("two examples, then a picture", lambda j: j.examples()),
+    "reason": ("count by naming: the number", lambda j: j.reason()),
+    "steps": ("two changes, a picture after each", lambda j: j.steps()),
+    "apart": ("words and pictures in turns", lambda j: j.apart()),
     "story": ("story: alternating, pictures show what sentences say", lambda j: j.story()),
 }
 
