@@ -41,7 +41,7 @@ from timed import Timed, fast
 
 OLD = Shape(v.TOTAL)
 FAINT, LOUD = 64, 192                          # widths of the new streams
-NEW = SimpleNamespace(width=FAINT + LOUD, heads=4, kv_heads=2, inner=448)     # half of the heads write into each
+NEW = SimpleNamespace(width=FAINT + LOUD, heads=8, kv_heads=4, inner=448)     # half of the heads write into each
 OLD_INNER = -(-OLD.inner // GROUP) * GROUP     # old and new inner units share no group of 4-bit weights
 GROWN = Shape(v.TOTAL, width=OLD.width + NEW.width, inner=OLD_INNER + NEW.inner, layers=OLD.layers,
               heads=OLD.heads + NEW.heads, kv_heads=OLD.kv_heads + NEW.kv_heads,
