@@ -136,9 +136,9 @@ class PageTest(unittest.TestCase):
         self.context.close()
 
     def open(self, hash=None, origin=None, script=None, served=None):
-        """Opens a page, that of `self.served` to speak, where nothing else is said."""
+        """Opens a page; that of a test that speaks begins to speak, whatever else the shipped model can do."""
         if hash is None:
-            hash = '' if served else '#speak'
+            hash = '' if served or self.served is whole else '#speak'
         page = self.context.new_page()
         page.on('request', lambda request: self.requests.append(request.url))
         page.on('console', lambda message: self.errors.append(message.text) if message.type == 'error' else None)
