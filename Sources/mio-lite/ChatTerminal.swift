@@ -47,13 +47,15 @@ struct ChatTerminal {
       Output.note("Say something\(all); /help lists the commands, Ctrl-C stops an answer.")
     }
     for part in given { try await goingOn { this in try await this.attachments.add(part) } }
+    var isSilent = true
     while let line = input.next(standsAlone: Self.isCommand) {
+      isSilent = false
       let words = line.trimmingCharacters(in: .whitespacesAndNewlines)
       if words == "/quit" || words == "/exit" { break }
       try await goingOn { this in try await this.obey(words) }
     }
     // A script without words has said everything: a recording that asks, say.
-    if !input.isInteractive && history.isEmpty && !attachments.list.isEmpty { try await turn("") }
+    if !input.isInteractive && isSilent && !given.isEmpty { try await turn("") }
     if input.isInteractive { Output.note("") }
   }
 
