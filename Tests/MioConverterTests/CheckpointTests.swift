@@ -2,6 +2,7 @@ import Foundation
 import MioCheckpoints
 import MioConverter
 import MioFormat
+import MioModel
 import MioTestSupport
 import Testing
 
@@ -174,7 +175,7 @@ import Testing
     ("num_key_value_heads", "3"),
     ("hidden_size", "\"64\""), ("hidden_size", "-64"), ("hidden_size", "99999999999"), ("hidden_size", "64.5"),
     ("rms_norm_eps", "0"), ("rope_theta", "null, \"rope_parameters\": {\"rope_type\": \"yarn\"}"),
-    ("tie_word_embeddings", "1"), ("vocab_size", "null"), ("head_dim", "8"), ("quantization_config", "{}"),
+    ("tie_word_embeddings", "1"), ("vocab_size", "null"), ("head_dim", "15"), ("head_dim", "0"), ("quantization_config", "{}"),
   ])
   func `refuses a setting it does not understand`(_ key: String, _ value: String) throws {
     let folder = try TemporaryFolder()
@@ -187,6 +188,33 @@ import Testing
     #expect(Set(found.map(\.code)) == [.unsupported])
     let named = value.contains("rope_parameters") ? "rope_parameters" : key
     #expect(found.first?.message.hasPrefix(named) == true, "\(found)")
+  }
+
+  @Test(arguments: [16, 24]) func `heads may have a width of their own`(_ headWidth: Int) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.copy(Goldens.speech("llm-other-format"), as: "c")
+    let config = try String(contentsOfFile: path + "/config.json", encoding: .utf8)
+    try folder.write("c/config.json", "{\n\"head_dim\": \(headWidth)," + config.dropFirst())
+    let stored = try tensors(of: path)
+    let shapes = [
+      "q_proj": [4 * headWidth, 64], "k_proj": [2 * headWidth, 64], "v_proj": [2 * headWidth, 64],
+      "o_proj": [64, 4 * headWidth],
+    ]
+    try folder.write(
+      "c/model.safetensors",
+      zeros(
+        stored.map { tensor in
+          var tensor = tensor
+          tensor.shape = shapes.first { tensor.name.contains($0.key) }?.value ?? tensor.shape
+          return tensor
+        }))
+    _ = try folder.write("ids.json", "[[1, 2, 3, 4, 5, 6, 7]]")
+    _ = try Conversion(checkpoint: path, threads: 1).run(
+      output: folder.path("a.mio"), calibration: .file(folder.path("ids.json")))
+    let file = try ModelFile.open(path: folder.path("a.mio"))
+    let stated = try #require(file.component("language")).config.intIfPresent("head_width")
+    #expect(stated == (headWidth == 16 ? nil : headWidth))
+    #expect(try LanguageModel(from: file).config.headWidth == headWidth)
   }
 
   @Test func `reports all wrong settings together`() throws {

@@ -71,7 +71,7 @@ def llama_config() -> dict:
     return {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "attention_bias": False, "bos_token_id": 1,
             "eos_token_id": 2, "pad_token_id": 0, "hidden_act": "silu", "hidden_size": s.width,
             "intermediate_size": s.inner, "num_hidden_layers": s.layers, "num_attention_heads": s.heads,
-            "num_key_value_heads": s.kv_heads, "max_position_embeddings": 2048, "rms_norm_eps": s.norm_epsilon,
+            "num_key_value_heads": s.kv_heads, "head_dim": s.head_width, "max_position_embeddings": 2048, "rms_norm_eps": s.norm_epsilon,
             "rope_theta": s.rope_theta, "rope_scaling": None, "tie_word_embeddings": False, "torch_dtype": "float32",
             "vocab_size": v.TOTAL}
 

@@ -7,6 +7,7 @@ package struct LanguageConfig: Hashable, Sendable {
   package let layerCount: Int
   package let headCount: Int  // H
   package let kvHeadCount: Int  // K
+  package let headWidth: Int  // D
   package let normEpsilon: Float
   package let ropeTheta: Double
   /// V, the rows of the embedding; it may be larger than the number of tokens.
@@ -15,8 +16,6 @@ package struct LanguageConfig: Hashable, Sendable {
   package let contextLength: Int
   /// Whether the output head is the embedding.
   package let tiedEmbeddings: Bool
-
-  package var headWidth: Int { width / headCount }  // D
 
   /// Reads the configuration of the `language` component and refuses what no such network can have.
   package init(_ table: ConfigTable) throws(ModelFileError) {
@@ -30,10 +29,13 @@ package struct LanguageConfig: Hashable, Sendable {
     vocabularySize = try table.positive("vocabulary_size")
     contextLength = try table.positive("context_length")
     tiedEmbeddings = try table.bool("tied_embeddings")
-    guard width % (2 * headCount) == 0 else {
+    let isStored = try table.intIfPresent("head_width") != nil
+    headWidth = isStored ? try table.positive("head_width") : width / headCount
+    guard isStored ? headWidth % 2 == 0 : width % (2 * headCount) == 0 else {
       throw ModelFileError(
         .invalidConfig, "heads need an even width; convert the checkpoint again", component: LanguageModel.componentName,
-        item: "head_count", expected: "a divisor of \(width / 2)", found: "\(headCount)")
+        item: isStored ? "head_width" : "head_count", expected: isStored ? "an even number" : "a divisor of \(width / 2)",
+        found: "\(isStored ? headWidth : headCount)")
     }
     guard headCount % kvHeadCount == 0 else {
       throw ModelFileError(

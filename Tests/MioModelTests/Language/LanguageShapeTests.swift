@@ -16,6 +16,13 @@ import Testing
     RandomLanguageModel(
       width: 132, innerWidth: 257, layerCount: 2, headCount: 1, kvHeadCount: 1, vocabularySize: 129, isTied: true,
       seed: 4),
+    // Heads that are wider together than the model, and narrower.
+    RandomLanguageModel(
+      width: 64, innerWidth: 48, layerCount: 2, headCount: 6, kvHeadCount: 3, headWidth: 32, vocabularySize: 40, isTied: false,
+      seed: 5),
+    RandomLanguageModel(
+      width: 70, innerWidth: 64, layerCount: 2, headCount: 4, kvHeadCount: 1, headWidth: 10, vocabularySize: 40, isTied: true,
+      seed: 6),
   ]
 
   @Test(arguments: models.indices)
@@ -45,6 +52,10 @@ import Testing
       ("vocabulary_size", .int(37)), ("context_length", .int(256)), ("tied_embeddings", .bool(false)),
     ]
     #expect(try LanguageConfig(ConfigTable(good)).headWidth == 20)
+    #expect(try LanguageConfig(ConfigTable(good + [("head_width", .int(32))])).headWidth == 32)
+    for bad in [ConfigValue.int(0), .int(31), .int(1 << 40), .string("32")] {
+      #expect(throws: ModelFileError.self) { try LanguageConfig(ConfigTable(good + [("head_width", bad)])) }
+    }
     #expect(throws: ModelFileError.self) {
       _ = try LanguageConfig(ConfigTable(good.map { $0.0 == key ? (key, value) : $0 }))
     }

@@ -10,6 +10,7 @@ struct RandomLanguageModel {
   let layerCount: Int
   let headCount: Int  // H
   let kvHeadCount: Int  // K
+  let headWidth: Int  // D
   let vocabularySize: Int  // V
   let isTied: Bool
   private let theta = 10_000.0
@@ -17,14 +18,15 @@ struct RandomLanguageModel {
   private let tensors: [(name: String, shape: [Int], values: [Float])]
 
   init(
-    width: Int, innerWidth: Int, layerCount: Int, headCount: Int, kvHeadCount: Int, vocabularySize: Int,
-    isTied: Bool, seed: UInt64
+    width: Int, innerWidth: Int, layerCount: Int, headCount: Int, kvHeadCount: Int, headWidth: Int? = nil,
+    vocabularySize: Int, isTied: Bool, seed: UInt64
   ) {
     self.width = width
     self.innerWidth = innerWidth
     self.layerCount = layerCount
     self.headCount = headCount
     self.kvHeadCount = kvHeadCount
+    self.headWidth = headWidth ?? width / headCount
     self.vocabularySize = vocabularySize
     self.isTied = isTied
     var state = seed
@@ -35,13 +37,13 @@ struct RandomLanguageModel {
       }
     }
     var shapes = [("model.embed_tokens.weight", [vocabularySize, width])]
-    let keyWidth = width / headCount * kvHeadCount
+    let (queryWidth, keyWidth) = (self.headWidth * headCount, self.headWidth * kvHeadCount)
     for layer in 0..<layerCount {
       let path = "model.layers.\(layer)."
       shapes += [
-        (path + "input_layernorm.weight", [width]), (path + "self_attn.q_proj.weight", [width, width]),
+        (path + "input_layernorm.weight", [width]), (path + "self_attn.q_proj.weight", [queryWidth, width]),
         (path + "self_attn.k_proj.weight", [keyWidth, width]), (path + "self_attn.v_proj.weight", [keyWidth, width]),
-        (path + "self_attn.o_proj.weight", [width, width]), (path + "post_attention_layernorm.weight", [width]),
+        (path + "self_attn.o_proj.weight", [width, queryWidth]), (path + "post_attention_layernorm.weight", [width]),
         (path + "mlp.gate_proj.weight", [innerWidth, width]), (path + "mlp.up_proj.weight", [innerWidth, width]),
         (path + "mlp.down_proj.weight", [width, innerWidth]),
       ]
@@ -58,12 +60,13 @@ struct RandomLanguageModel {
 
   /// The model as a file with 32-bit floats.
   func file(in folder: TemporaryFolder) throws -> ModelFile {
-    let config = ConfigTable([
-      ("width", .int(width)), ("inner_width", .int(innerWidth)), ("layer_count", .int(layerCount)),
-      ("head_count", .int(headCount)), ("kv_head_count", .int(kvHeadCount)), ("norm_epsilon", .float(epsilon)),
-      ("rope_theta", .float(theta)), ("vocabulary_size", .int(vocabularySize)), ("context_length", .int(256)),
-      ("tied_embeddings", .bool(isTied)),
-    ])
+    let config = ConfigTable(
+      [
+        ("width", .int(width)), ("inner_width", .int(innerWidth)), ("layer_count", .int(layerCount)),
+        ("head_count", .int(headCount)), ("kv_head_count", .int(kvHeadCount)), ("norm_epsilon", .float(epsilon)),
+        ("rope_theta", .float(theta)), ("vocabulary_size", .int(vocabularySize)), ("context_length", .int(256)),
+        ("tied_embeddings", .bool(isTied)),
+      ] + (headWidth * headCount == width ? [] : [("head_width", ConfigValue.int(headWidth))]))
     let writer = try ModelFileWriter(
       path: folder.path("random.mio"),
       layout: FileLayout(
@@ -109,7 +112,7 @@ struct RandomLanguageModel {
   }
 
   private func attention(_ x: [[Double]], _ path: String) -> [[Double]] {
-    let d = width / headCount
+    let d = headWidth
     let queries = x.indices.map { rotate(multiply(path + "q_proj.weight", x[$0]), position: $0) }
     let keys = x.indices.map { rotate(multiply(path + "k_proj.weight", x[$0]), position: $0) }
     let values = x.map { multiply(path + "v_proj.weight", $0) }
@@ -129,7 +132,7 @@ struct RandomLanguageModel {
   }
 
   private func rotate(_ heads: [Double], position: Int) -> [Double] {
-    let d = width / headCount
+    let d = headWidth
     return heads.indices.map { index in
       let (start, column) = (index / d * d, index % d)
       let angle = Double(position) * pow(theta, -2 * Double(column % (d / 2)) / Double(d))

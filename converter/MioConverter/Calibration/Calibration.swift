@@ -31,6 +31,7 @@ struct Calibration {
     let hidden = try embed()
     let rows = hidden.rows
     let (e, f, kv) = (network.width, network.innerWidth, network.kvHeadCount * network.headWidth)
+    let heads = network.headCount * network.headWidth
     let state = FloatMatrix(rows: rows, columns: e)
     let layerCount = try setting("layer_count")
     for layer in 0..<layerCount {
@@ -58,16 +59,17 @@ struct Calibration {
         progress(layer, layerCount, path + (names.first ?? ""))
       }
       network.normalize(hidden, try vector(path + "input_layernorm.weight"), into: state)
+      let attended = FloatMatrix(rows: rows, columns: heads)
       do {
         let (q, k, v) = (
-          FloatMatrix(rows: rows, columns: e), FloatMatrix(rows: rows, columns: kv), FloatMatrix(rows: rows, columns: kv)
+          FloatMatrix(rows: rows, columns: heads), FloatMatrix(rows: rows, columns: kv), FloatMatrix(rows: rows, columns: kv)
         )
         try choose(["q", "k", "v"].map { "self_attn.\($0)_proj.weight" }, state, into: [q, k, v])
         network.rotate(q)
         network.rotate(k)
-        network.attend(q, k, v, into: state)
+        network.attend(q, k, v, into: attended)
       }
-      try choose(["self_attn.o_proj.weight"], state, into: [hidden], adding: true)
+      try choose(["self_attn.o_proj.weight"], attended, into: [hidden], adding: true)
       network.normalize(hidden, try vector(path + "post_attention_layernorm.weight"), into: state)
       let (gate, up) = (FloatMatrix(rows: rows, columns: f), FloatMatrix(rows: rows, columns: f))
       try choose(["mlp.gate_proj.weight", "mlp.up_proj.weight"], state, into: [gate, up])
@@ -79,6 +81,12 @@ struct Calibration {
 
   private func setting(_ name: String) throws(ConversionError) -> Int {
     do { return try plan.config.int(name) } catch { throw ConversionError(.unsupported, file: "config.json", "\(error)") }
+  }
+
+  /// D, which a configuration only gives where it is not E / H.
+  private func headWidth() throws(ConversionError) -> Int {
+    if let stored = try? plan.config.intIfPresent("head_width") { return stored }
+    return try setting("width") / setting("head_count")
   }
 
   private func network(_ library: OpenBLAS) throws(ConversionError) -> CalibrationNetwork {
@@ -93,8 +101,8 @@ struct Calibration {
     }
     return CalibrationNetwork(
       width: try setting("width"), innerWidth: try setting("inner_width"), headCount: try setting("head_count"),
-      kvHeadCount: try setting("kv_head_count"), normEpsilon: Float(numbers.epsilon), ropeTheta: numbers.theta,
-      library: library, pool: WorkerPool(threads: threads), sequences: sequences)
+      kvHeadCount: try setting("kv_head_count"), headWidth: try headWidth(), normEpsilon: Float(numbers.epsilon),
+      ropeTheta: numbers.theta, library: library, pool: WorkerPool(threads: threads), sequences: sequences)
   }
 
   /// The embeddings of all tokens [N, E].

@@ -9,14 +9,13 @@ struct CalibrationNetwork {
   let innerWidth: Int  // F
   let headCount: Int  // H
   let kvHeadCount: Int  // K
+  let headWidth: Int  // D
   let normEpsilon: Float
   let ropeTheta: Double
   let library: OpenBLAS
   let pool: WorkerPool
   /// Rows of each sequence in the matrices of activations.
   let sequences: [Range<Int>]
-
-  var headWidth: Int { width / headCount }  // D
 
   /// Rows that one task multiplies; fixed, so that results do not depend on the number of threads.
   private static let rowsPerTask = 256

@@ -103,6 +103,7 @@ enum LanguagePlan {
     let layerCount: Int
     let headCount: Int  // H
     let kvHeadCount: Int  // K
+    let headWidth: Int  // D
     let vocabularySize: Int  // V
     let contextLength: Int
     let normEpsilon: Double
@@ -121,29 +122,31 @@ enum LanguagePlan {
       normEpsilon = reader.number("rms_norm_eps", default: 1e-6)
       ropeTheta = rotation.theta
       isTied = reader.flag("tie_word_embeddings", default: false)
-      let headWidth = reader["head_dim"]
+      let isGiven = reader["head_dim"] != nil
+      headWidth = reader.count("head_dim", default: width / max(1, headCount))
       guard reader.problems.isEmpty else { return }
-      if width % (2 * headCount) != 0 {
+      if isGiven, headWidth % 2 != 0 {
+        reader.refuse("head_dim", "\(headWidth) is odd; positions turn the numbers of a head in pairs")
+      }
+      if !isGiven, width % (2 * headCount) != 0 {
         reader.refuse("num_attention_heads", "\(headCount) heads do not divide a width of \(width) into even parts")
       }
       if headCount % kvHeadCount != 0 {
         reader.refuse(
           "num_key_value_heads", "\(headCount) query heads cannot share \(kvHeadCount) key/value heads evenly")
       }
-      if let headWidth, headWidth.integer != width / headCount {
-        reader.refuse("head_dim", "only hidden_size / num_attention_heads is supported")
-      }
     }
 
-    var headWidth: Int { width / headCount }
-
     var config: ConfigTable {
-      ConfigTable([
-        ("width", .int(width)), ("inner_width", .int(innerWidth)), ("layer_count", .int(layerCount)),
-        ("head_count", .int(headCount)), ("kv_head_count", .int(kvHeadCount)), ("norm_epsilon", .float(normEpsilon)),
-        ("rope_theta", .float(ropeTheta)), ("vocabulary_size", .int(vocabularySize)),
-        ("context_length", .int(contextLength)), ("tied_embeddings", .bool(isTied)),
-      ])
+      // Only where readers of before would be wrong, so that other files are what they were.
+      let head = headWidth * headCount == width ? [] : [("head_width", ConfigValue.int(headWidth))]
+      return ConfigTable(
+        [
+          ("width", .int(width)), ("inner_width", .int(innerWidth)), ("layer_count", .int(layerCount)),
+          ("head_count", .int(headCount)), ("kv_head_count", .int(kvHeadCount)), ("norm_epsilon", .float(normEpsilon)),
+          ("rope_theta", .float(ropeTheta)), ("vocabulary_size", .int(vocabularySize)),
+          ("context_length", .int(contextLength)), ("tied_embeddings", .bool(isTied)),
+        ] + head)
     }
   }
 
@@ -163,7 +166,7 @@ enum LanguagePlan {
 
   private static func tensors(_ sizes: Sizes, _ head: Head) -> [PlannedTensor] {
     let (e, f, v) = (sizes.width, sizes.innerWidth, sizes.vocabularySize)
-    let kv = sizes.kvHeadCount * sizes.headWidth
+    let (q, kv) = (sizes.headCount * sizes.headWidth, sizes.kvHeadCount * sizes.headWidth)
     var tensors = [
       PlannedTensor(Head.embeddingName, [v, e], embedding, from: .init(head.embedding, [v, e]))
     ]
@@ -171,10 +174,10 @@ enum LanguagePlan {
       let path = "model.layers.\(layer)."
       tensors += [
         PlannedTensor(path + "input_layernorm.weight", [e], norms),
-        PlannedTensor(path + "self_attn.q_proj.weight", [e, e], projections),
+        PlannedTensor(path + "self_attn.q_proj.weight", [q, e], projections),
         PlannedTensor(path + "self_attn.k_proj.weight", [kv, e], projections),
         PlannedTensor(path + "self_attn.v_proj.weight", [kv, e], projections),
-        PlannedTensor(path + "self_attn.o_proj.weight", [e, e], projections),
+        PlannedTensor(path + "self_attn.o_proj.weight", [e, q], projections),
         PlannedTensor(path + "post_attention_layernorm.weight", [e], norms),
         PlannedTensor(path + "mlp.gate_proj.weight", [f, e], projections),
         PlannedTensor(path + "mlp.up_proj.weight", [f, e], projections),
