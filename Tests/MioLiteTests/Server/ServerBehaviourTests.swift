@@ -76,7 +76,7 @@ import Testing
       case "chat stream": (chatPath, chat("Go on.", tokens: 1800, ["stream": true]))
       case "speech": ("/v1/audio/speech", ["input": long, "response_format": "pcm"])
       case "speech whole": ("/v1/audio/speech", ["input": long, "response_format": "wav"])
-      case "waiting": ("/v1/images/generations", ["prompt": "a tree", "steps": 900, "n": 3])
+      case "waiting": ("/v1/images/generations", ["prompt": "a tree", "steps": 900])
       case "image": ("/v1/images/generations", ["prompt": "a tree", "steps": 900, "n": 10])
       default: ("/v1/completions", ["prompt": "Once", "max_tokens": 1800, "temperature": 1])
       }
