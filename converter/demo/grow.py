@@ -49,7 +49,7 @@ GROWN = Shape(v.TOTAL, width=OLD.width + NEW.width, inner=OLD_INNER + NEW.inner,
 LOUDNESS = 200.0       # of the shipped stream behind its first layer
 # Of the new streams in the checkpoint. Where the loud one is not silent it is most of what the norms divide by, so that it learns as
 # any Llama does; the faint one hardly counts in them.
-SCALE = torch.cat([torch.full((FAINT,), LOUDNESS / 1000), torch.full((LOUD,), LOUDNESS * 8)])
+SCALE = torch.cat([torch.full((FAINT,), LOUDNESS / 100_000), torch.full((LOUD,), LOUDNESS * 8)])
 DECAY = 0.1            # of the new matrices
 MATRIX_RATE, VECTOR_RATE = 0.002, 2e-3
 WARM_STEPS, AVERAGE = 100, 0.997
@@ -230,7 +230,49 @@ class Grown(nn.Module):
             into.self_attn.o_proj.weight[loud:, half:] = SCALE[FAINT:, None] * b.loud_o_proj
             into.mlp.down_proj.weight[:e, :OLD.inner] = a.mlp.down_proj.weight
             into.mlp.down_proj.weight[e:, OLD_INNER:] = SCALE[:, None] * b.down_proj
+        balance(grown)
         return {name: p.detach().contiguous() for name, p in grown.state_dict().items()}
+
+
+@torch.no_grad()
+def balance(grown: Llama) -> None:
+    """Lets norms hand on the three streams about equally large, and what reads them takes it back: numbers that are rounded to 8 bits
+    together must not drown each other. Factors are powers of two, so that 4-bit weights stay what they are.
+
+    The faint stream is to be no louder than the shipped one where nothing else is, and both half as loud as the loud one."""
+    drawn = [ids for kind in ("see", "imagine", "question") for ids, _ in teach.lessons(np.random.default_rng(1), 8, kind)]
+    rng = np.random.default_rng(2)
+    said = [[v.ID[v.SPEECH], *(v.SPEECH_BASE + rng.integers(v.CODES, size=60)).tolist()] for _ in range(8)]
+    shipped, faint, loud = slice(OLD.width), slice(OLD.width, OLD.width + FAINT), slice(OLD.width + FAINT, None)
+    places = [(layer.input_layernorm, [layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj])
+              for layer in grown.model.layers]
+    places += [(layer.post_attention_layernorm, [layer.mlp.gate_proj, layer.mlp.up_proj]) for layer in grown.model.layers]
+    places += [(grown.model.norm, [grown.lm_head])]
+    sizes = {norm: {} for norm, _ in places}     # of (whether it is speech, stream)
+
+    def size(rows, stream) -> float:
+        return float(rows[:, stream].square().mean().sqrt())
+
+    for spoken, lessons in ((False, drawn), (True, said)):
+        seen: dict[nn.Module, list[torch.Tensor]] = {norm: [] for norm, _ in places}
+        hooks = [norm.register_forward_hook(lambda norm, _, y: seen[norm].append(y[0])) for norm in seen]
+        for ids in lessons:
+            grown.hidden(torch.tensor(ids)[None])
+        for hook in hooks:
+            hook.remove()
+        for norm, rows in seen.items():
+            rows = torch.cat(rows)
+            rows = rows[(rows[:, loud].square().sum(1) > 0) != spoken]
+            sizes[norm] |= {(spoken, part): size(rows, stream) for part, stream in enumerate((shipped, faint, loud))}
+    for norm, readers in places:
+        of = sizes[norm]
+        raised = 0.5 * of[False, 2] / of[False, 0]
+        lowered = min(0.5 * of[False, 2] / max(of[False, 1], 1e-9), 0.5 * raised * of[True, 0] / max(of[True, 1], 1e-9))
+        for stream, factor in ((shipped, raised), (faint, lowered)):
+            factor = 2.0 ** round(float(np.log2(np.clip(factor, 2 ** -14, 2 ** 6))))
+            norm.weight[stream] *= factor
+            for reader in readers:
+                reader.weight[:, stream] /= factor
 
 
 class Trainer(Timed):
